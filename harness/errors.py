@@ -1,0 +1,77 @@
+"""Errors that reach a user, each with its exit code; what a server does wrong is a Failure, not an error.
+
+    HarnessError
+    +- UsageError       2  the command line or a user's file is wrong
+    |  +- ConfigError   2  providers.yaml: names file, line and field
+    |  +- UnknownName   2  no such provider, model, task...: offers the nearest names
+    |  +- TaskError     2  a task file is wrong
+    +- CannotMeasure    3  nothing could be measured: no key, target down
+    |  +- EngineError   3  a local server would not start
+    +- StoreError       5  results are busy, read-only, full or corrupt
+
+Exit codes: 0 done; 1 a gate failed; 2 usage or configuration; 3 could not measure; 4 inconclusive;
+5 store busy, unwritable or corrupt; 130 interrupted, what was there is sealed.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HarnessError(Exception):
+    """A problem that is told to the user in one line and ends the command with ``exit_code``."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, hint: str = "") -> None:
+        """``what`` says what is wrong and where; ``hint`` says how to mend it."""
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """What is wrong and how to mend it, on one line."""
+        return f"{self.what}. {self.hint}" if self.hint else self.what
+
+
+class UsageError(HarnessError):
+    """The command line or a user's file is wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A field of ``providers.yaml`` is wrong."""
+
+
+class TaskError(UsageError):
+    """A task file or its data is wrong."""
+
+
+class UnknownName(UsageError):  # noqa: N818 - reads as what it is
+    """A name that is not known, with the nearest ones that are."""
+
+    def __init__(self, noun: str, name: str, known: Iterable[str], *, where: str = "") -> None:
+        """``noun`` is the kind of thing; ``where`` tells where the list of known names can be seen."""
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else (f"Known: {', '.join(names[:12])}" if names else "")
+        super().__init__(f"unknown {noun} {name!r}", hint=" ".join(part for part in (hint, where) if part))
+        self.near = near
+
+
+class CannotMeasure(HarnessError):  # noqa: N818 - reads as what it is
+    """Nothing could be measured: the key is missing, the target is down, the network is gone."""
+
+    exit_code = 3
+
+
+class EngineError(CannotMeasure):
+    """A local server could not be started."""
+
+
+class StoreError(HarnessError):
+    """Results are busy, read-only, full or corrupt."""
+
+    exit_code = 5

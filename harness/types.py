@@ -1,0 +1,475 @@
+"""The nouns of the harness: frozen records, standard library only.
+
+Every mark is an integer of nanoseconds on one monotonic clock (``time.perf_counter_ns``, which on Linux is
+``CLOCK_MONOTONIC``); ``None`` means "did not happen" and is never replaced by 0. Durations are not stored:
+they are views over marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+JsonObject = dict[str, Any]
+
+ProviderKind = Literal["hosted", "gateway", "local", "simulated"]
+AuthScheme = Literal["bearer", "header", "none"]
+JobKind = Literal["quality", "tools", "probe", "load"]
+Phase = Literal["warmup", "measure"]
+Clock = Literal["kernel", "user", "mixed"]
+
+FailureKind = Literal[
+    "dns",
+    "connect",
+    "tls",
+    "reset",
+    "timeout_connect",
+    "timeout_first_byte",
+    "timeout_idle",
+    "timeout_total",
+    "auth",
+    "throttled",
+    "overloaded",
+    "http_4xx",
+    "http_5xx",
+    "context_overflow",
+    "content_filter",
+    "truncated",
+    "empty",
+    "inband_error",
+    "bad_http",
+    "bad_sse",
+    "bad_json",
+    "too_large",
+    "cancelled",
+    "harness",
+]
+
+VerdictWord = Literal["supported", "partial", "ignored", "rejected", "broken", "untestable", "skipped"]
+RunStatus = Literal["running", "interrupted", "finished", "failed"]
+
+
+# --- who serves ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How a provider wants its key; the key itself is only ever named by its environment variable."""
+
+    scheme: AuthScheme = "bearer"
+    env: str | None = None
+    """Name of the environment variable that holds the key; None: no key is sent."""
+    header: str | None = None
+    """Header name when ``scheme`` is ``header``, for example ``api-key``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the user allows us to send to one provider; None means no such limit."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """Declared differences of a provider; read by ``harness.request`` alone."""
+
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens"
+    stream_usage: bool = True
+    """Whether ``stream_options.include_usage`` may be sent."""
+    drop: tuple[str, ...] = ()
+    """Body fields that this provider refuses; they are not sent."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """Fields added to every body, for example a routing pin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """USD per million tokens; None: unknown, and then every cost that needs it is None too."""
+
+    input_usd_per_mtok: float | None
+    output_usd_per_mtok: float | None
+    cached_input_usd_per_mtok: float | None = None
+    source: str = ""
+    """Where the figure comes from: ``providers.yaml``, or ``genai-prices`` with its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """A server the harness starts itself, for the length of a run, as a child process on loopback."""
+
+    engine: str
+    """Name of a file in ``harness/engines``, for example ``llama_cpp`` or ``simulator``."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds after which an exchange is given up; each is a failure kind of its own."""
+
+    connect_s: float = 10.0
+    first_byte_s: float = 120.0
+    idle_s: float = 60.0
+    total_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who serves: one block of ``providers.yaml``."""
+
+    id: str
+    kind: ProviderKind
+    base_url: str | None
+    """Up to and including ``/v1`` where the provider has it; None while a ``serve`` block is not started."""
+    auth: Auth = Auth()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Logical model name -> the id this provider wants in the body."""
+    any_model: bool = False
+    """Whether a model not named in ``models`` is sent as it is (gateways with thousands of models)."""
+    limits: Limits = Limits()
+    deadlines: Deadlines = Deadlines()
+    quirks: Quirks = Quirks()
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """Overrides by logical model name."""
+    price_provider: str | None = None
+    """Id of this provider in genai-prices; None: look nothing up."""
+    serve: Serve | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Provider x model: the thing under test."""
+
+    provider: Provider
+    model: str
+    """Logical name, the same for every provider of one comparison where the user says so."""
+    model_id: str
+    """What is sent in the body's ``model`` field."""
+
+    @property
+    def id(self) -> str:
+        """``provider/model``."""
+        return f"{self.provider.id}/{self.model}"
+
+
+# --- what is asked ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One question, byte for byte the same for every endpoint."""
+
+    id: str
+    messages: tuple[JsonObject, ...]
+    target: Any = None
+    """What a right answer holds; its shape is the scorer's. None: nothing to compare with."""
+    tools: tuple[JsonObject, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """Body fields: temperature, max_tokens, tool_choice, response_format, stop, seed..."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A judgement of one completion by one scorer."""
+
+    value: float
+    """0.0 (wrong) to 1.0 (right)."""
+    answer: str | None
+    """What was read out of the completion; None: no answer could be found in it."""
+    explanation: str
+    scorer: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A named, versioned pure function from a sample and its completion to a score."""
+
+    name: str
+    version: int
+    score: Callable[[Sample, Completion], Score]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A set of samples and how they are scored; one file in ``tasks/quality`` or ``tasks/tools``."""
+
+    name: str
+    version: int
+    kind: Literal["quality", "tools"]
+    description: str
+    load: Callable[[Path | None], Iterator[Sample]]
+    """Yields the samples in a fixed order; the path is the user's ``--data`` file, None: the task's own source."""
+    scorer: Scorer
+    stream: bool = True
+    licence: str = "Apache-2.0"
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slo:
+    """What a user calls good enough, in milliseconds; None: no such objective."""
+
+    ttft_ms: float | None = None
+    tpot_ms: float | None = None
+    e2e_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Streaming work under stated arrival laws; one file in ``tasks/loads``."""
+
+    name: str
+    version: int
+    description: str
+    levels: tuple[Any, ...]
+    """Arrival laws of ``harness.run.arrivals``, one stage each, in the order of rising stress."""
+    requests_per_level: int
+    sample: Callable[[int, int], Sample]
+    """``sample(seed, index)``: the index-th prompt; distinct for each index, so that no prompt cache answers."""
+    warmup: int = 1
+    """Requests sent before each level and kept out of every metric."""
+    slo: Slo = Slo()
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A named selection of tasks, probes and loads; one file in ``tasks/suites``."""
+
+    name: str
+    description: str
+    tasks: tuple[str, ...] = ()
+    """``name`` or ``name:limit``, where the limit keeps the first so many samples."""
+    probes: str | None = None
+    """Probe profile, for example ``smoke``; None: no probes."""
+    loads: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The exact bytes that an endpoint is sent."""
+
+    path: str
+    """Below the base URL, for example ``/chat/completions``."""
+    body: bytes | None
+    """None for a GET."""
+    stream: bool
+    workload_sha256: str
+    """Of the canonical JSON of the body without ``model`` and the provider's quirks: equal hashes, equal question."""
+    method: Literal["GET", "POST"] = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Added to what the SDK sends."""
+    auth: Literal["provider", "wrong", "none"] = "provider"
+    """Which key is sent: the provider's own, a made-up one, or no key at all (probes of authentication)."""
+
+
+# --- what happened on the wire ---------------------------------------------------------------------------
+
+
+class Read(NamedTuple):
+    """Body bytes that one read of the socket gave, after HTTP framing was taken off."""
+
+    at_ns: int
+    """Arrival: the kernel's stamp of the packet, on the monotonic clock, or the time right after the read."""
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WireMarks:
+    """When what happened to one exchange; the connection marks are None where a kept connection was used."""
+
+    dns_ns: int | None = None
+    """Name resolved."""
+    conn_ns: int | None = None
+    """TCP connected."""
+    tls_ns: int | None = None
+    """TLS handshake done; None for plain HTTP too."""
+    send0_ns: int | None = None
+    """Just before the first byte was handed to the kernel."""
+    send1_ns: int | None = None
+    """The last byte of the request was taken by the kernel."""
+    hdr_ns: int | None = None
+    """Arrival of the read that completed status line and headers."""
+    eof_ns: int | None = None
+    """Arrival of the read that completed the response (framing end or connection end)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt gave no completion: data, on its own axis, never a wrong answer."""
+
+    kind: FailureKind
+    detail: str
+    """One line for a person; never holds a secret."""
+    status: int | None = None
+    """HTTP status; None when no response came."""
+    retry_after_s: float | None = None
+    """What the server asked for; None: it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What happened on the wire: facts only, no interpretation of the body."""
+
+    marks: WireMarks
+    status: int | None
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case, in the order received."""
+    reads: tuple[Read, ...]
+    clock: Clock
+    """Where the read times come from; ``mixed``: some reads had no kernel stamp."""
+    reused: bool
+    """Whether a kept connection carried it."""
+    failure: Failure | None = None
+    """A fault of the transport (reset, timeout...); the reads before it are kept."""
+    coalesced_reads: int = 0
+    """Reads that held more than one HTTP chunk: they have one stamp for several writes of the server."""
+    lag_max_ns: int | None = None
+    """Largest delay between a packet's arrival and our reading of it: how late we were. None: no kernel stamp."""
+    tls_version: str | None = None
+    remote: str | None = None
+    """``address:port`` that was talked to."""
+
+    @property
+    def body(self) -> bytes:
+        """All body bytes joined."""
+        return b"".join(read.data for read in self.reads)
+
+
+# --- what was understood ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call the model asked for; ``arguments`` is the text as it came, valid JSON or not."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as the server states them; None: not stated."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Part of ``prompt_tokens`` that came from a prompt cache."""
+    reasoning_tokens: int | None = None
+    """Part of ``completion_tokens`` spent on reasoning."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMarks:
+    """When which kind of event arrived; for an answer that was not streamed all are None but ``ev1_ns``."""
+
+    ev1_ns: int | None = None
+    """First data event of any kind."""
+    tok1_ns: int | None = None
+    """First output event: non-empty reasoning, content, refusal, tool name or tool arguments."""
+    vis1_ns: int | None = None
+    """First content or refusal."""
+    tool1_ns: int | None = None
+    """First tool-call event."""
+    tokn_ns: int | None = None
+    """Last output event."""
+    fin_ns: int | None = None
+    """First finish reason."""
+    done_ns: int | None = None
+    """``[DONE]``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer understood; every tolerated deviation from the documented shape is named."""
+
+    text: str
+    reasoning: str
+    refusal: str
+    tool_calls: tuple[ToolCall, ...]
+    finish_reason: str | None
+    usage: Usage | None
+    marks: StreamMarks
+    output_ns: tuple[int, ...] = ()
+    """Arrival of each read that held output events, rising; gaps between them are inter-chunk gaps, not ITL."""
+    output_events: tuple[int, ...] = ()
+    """Output events in each of those reads, same length as ``output_ns``."""
+    deviations: tuple[str, ...] = ()
+    """Names, sorted, each once."""
+    response_id: str | None = None
+    model: str | None = None
+    """The model the server says it was."""
+    system_fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an exchange ended: a completion, or a failure with whatever had arrived before it."""
+
+    completion: Completion | None
+    """What was understood; beside a failure it is partial and never scored."""
+    failure: Failure | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the completion may be scored and timed."""
+        return self.failure is None
+
+
+# --- the work --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One planned request."""
+
+    id: str
+    """Unique in its run and stable for its plan: ``stage/endpoint/sample/repeat``."""
+    endpoint: str
+    kind: JobKind
+    stage: str
+    """Stage of the plan, for example ``quality.arithmetic`` or ``load.short_chat@c4``."""
+    task: str
+    """Name of the task, load, or probe scenario set."""
+    sample: str
+    repeat: int = 0
+    phase: Phase = "measure"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request that was sent, or failed to be: one line of the journal. A retry is another attempt."""
+
+    job: Job
+    number: int
+    """0 for the first try of its job."""
+    request: Request
+    exchange: Exchange
+    sched_ns: int
+    """Planned arrival; in a closed loop the moment the slot became free."""
+    admit_ns: int
+    """When limits let it go; what it waited for them is admit - sched."""
+    in_flight: int
+    """Requests under way on this endpoint when it was sent, itself included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a probe found out about one endpoint."""
+
+    probe: str
+    rev: int
+    verdict: VerdictWord
+    reason: str
+    """One line."""
+    expected: str = ""
+    actual: str = ""
+    evidence: tuple[str, ...] = ()
+    """Job ids of the attempts it rests on."""
