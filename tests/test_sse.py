@@ -1,0 +1,136 @@
+"""The event-stream decoder alone: framing, arrival times, and nothing else raised than a line too long."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.wire.sse import MAX_LINE, Decoder, Event, LineTooLongError
+
+
+def decode(*parts: bytes) -> tuple[list[Event], set[str]]:
+    """Events and deviations of a stream whose n-th read arrived at 10 n."""
+    decoder = Decoder()
+    events = [event for read, part in enumerate(parts) for event in decoder.feed(read, 10 * read, part)]
+    return events + decoder.close(), decoder.deviations
+
+
+@pytest.mark.parametrize(
+    ("body", "data"),
+    [
+        (b"data: a\n\n", ["a"]),
+        (b"data:a\r\n\r\n", ["a"]),
+        (b"data:  a\r\r", [" a"]),
+        (b"data: a\ndata: b\n\n", ["a\nb"]),
+        (b"data: YHOO\ndata: +2\ndata: 10\n\n", ["YHOO\n+2\n10"]),
+        (b": comment\n\n:\n\n", []),
+        (b"data\n\ndata\ndata\n\ndata:\n\n", ["", "\n", ""]),
+        (b"data:test\n\ndata: test\n\n", ["test", "test"]),
+        (b"\n\n\ndata: a\n\n\n\n", ["a"]),
+        ("data: é\u2028\u0085\n\n".encode(), ["é\u2028\u0085"]),
+        (b"", []),
+    ],
+)
+def test_clean_framing(body: bytes, data: list[str]) -> None:
+    """What the standard allows is decoded as it says, without a deviation."""
+    events, names = decode(body)
+    assert [event.data for event in events] == data
+    assert names == set()
+    assert decode(*(bytes([byte]) for byte in body))[1] == set()
+
+
+@pytest.mark.parametrize(
+    ("body", "data", "name"),
+    [
+        (b"\xef\xbb\xbfdata: a\n\n", ["a"], "bom"),
+        (b"data: a\xff\n\n", ["a\ufffd"], "invalid_utf8"),
+        (b"data: a\n", ["a"], "no_final_blank_line"),
+        (b"data: a", ["a"], "no_final_blank_line"),
+        (b"data: a\n\ndata: b\n", ["a", "b"], "no_final_blank_line"),
+        (b"dat: x\ndata: a\n\n", ["a"], "unknown_field"),
+        (b"event: ping\n\ndata: a\n\n", ["a"], "event_without_data"),
+        (b"data: a\n\nevent: end", ["a"], "event_without_data"),
+        (b"retry: soon\ndata: a\n\n", ["a"], "bad_retry"),
+        (b"id: a\0b\ndata: a\n\n", ["a"], "nul_in_id"),
+        (b"id: 1\ndata: a\n\n\n", ["a"], "blank_after_id"),
+    ],
+)
+def test_tolerated_framing(body: bytes, data: list[str], name: str) -> None:
+    """What is tolerated is decoded and named, byte by byte too."""
+    for parts in ([body], [bytes([byte]) for byte in body]):
+        events, names = decode(*parts)
+        assert [event.data for event in events] == data
+        assert names == {name}
+
+
+def test_fields() -> None:
+    """An event has its own name and the last id that was set; a bare retry field says nothing."""
+    events, names = decode(b"event: x\nid: 1\nretry: 5\ndata: a\n\n", b"data: b\n\n", b"id\ndata: c\n\n")
+    assert [(event.event, event.id, event.data) for event in events] == [
+        ("x", "1", "a"),
+        ("message", "1", "b"),
+        ("message", "", "c"),
+    ]
+    assert names == set()
+
+
+def test_arrival() -> None:
+    """An event's arrival is that of the byte that ended its last data line, CR where CRLF was split."""
+    events, _ = decode(b"data: a", b"\r", b"\n\r\n", b"data: b\ndata: c\n", b": x\n", b"\n", b"data: d")
+    assert [(event.data, event.read, event.at_ns) for event in events] == [
+        ("a", 1, 10),
+        ("b\nc", 3, 30),
+        ("d", 6, 60),
+    ]
+
+
+def test_line_end_split_over_reads() -> None:
+    """CR and LF of one line end may come in two reads: that is one line end and no blank line."""
+    events, names = decode(b"id: 1\r", b"\ndata: a\r", b"\ndata: b\r\n", b"\r", b"\n")
+    assert [event.data for event in events] == ["a\nb"]
+    assert names == set()
+    body = b"id: 1\r\ndata: a\r\ndata: b\r\n\r\n"
+    assert decode(*(bytes([byte]) for byte in body))[1] == set()
+
+
+def test_stray_lines() -> None:
+    """Lines that are no field are kept to be looked at, a bounded number of them."""
+    decoder = Decoder()
+    decoder.feed(0, 0, b'{"error": 1}\n' * 1000)
+    assert set(decoder.stray) == {'{"error": 1}'}
+    assert len(decoder.stray) < 100
+
+
+@pytest.mark.parametrize("ended", [b"", b"\n\n"])
+def test_line_too_long(ended: bytes) -> None:
+    """A line of the greatest length is read, a longer one is refused, and the events before it are handed over."""
+    longest = b"data: " + b"x" * (MAX_LINE - 6)
+    events, _ = decode(longest + ended)
+    assert len(events) == 1
+    with pytest.raises(LineTooLongError) as caught:
+        decode(b"data: a\n\n" + longest + b"x" + ended)
+    assert [event.data for event in caught.value.events] == ["a"]
+    with pytest.raises(LineTooLongError):
+        decode(*(longest[low : low + 65_536] for low in range(0, MAX_LINE, 65_536)), b"x" + ended)
+
+
+PIECES = st.sampled_from(
+    (b"data: ", b"data", b"\r", b"\n", b"\r\n", b"\xef\xbb\xbf", b"id: 1", b"event: e", b":", b"\xc3")
+)
+
+
+@settings(deadline=None)
+@given(parts=st.lists(st.binary(max_size=20) | PIECES, max_size=40), cuts=st.lists(st.integers(0, 400), max_size=10))
+def test_any_bytes(parts: list[bytes], cuts: list[int]) -> None:
+    """Any bytes are decoded without an error, and the same however they are split."""
+    body = b"".join(parts)
+    edges = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
+    whole, names = decode(body)
+    split, split_names = decode(*(body[low:high] for low, high in itertools.pairwise(edges)))
+    assert [(event.event, event.data, event.id) for event in whole] == [
+        (event.event, event.data, event.id) for event in split
+    ]
+    assert names == split_names
