@@ -1,0 +1,189 @@
+"""Publishing: one database made anew from the Parquet of all run folders, put in place by a rename.
+
+Whoever has the old file open goes on reading it; whoever opens after the rename sees the new one. A run whose files
+are damaged or of the future loses its own rows only, and table ``runs`` says why.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness import __version__
+from harness.errors import StoreError
+from harness.folder import RunFolder, list_runs, only_one, put_in_place, storing
+from harness.store import query
+from harness.store.columns import SEALED
+from harness.store.overview import status_of
+from harness.types import JsonObject
+
+_WAIT_S = 120.0
+
+
+class Published(NamedTuple):
+    """What came of publishing."""
+
+    path: Path
+    runs: int
+    problems: tuple[tuple[str, str], ...]
+    """(run id, why rows of it are missing)."""
+
+
+def publish(results: Path) -> Published:
+    """Build ``results/harness.duckdb`` from every run folder and put it in the place of the one before.
+
+    One publisher works at a time; a second one waits, then reads the folders as they are by then.
+    Errors: StoreError when the disk refuses, or another publisher does not end.
+    """
+    path = query.database_path(results)
+    temporary = path.with_name(".harness.duckdb.tmp")
+    with storing(results):
+        results.mkdir(parents=True, exist_ok=True)
+    with only_one(results / ".publish.lock", wait_s=_WAIT_S, what=f"{path} is being built"):
+        try:
+            _remove(temporary)  # what a killed publisher left
+            with query.build(temporary) as connection:
+                runs = list_runs(results)
+                now = datetime.now(UTC).replace(tzinfo=None)
+                connection.execute("insert into store values (?, ?, ?)", [query.SCHEMA_VERSION, __version__, now])
+                problems = [(run.id, problem) for run in runs if (problem := _add(connection, run))]
+            with storing(path):
+                put_in_place(temporary, path)
+        except query.DatabaseError as error:
+            raise StoreError(f"{path} cannot be built: {query.one_line(error)}") from error
+        finally:
+            with suppress(OSError):
+                _remove(temporary)
+    return Published(path, len(runs), tuple(problems))
+
+
+def _remove(temporary: Path) -> None:
+    for path in (temporary, temporary.with_name(temporary.name + ".wal")):
+        path.unlink(missing_ok=True)
+
+
+def _add(connection: query.Connection, run: RunFolder) -> str | None:
+    """Take in one run; give why some of it could not be taken in."""
+    problems: list[str] = []
+    row: JsonObject = {"run_id": run.id, "sealed": False}
+    try:
+        manifest = run.read_manifest()
+        row |= _run_row(run, manifest)
+        for table, rows in _parts(run.id, manifest).items():
+            _insert(connection, table, rows)
+    except StoreError as error:
+        problems.append(str(error))
+    except (KeyError, TypeError, ValueError, AttributeError, query.DatabaseError) as error:
+        problems.append(f"run.json: {type(error).__name__}: {query.one_line(error)}")
+    else:
+        row["sealed"] = run.parquet_path("attempts").exists()
+        problems += _add_sealed(connection, run) if row["sealed"] else _unsealed(run, row["status"])
+    problem = "; ".join(problems) or None
+    try:
+        _insert(connection, "runs", [row | {"problem": problem}])
+    except (TypeError, ValueError, query.DatabaseError) as error:
+        problem = f"run.json: {query.one_line(error)}"
+        _insert(connection, "runs", [{"run_id": run.id, "sealed": row["sealed"], "problem": problem}])
+    return problem
+
+
+def _unsealed(run: RunFolder, status: Any) -> list[str]:
+    """A run that is under way has not been sealed yet, and that is no problem."""
+    return [] if status == "running" else [f"not sealed; finish it with `harness resume {run.id}`"]
+
+
+def _add_sealed(connection: query.Connection, run: RunFolder) -> list[str]:
+    """Take in the run's Parquet files, each on its own: one that is damaged does not cost the others."""
+    problems = []
+    for table, schema in SEALED.items():
+        path = run.parquet_path(table)
+        if not path.exists():
+            if table != "texts":  # texts may be purged
+                problems.append(f"{path.name} is missing")
+            continue
+        # The folder's name is the run's id, also after somebody copied or renamed the folder.
+        columns = ", ".join(name for name in schema.names if name != "run_id")
+        sql = f"insert into {table} by name select ? as run_id, {columns} from read_parquet(?)"  # noqa: S608
+        try:
+            connection.execute(sql, [run.id, str(path)])
+        except query.DatabaseError as error:
+            problems.append(f"{path.name} cannot be read: {query.one_line(error)}")
+    return problems
+
+
+def _insert(connection: query.Connection, table: str, rows: list[JsonObject]) -> None:
+    """A handful of rows, all with the same names."""
+    for row in rows:
+        names, places = ", ".join(row), ", ".join("?" * len(row))
+        sql = f"insert into {table} ({names}) values ({places})"  # noqa: S608 - our own names
+        connection.execute(sql, list(row.values()))
+
+
+def _run_row(run: RunFolder, manifest: JsonObject) -> JsonObject:
+    names = ("suite", "seed", "planned", "harness_version", "python", "duckdb", "os", "host", "cpus")
+    calibration = manifest.get("calibration")
+    return {
+        **{name: manifest.get(name) for name in (*names, "plan_sha256", "config_sha256")},
+        "status": status_of(run, manifest),
+        "created_at": _utc(manifest.get("created_at")),
+        "finished_at": _utc(manifest.get("finished_at")),
+        "probe_profile": (manifest.get("probes") or {}).get("profile"),
+        "calibration": None if calibration is None else json.dumps(calibration),
+        "manifest": json.dumps(manifest),
+    }
+
+
+def _utc(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+
+
+def _parts(run_id: str, manifest: JsonObject) -> dict[str, list[JsonObject]]:
+    """The rows of the tables that say what a run was made of."""
+    repeats = (manifest.get("selection") or {}).get("repeats", 1)
+    return {
+        "endpoints": [
+            {"run_id": run_id, "position": position, **_endpoint(row)}
+            for position, row in enumerate(manifest.get("endpoints") or [])
+        ],
+        "tasks": [
+            {
+                "run_id": run_id,
+                "task": row["name"],
+                **{name: row.get(name) for name in ("version", "kind", "scorer", "scorer_version")},
+                "n_samples": row.get("n"),
+                "repeats": repeats,
+            }
+            for row in manifest.get("tasks") or []
+        ],
+        "loads": [
+            {
+                "run_id": run_id,
+                "task": row["name"],
+                "version": row.get("version"),
+                "position": position,
+                **{name: level.get(name) for name in ("stage", "law", "n")},
+                **{f"slo_{name}": (row.get("slo") or {}).get(name) for name in ("ttft_ms", "tpot_ms", "e2e_ms")},
+            }
+            for row in manifest.get("loads") or []
+            for position, level in enumerate(row.get("levels") or [])
+        ],
+    }
+
+
+def _endpoint(row: JsonObject) -> JsonObject:
+    price = row.get("price") or {}
+    return {
+        "endpoint": row["id"],
+        "provider_kind": row.get("kind"),
+        "price_source": price.get("source"),
+        **{name: row.get(name) for name in ("provider", "model", "model_id", "base_url", "engine", "engine_version")},
+        **{
+            name: price.get(name) for name in ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")
+        },
+    }

@@ -1,0 +1,200 @@
+"""The door to DuckDB: opening the published database to read, building a new one, and asking it.
+
+A reader attaches the file read-only to an instance of its own. So it sees the file that the path names now, even
+where this process still has an older one open (instances are cached by path, attached files are not); it holds up no
+publisher, which renames; and once settings are locked no SQL can reach another file, the network or a setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import duckdb
+
+from harness.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+"""Of the published tables and views; a database of another version is built anew, never migrated."""
+
+Connection = duckdb.DuckDBPyConnection
+DatabaseError = duckdb.Error
+
+_REBUILD = "Make it with `harness db rebuild`"
+_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",  # SQL must not see this program's variables
+}
+
+
+class Table(NamedTuple):
+    """Rows with the names of their columns."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+
+class Column(NamedTuple):
+    """One column of the schema."""
+
+    table: str
+    is_view: bool
+    name: str
+    type: str
+    comment: str
+    """Unit and meaning of NULL; empty: a view's column that is the table's column of that name."""
+
+
+def database_path(results: Path) -> Path:
+    """Where the published database is."""
+    return results / "harness.duckdb"
+
+
+@contextmanager
+def read_only(results: Path) -> Iterator[Connection]:
+    """Open the published database to read, locked down; each use sees the newest one.
+
+    Errors: StoreError when there is none, or it is corrupt or of another version.
+    """
+    path = database_path(results)
+    if not path.is_file():
+        raise StoreError(f"{path} does not exist", hint=_REBUILD)
+    connection = duckdb.connect(":memory:", config=_SETTINGS)
+    try:
+        _attach(connection, path)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _attach(connection: Connection, path: Path) -> None:
+    quoted = str(path).replace("'", "''")
+    try:
+        connection.execute(f"attach '{quoted}' as harness (read_only)")
+        connection.execute("use harness")
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        version = connection.execute("select schema_version from store").fetchall()
+    except duckdb.CatalogException:
+        raise StoreError(f"{path} was not made by this harness", hint=_REBUILD) from None
+    except duckdb.Error as error:
+        raise StoreError(f"{path} cannot be read: {one_line(error)}", hint=_REBUILD) from error
+    if version != [(SCHEMA_VERSION,)]:
+        raise StoreError(f"{path} was made by another version of the harness", hint=_REBUILD)
+
+
+def rows(results: Path, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
+    """Ask in our own SQL; one dict for each row.
+
+    Errors: as ``read_only``; StoreError too when the file turns out to be damaged.
+    """
+    with read_only(results) as connection, _damage_told(results):
+        table = _fetch(connection, sql, params)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+def frame(results: Path, sql: str, params: Sequence[object] = ()) -> pd.DataFrame:
+    """Ask in our own SQL; a pandas frame. Errors as ``rows``."""
+    with read_only(results) as connection, _damage_told(results):
+        return connection.execute(sql, params).df()
+
+
+@contextmanager
+def _damage_told(results: Path) -> Iterator[None]:
+    """A damaged block is found only when it is read; a mistake in our SQL stays a bug and shows as one."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException) as error:
+        raise StoreError(f"{database_path(results)} is damaged: {one_line(error)}", hint=_REBUILD) from error
+
+
+def user_sql(results: Path, text: str) -> Table:
+    """Ask in a user's SQL: one query that reads, and nothing else.
+
+    Errors: UsageError of one line when it is no such query or fails; StoreError as ``read_only``.
+    """
+    with read_only(results) as connection:
+        try:
+            text.encode()  # an argument that is no UTF-8 is a mistake to be told like any other
+            statements = connection.extract_statements(text)
+            if len(statements) != 1:
+                raise UsageError(f"give one query, not {len(statements)}")
+            # Others could detach the read-only file and attach it again to write.
+            if statements[0].type != duckdb.StatementType.SELECT:
+                kind = str(statements[0].type).rpartition(".")[2]
+                raise UsageError(f"only queries are allowed here, not {kind}", hint="Start with select, from or show")
+            return _fetch(connection, text, ())
+        except (duckdb.Error, UnicodeError) as error:
+            raise UsageError(f"SQL: {one_line(error)}") from error
+
+
+def _fetch(connection: Connection, sql: str, params: Sequence[object]) -> Table:
+    """Everything at once: a half-read result would keep the connection busy."""
+    result = connection.execute(sql, params)
+    return Table([str(column[0]) for column in result.description or ()], result.fetchall())
+
+
+def one_line(error: Exception) -> str:
+    """What DuckDB says, without its drawing of where."""
+    text = str(error).split("\nLINE ")[0]
+    return " ".join(text.split())
+
+
+# --- building --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def build(path: Path) -> Iterator[Connection]:
+    """Make a new database at ``path`` with the schema in it; on a good end all of it is in that one file.
+
+    Errors: ``DatabaseError`` as it comes.
+    """
+    # Nobody sees the file before its maker has synced it whole; a sync for each insert would be most of the work.
+    connection = duckdb.connect(str(path), config=_SETTINGS | {"fsync_mode": "none"})
+    try:
+        connection.execute(schema_sql())
+        yield connection
+        connection.execute("checkpoint")
+    finally:
+        connection.close()
+
+
+def schema_sql() -> str:
+    """The tables and views, with a comment on each."""
+    return files("harness.store").joinpath("schema.sql").read_text("utf-8")
+
+
+def describe() -> list[Column]:
+    """Every column of every table and view with its comment, in the order of the schema; needs no results."""
+    with duckdb.connect(":memory:", config=_SETTINGS) as connection:
+        connection.execute(schema_sql())
+        found = connection.execute(
+            """
+            select table_name, view_oid is not null, column_name, data_type, coalesce(c.comment, '')
+            from duckdb_columns() c left join duckdb_views() v on v.view_oid = c.table_oid
+            where not c.internal order by c.table_oid, column_index
+            """
+        ).fetchall()
+    return [Column(*row) for row in found]
+
+
+def describe_tables() -> dict[str, str]:
+    """The comment of every table and view, in the order of the schema; needs no results."""
+    with duckdb.connect(":memory:", config=_SETTINGS) as connection:
+        connection.execute(schema_sql())
+        found = connection.execute(
+            """
+            select name, coalesce(comment, '') from (
+                select table_oid as oid, table_name as name, comment from duckdb_tables() where not internal
+                union all select view_oid, view_name, comment from duckdb_views() where not internal
+            ) order by oid
+            """
+        ).fetchall()
+    return dict(found)

@@ -1,0 +1,130 @@
+"""Runs made of rows, so that what the store says about them can be worked out by hand."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from harness.folder import RunFolder, create
+from harness.store.columns import ATTEMPTS, SCORES, SEALED, TEXTS, VERDICTS
+
+MS = 1_000_000
+EPOCH = datetime(2026, 1, 1)  # noqa: DTZ001 - the tables keep UTC without a zone
+
+
+def manifest(run: RunFolder, **changes: Any) -> dict[str, Any]:
+    """A manifest as the runner writes it."""
+    return {
+        "schema_version": 1,
+        "id": run.id,
+        "status": "finished",
+        "suite": "made",
+        "created_at": "2026-01-01T00:00:00.000+00:00",
+        "finished_at": None,
+        "seed": 0,
+        "planned": 9,
+        "selection": {"repeats": 1},
+        "harness_version": "0.1.0",
+        "python": "3.11.0",
+        "duckdb": "2.0.0",
+        "os": "Linux",
+        "host": "h",
+        "cpus": 2,
+        "plan_sha256": "00",
+        "endpoints": [
+            {
+                "id": "p/m",
+                "provider": "p",
+                "kind": "hosted",
+                "model": "m",
+                "model_id": "vendor-m",
+                "base_url": "http://127.0.0.1:1/v1",
+                "engine": None,
+                "engine_version": None,
+                "price": {
+                    "input_usd_per_mtok": 1.0,
+                    "output_usd_per_mtok": 2.0,
+                    "cached_input_usd_per_mtok": None,
+                    "source": "providers.yaml",
+                },
+            }
+        ],
+        "tasks": [
+            {"name": "sums", "version": 1, "kind": "quality", "scorer": "exact", "scorer_version": 1, "n": 6},
+        ],
+        "loads": [
+            {
+                "name": "chat",
+                "version": 1,
+                "slo": {"ttft_ms": 155.0, "tpot_ms": 15.0, "e2e_ms": None},
+                "levels": [{"stage": "load.chat@c1", "law": "closed(1)", "n": 4}],
+            }
+        ],
+        "probes": None,
+    } | changes
+
+
+def attempt(job: str, *, number: int = 0, ms: dict[str, float] | None = None, **changes: Any) -> dict[str, Any]:
+    """A row of attempts: a measured load attempt unless changed; ``ms`` gives marks in milliseconds."""
+    marks = {f"{name}_ns": round(at * MS) for name, at in (ms or {}).items()}
+    sent = marks.get("send0_ns", marks.get("admit_ns", 0))
+    row: dict[str, Any] = dict.fromkeys(ATTEMPTS.names)
+    row |= {
+        "run_id": "?",
+        "job_id": job,
+        "number": number,
+        "endpoint": "p/m",
+        "kind": "load",
+        "stage": "load.chat@c1",
+        "task": "chat",
+        "sample": job,
+        "repeat": 0,
+        "phase": "measure",
+        "shard": 0,
+        "session": 1,
+        "sched_ns": 0,
+        "admit_ns": 0,
+        "started_at": EPOCH + timedelta(microseconds=sent // 1000),
+        "stream": True,
+        "workload_sha256": "00",
+        "clock": "kernel",
+        "reused": False,
+        "coalesced_reads": 0,
+        "n_reads": 10,
+        "in_flight": 1,
+        "deviations": [],
+        "text_lossy": False,
+    }
+    return row | marks | changes
+
+
+def score(job: str, value: float, **changes: Any) -> dict[str, Any]:
+    """A row of scores."""
+    row = {"run_id": "?", "job_id": job, "endpoint": "p/m", "task": "sums", "sample": job, "repeat": 0, "value": value}
+    return row | {"explanation": "", "scorer": "exact", "version": 1, "text_lossy": False} | changes
+
+
+def verdict(probe: str, word: str) -> dict[str, Any]:
+    """A row of verdicts."""
+    row = {"run_id": "?", "endpoint": "p/m", "probe": probe, "rev": 1, "surface": "chat", "severity": "major"}
+    words = dict.fromkeys(("title", "reason", "expected", "actual"), "")
+    return row | words | {"verdict": word, "evidence": [], "text_lossy": False}
+
+
+def make_run(results: Path, slug: str = "made", **tables: list[dict[str, Any]]) -> RunFolder:
+    """A sealed run folder that holds these rows."""
+    run = create(results, slug)
+    run.write_manifest(manifest(run))
+    for table, schema in SEALED.items():
+        pq.write_table(pa.Table.from_pylist(tables.get(table, []), schema), run.parquet_path(table))
+    return run
+
+
+def now() -> datetime:
+    """UTC without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+__all__ = ["ATTEMPTS", "MS", "SCORES", "TEXTS", "VERDICTS", "attempt", "make_run", "manifest", "score", "verdict"]
