@@ -1,0 +1,110 @@
+"""Sample + Endpoint -> the exact bytes to send, and a hash of the question; the only reader of quirks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from harness.errors import TaskError
+from harness.types import Endpoint, JsonObject, Request, Sample
+
+_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
+_HASHED_LIMIT = "max_tokens"
+"""The one name under which the output limit enters the hash, whatever the provider calls it."""
+_NOT_PARAMS = ("model", "messages", "tools", "stream")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def build(sample: Sample, endpoint: Endpoint, *, stream: bool) -> Request:
+    """Build the chat completion request for a sample, adapted to the provider by its declared quirks.
+
+    The fields come in the order model, messages, tools, the parameters by name, stream, stream_options, what
+    ``extra_body`` adds. A parameter of the sample wins over ``extra_body``; what ``drop`` names is never sent. The hash
+    is of the question before any quirk: equal for every endpoint. TaskError when the sample cannot be sent as JSON.
+    """
+    params = _params(sample)
+    question: JsonObject = {"messages": sample.messages}
+    if sample.tools:
+        question["tools"] = sample.tools
+    quirks = endpoint.provider.quirks
+    body: JsonObject = {"model": endpoint.model_id, **question}
+    body.update((quirks.max_tokens_field if name == _HASHED_LIMIT else name, params[name]) for name in sorted(params))
+    if stream:
+        body["stream"] = True
+        if quirks.stream_usage:
+            body.setdefault("stream_options", {"include_usage": True})
+    for name, value in quirks.extra_body.items():
+        body.setdefault(name, value)
+    for name in quirks.drop:
+        body.pop(name, None)
+    try:
+        encoded = _encode(body)
+        workload = canonical_sha256({**question, **params, "stream": stream})
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TaskError(f"sample {sample.id!r} cannot be written as JSON: {error}") from None
+    return Request(path="/chat/completions", body=encoded, stream=stream, workload_sha256=workload)
+
+
+def raw(
+    endpoint: Endpoint,
+    body: JsonObject | bytes | None,
+    *,
+    path: str = "/chat/completions",
+    method: Literal["GET", "POST"] = "POST",
+    stream: bool = False,
+    headers: Mapping[str, str] | None = None,
+    auth: Literal["provider", "wrong", "none"] = "provider",
+) -> Request:
+    """Build a probe's request: no quirk is applied, nothing is added.
+
+    In a dict, ``model`` is filled in where it is there with value None; bytes are sent as they are; None: no body.
+    ``stream`` only says how the answer is to be read. TaskError when a dict cannot be written as JSON.
+    """
+    try:
+        if isinstance(body, dict):
+            filled = {**body, "model": endpoint.model_id} if "model" in body and body["model"] is None else body
+            encoded: bytes | None = _encode(filled)
+            workload = canonical_sha256({name: value for name, value in body.items() if name != "model"})
+        else:
+            encoded = body
+            named = canonical_sha256({"method": method, "path": path})
+            workload = named if body is None else hashlib.sha256(body).hexdigest()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TaskError(f"a request for {path} cannot be written as JSON: {error}") from None
+    return Request(
+        path=path,
+        body=encoded,
+        stream=stream,
+        workload_sha256=workload,
+        method=method,
+        headers=dict(headers or {}),
+        auth=auth,
+    )
+
+
+def canonical_sha256(obj: Any) -> str:
+    """Hash a JSON value: SHA-256, in hexadecimal, of its compact UTF-8 text with sorted keys."""
+    return hashlib.sha256(_encode(obj, sort_keys=True)).hexdigest()
+
+
+def _params(sample: Sample) -> JsonObject:
+    """The sample's parameters, with the output limit under one name."""
+    taken = [name for name in _NOT_PARAMS if name in sample.params]
+    if taken:
+        raise TaskError(f"sample {sample.id!r}: params must not hold {taken[0]!r}", hint="The harness sets it")
+    given = [name for name in _LIMIT_NAMES if name in sample.params]
+    if len(given) == 2:
+        raise TaskError(f"sample {sample.id!r}: params hold both {given[0]} and {given[1]}", hint="Keep max_tokens")
+    return {_HASHED_LIMIT if name in _LIMIT_NAMES else name: value for name, value in sample.params.items()}
+
+
+def _encode(obj: Any, *, sort_keys: bool = False) -> bytes:
+    text = json.dumps(obj, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=sort_keys)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # A lone surrogate has no UTF-8; JSON can carry it as an escape, and it can only stand inside a string.
+        return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
