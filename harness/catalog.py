@@ -1,0 +1,184 @@
+"""Finds tasks, loads, suites and probes: each is a constant of a Python file below a folder ``tasks``.
+
+The file is the entry; there is no list to edit. The working folder's ``tasks`` comes first, then the shipped one,
+and a name found earlier is not replaced by a later one, so a user's own file wins.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple, TypeVar
+
+from harness import config
+from harness.errors import TaskError, UnknownName
+from harness.types import Load, Suite, Task
+
+_CONSTANTS = ("TASK", "TASKS", "LOAD", "SUITE", "PROBES")
+_OURS = re.compile(rb"^\s*(?:from|import)\s+harness\b|^(?:TASK|TASKS|LOAD|SUITE|PROBES)\s*[:=]", re.MULTILINE)
+"""A file without either is some other program's: a user's folder ``tasks`` may hold anything, and is not imported."""
+
+Found = TypeVar("Found")
+
+
+class Shadowed(NamedTuple):
+    """A name that an earlier root took from a later one."""
+
+    name: str
+    used: Path
+    unused: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything that can be asked, by name."""
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    loads: dict[str, Load] = field(default_factory=dict)
+    suites: dict[str, Suite] = field(default_factory=dict)
+    probes: dict[str, Any] = field(default_factory=dict)
+    """Probes of ``harness.conformance`` by id, in the order of the files."""
+    files: dict[tuple[str, str], Path] = field(default_factory=dict)
+    """Where each comes from, by kind (``task``, ``load``, ``suite``, ``probe``) and name."""
+    shadowed: list[Shadowed] = field(default_factory=list)
+
+    def task(self, name: str) -> Task:
+        """The task of that name; UnknownName with the nearest ones."""
+        return _named("task", name, self.tasks)
+
+    def load(self, name: str) -> Load:
+        """The load of that name; UnknownName with the nearest ones."""
+        return _named("load", name, self.loads)
+
+    def suite(self, name: str) -> Suite:
+        """The suite of that name; UnknownName with the nearest ones."""
+        return _named("suite", name, self.suites)
+
+    def probe(self, name: str) -> Any:
+        """The probe of that id; UnknownName with the nearest ones."""
+        return _named("probe", name, self.probes)
+
+
+def discover(roots: Sequence[Path] | None = None) -> Catalog:
+    """Imports every task file below the roots and collects what it defines.
+
+    Args:
+        roots: folders in falling precedence; None: ``./tasks`` of the working folder, if there, then the shipped one.
+
+    Raises:
+        TaskError: a file cannot be imported or defines something of another type (names file and line), one root
+            holds a name twice (names both files), or a root given is no folder.
+    """
+    catalog = Catalog()
+    for index, root in enumerate(_folders(roots)):
+        for path in sorted(root.rglob("*.py")):
+            if _OURS.search(_content(path)):
+                module = _imported(
+                    path, f"harness_tasks_{index}." + ".".join(path.relative_to(root).with_suffix("").parts)
+                )
+                _collect(catalog, module, path, root)
+    return catalog
+
+
+def _folders(roots: Sequence[Path] | None) -> list[Path]:
+    given = [Path("tasks"), config.shipped("tasks")] if roots is None else roots
+    for root in given:
+        if roots is not None and not root.is_dir():
+            raise TaskError(f"no such folder of tasks: {root}")
+    return list(dict.fromkeys(root.resolve() for root in given if root.is_dir()))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TaskError(f"{path}: {error.strerror}") from None
+
+
+def _imported(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses and pickling look the module up by its name while it is executed.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's file may raise anything
+        del sys.modules[name]
+        raise TaskError(f"{path}{_line(error, path)}: {type(error).__name__}: {_reason(error)}") from None
+    return module
+
+
+def _line(error: BaseException, path: Path) -> str:
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f" line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f" line {lines[-1]}" if lines else ""
+
+
+def _reason(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return (text.strip().splitlines() or ["no reason given"])[0]
+
+
+def _collect(catalog: Catalog, module: ModuleType, path: Path, root: Path) -> None:
+    for constant, value in _defined(module, path):
+        if isinstance(value, Task):
+            _add(catalog, "task", catalog.tasks, value.name, value, path, root)
+        elif isinstance(value, Load):
+            _add(catalog, "load", catalog.loads, value.name, value, path, root)
+        elif isinstance(value, Suite):
+            _add(catalog, "suite", catalog.suites, value.name, value, path, root)
+        else:
+            _add(catalog, "probe", catalog.probes, _probe_id(constant, value, path), value, path, root)
+
+
+def _defined(module: ModuleType, path: Path) -> Iterator[tuple[str, Any]]:
+    wanted: Mapping[str, type] = {"TASK": Task, "TASKS": Task, "LOAD": Load, "SUITE": Suite}
+    for constant in _CONSTANTS:
+        if not hasattr(module, constant):
+            continue
+        value = getattr(module, constant)
+        several = constant in ("TASKS", "PROBES")
+        if several and not isinstance(value, tuple | list):
+            raise TaskError(f"{path}: {constant} is a tuple, this is a {type(value).__name__}")
+        for one in value if several else (value,):
+            kind = wanted.get(constant)
+            if kind is not None and not isinstance(one, kind):
+                raise TaskError(
+                    f"{path}: {constant} holds a {type(one).__name__}, not a {kind.__name__} of harness.types"
+                )
+            yield constant, one
+
+
+def _probe_id(constant: str, value: Any, path: Path) -> str:
+    # Probes are a noun of harness.conformance, which is above this module: known here by their id alone.
+    name = getattr(value, "id", None)
+    if not isinstance(name, str):
+        raise TaskError(f"{path}: {constant} holds a {type(value).__name__}, not a probe with an id")
+    return name
+
+
+def _add(catalog: Catalog, kind: str, found: dict[str, Found], name: str, value: Found, path: Path, root: Path) -> None:
+    before = catalog.files.get((kind, name))
+    if before is None:
+        found[name] = value
+        catalog.files[kind, name] = path
+    elif before.is_relative_to(root):
+        raise TaskError(f"two {kind}s are called {name!r}: {before} and {path}")
+    else:
+        catalog.shadowed.append(Shadowed(name, before, path))
+
+
+def _named(kind: str, name: str, found: Mapping[str, Found]) -> Found:
+    try:
+        return found[name]
+    except KeyError:
+        raise UnknownName(kind, name, found) from None

@@ -1,0 +1,146 @@
+"""``harness tasks``: what can be asked."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from harness.catalog import Catalog, discover
+from harness.cli import options
+from harness.errors import HarnessError, UnknownName
+from harness.types import JsonObject, Load, Sample, Suite, Task
+
+_COLUMNS = ("name", "kind", "n", "scorer", "source", "licence")
+
+
+@click.group()
+def command() -> None:
+    """Show tasks, loads and suites: yours in ./tasks and the shipped ones.
+
+    \b
+    Examples:
+      harness tasks list
+      harness tasks show arithmetic
+    """
+
+
+@command.command("list")
+@options.as_json
+def list_all(as_json: bool) -> None:
+    """List every task, load and suite; n is unknown (-) where the data is not here yet.
+
+    Probes have their own list: harness probe list.
+    """
+    catalog = discover()
+    rows = [
+        *(_task_row(catalog, task) for task in catalog.tasks.values()),
+        *(_load_row(catalog, load) for load in catalog.loads.values()),
+        *(_suite_row(catalog, suite) for suite in catalog.suites.values()),
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = Table(*_COLUMNS, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*("-" if row[column] is None else escape(str(row[column])) for column in _COLUMNS))
+    console = Console()
+    console.print(table)
+    for name, used, unused in catalog.shadowed:
+        console.print(f"{name}: {used} is used, {unused} is not", style="dim", markup=False)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--data", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Local data of the task.")
+@options.as_json
+def show(name: str, data: Path | None, as_json: bool) -> None:
+    """Show one task, load or suite by NAME, with two example samples."""
+    catalog = discover()
+    shown = _details(catalog, name, data)
+    if as_json:
+        click.echo(json.dumps(shown, indent=2, default=str))
+        return
+    for key, value in shown.items():
+        if key != "samples":
+            click.echo(f"{key:12} {'-' if value is None else value}")
+    for sample in shown.get("samples") or ():
+        click.echo(f"\nsample {sample['id']}\n{json.dumps(sample, indent=2, ensure_ascii=False, default=str)}")
+
+
+def _details(catalog: Catalog, name: str, data: Path | None) -> JsonObject:
+    if name in catalog.tasks:
+        task = catalog.tasks[name]
+        row = _task_row(catalog, task) | {"version": task.version, "description": task.description}
+        try:
+            return row | {"samples": [_sample(one) for one in itertools.islice(task.load(data), 2)]}
+        except HarnessError as error:
+            # The rest is worth seeing without the data; a file named by the user must be right.
+            if data is not None:
+                raise
+            return row | {"samples": None, "no samples": str(error)}
+    if name in catalog.loads:
+        load = catalog.loads[name]
+        row = _load_row(catalog, load) | {"version": load.version, "description": load.description}
+        slo = {"ttft_ms": load.slo.ttft_ms, "tpot_ms": load.slo.tpot_ms, "e2e_ms": load.slo.e2e_ms}
+        levels = [str(level) for level in load.levels]
+        return row | {"levels": levels, "slo": slo, "samples": [_sample(load.sample(0, index)) for index in (0, 1)]}
+    if name in catalog.suites:
+        suite = catalog.suites[name]
+        row = _suite_row(catalog, suite) | {"description": suite.description}
+        return row | {"tasks": list(suite.tasks), "probes": suite.probes, "loads": list(suite.loads)}
+    known = (*catalog.tasks, *catalog.loads, *catalog.suites)
+    raise UnknownName("task, load or suite", name, known, where="See: harness tasks list")
+
+
+def _task_row(catalog: Catalog, task: Task) -> JsonObject:
+    file = catalog.files["task", task.name]
+    return {
+        "name": task.name,
+        "kind": task.kind,
+        "n": _rows_beside(file, task.source),
+        "scorer": f"{task.scorer.name} v{task.scorer.version}",
+        "source": task.source or None,
+        "licence": task.licence,
+        "file": str(file),
+    }
+
+
+def _load_row(catalog: Catalog, load: Load) -> JsonObject:
+    n = load.requests_per_level * len(load.levels)
+    return _row(load.name, "load", n, catalog.files["load", load.name])
+
+
+def _suite_row(catalog: Catalog, suite: Suite) -> JsonObject:
+    return _row(suite.name, "suite", None, catalog.files["suite", suite.name])
+
+
+def _row(name: str, kind: str, n: int | None, file: Path) -> JsonObject:
+    return {"name": name, "kind": kind, "n": n, "scorer": None, "source": None, "licence": None, "file": str(file)}
+
+
+def _rows_beside(task_file: Path, source: str) -> int | None:
+    """Lines of the data file that is shipped with the task; None: its source is no such file."""
+    for folder in task_file.parents:
+        data = folder / source
+        if source.endswith(".jsonl") and data.is_file():
+            return sum(1 for line in data.read_bytes().splitlines() if line.strip())
+    return None
+
+
+def _sample(sample: Sample) -> JsonObject:
+    fields: Mapping[str, Any] = {
+        "id": sample.id,
+        "messages": list(sample.messages),
+        "target": sample.target,
+        "tools": list(sample.tools),
+        "params": dict(sample.params),
+    }
+    return {name: value for name, value in fields.items() if value not in (None, [], {})}

@@ -1,0 +1,70 @@
+"""The answer is one JSON value that fits a schema."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
+from jsonschema.protocols import Validator
+from jsonschema.validators import validator_for
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from harness.errors import TaskError
+from harness.scorers.strict_json import clipped, parse, shown
+from harness.types import Completion, JsonObject, Sample, Score, Scorer
+
+VERSION = 1
+_NAME = "json_schema"
+_FENCE = re.compile(r"```[^\n`]*\n(.*?)\n?```", re.DOTALL)
+
+
+def json_schema(schema: JsonObject | None = None) -> Scorer:
+    """Full marks when the visible text is JSON and valid under the schema; None: the target is the schema.
+
+    One code fence around the whole text is taken off, and the explanation says so. The dialect is the schema's
+    ``$schema``, Draft 2020-12 without one; ``format`` is not asserted; references to other documents are not
+    fetched. TaskError for a schema that is none.
+    """
+    fixed = None if schema is None else _validator(schema, "the schema given to json_schema")
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        where = f"sample {sample.id}: the target of {_NAME}"
+        validator = fixed or _validator(sample.target, where)
+        text, fenced = completion.text.strip(), False
+        if inside := _FENCE.fullmatch(text):
+            text, fenced = inside[1].strip(), True
+        note = " (inside a code fence)" if fenced else ""
+        try:
+            value = parse(text)
+        except ValueError as error:
+            return Score(0.0, None, f"not JSON{note}: {error}", _NAME, VERSION)
+        fault = _fault(validator, value, where)
+        explanation = f"breaks the schema{note}: {fault}" if fault else f"fits the schema{note}"
+        return Score(float(fault is None), shown(value, 1000), explanation, _NAME, VERSION)
+
+    return Scorer(_NAME, VERSION, score)
+
+
+def _validator(schema: Any, where: str) -> Validator:
+    if not isinstance(schema, dict):
+        raise TaskError(f"{where} is not a JSON Schema: {shown(schema)}")
+    dialect = validator_for(schema, default=Draft202012Validator)
+    try:
+        dialect.check_schema(schema)
+    except SchemaError as error:
+        raise TaskError(f"{where} is not a JSON Schema: {error.message} at {error.json_path}") from None
+    # An empty registry: the default one would fetch remote references over the network.
+    return dialect(schema, registry=Registry())
+
+
+def _fault(validator: Validator, value: Any, where: str) -> str | None:
+    try:
+        error = best_match(validator.iter_errors(value))
+    except (RecursionError, OverflowError) as hostile:
+        return f"could not be checked ({type(hostile).__name__})"
+    except Unresolvable as error:
+        raise TaskError(f"{where} refers to {error.ref!r}, which it does not hold") from None
+    return None if error is None else f"{clipped(error.message, 200)} at {clipped(error.json_path, 100)}"
