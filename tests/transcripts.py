@@ -1,0 +1,100 @@
+"""Recorded exchanges made by hand, for tests of what judges them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.conformance.capture import Capture
+from harness.types import (
+    Attempt,
+    Endpoint,
+    Exchange,
+    Failure,
+    FailureKind,
+    Job,
+    Outcome,
+    Provider,
+    Read,
+    Request,
+    WireMarks,
+)
+
+ENDPOINT = Endpoint(Provider("vendor", "hosted", "http://127.0.0.1:1/v1"), "small", "small-1")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered; a body that is no bytes is sent as JSON."""
+
+    body: Any = b""
+    status: int | None = 200
+    headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+    failure: FailureKind | None = None
+
+    def capture(self, scenario: str, repeat: int = 0) -> Capture:
+        """The reply as the harness would have recorded it."""
+        raw = self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+        failure = Failure(self.failure, f"what {self.failure} looks like") if self.failure else None
+        exchange = Exchange(
+            marks=WireMarks(),
+            status=self.status,
+            headers=tuple(self.headers.items()),
+            # In pieces, as a socket gives them.
+            reads=tuple(Read(1000 + at, raw[at : at + 7]) for at in range(0, len(raw), 7)),
+            clock="user",
+            reused=False,
+            failure=failure,
+        )
+        job = Job(f"probe/vendor/small/{scenario}/{repeat}", "vendor/small", "probe", "probe", "any", scenario, repeat)
+        request = Request("/chat/completions", b"{}", stream=False, workload_sha256="0" * 64)
+        return Capture(Attempt(job, 0, request, exchange, 0, 0, 1), Outcome(None, failure))
+
+
+def events(*data: Any, end: bytes = b"") -> Reply:
+    """A stream of data events, each ended by a blank line, and whatever ``end`` adds."""
+    lines = (each if isinstance(each, str) else json.dumps(each) for each in data)
+    body = b"".join(b"data: " + line.encode() + b"\n\n" for line in lines)
+    return Reply(body + end, headers={"content-type": "text/event-stream; charset=utf-8"})
+
+
+def completion(
+    text: str | None = "Hello there!", *, finish: str = "stop", prompt: int = 12, output: int = 3, **message: Any
+) -> dict[str, Any]:
+    """A chat completion with every documented field."""
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1_790_000_000,
+        "model": "small-1",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text, "refusal": None, **message},
+                "logprobs": None,
+                "finish_reason": finish,
+            }
+        ],
+        "usage": {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output},
+    }
+
+
+def chunk(delta: Mapping[str, Any] | None, *, finish: str | None = None, **more: Any) -> dict[str, Any]:
+    """A chunk of a streamed chat completion; without a delta its choices are empty."""
+    choices = [] if delta is None else [{"index": 0, "delta": dict(delta), "logprobs": None, "finish_reason": finish}]
+    made = {"id": "chatcmpl-2", "object": "chat.completion.chunk", "created": 1_790_000_000, "model": "small-1"}
+    return {**made, "choices": choices, **more}
+
+
+def error(message: str = "no", status: int = 400, **fields: Any) -> Reply:
+    """A refusal with the documented error body."""
+    body = {"message": message, "type": "invalid_request_error", "param": None, "code": None, **fields}
+    return Reply({"error": body}, status)
+
+
+def captures(replies: Mapping[str, Reply | Iterable[Reply]]) -> dict[str, list[Capture]]:
+    """Captures by scenario name, as a judge gets them."""
+    several = {name: [each] if isinstance(each, Reply) else list(each) for name, each in replies.items()}
+    return {name: [one.capture(name, i) for i, one in enumerate(each)] for name, each in several.items()}
