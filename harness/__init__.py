@@ -1,3 +1,42 @@
-"""Evaluation and benchmarking harness across OpenAI-compatible endpoints."""
+"""Evaluation and benchmarking harness across OpenAI-compatible endpoints: the public nouns."""
+
+from harness.types import (
+    Attempt,
+    Completion,
+    Endpoint,
+    Exchange,
+    Failure,
+    Job,
+    Load,
+    Outcome,
+    Provider,
+    Request,
+    Sample,
+    Score,
+    Scorer,
+    Suite,
+    Task,
+    Verdict,
+)
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Attempt",
+    "Completion",
+    "Endpoint",
+    "Exchange",
+    "Failure",
+    "Job",
+    "Load",
+    "Outcome",
+    "Provider",
+    "Request",
+    "Sample",
+    "Score",
+    "Scorer",
+    "Suite",
+    "Task",
+    "Verdict",
+    "__version__",
+]

@@ -56,7 +56,8 @@ class UnknownName(UsageError):  # noqa: N818 - reads as what it is
         """``noun`` is the kind of thing; ``where`` tells where the list of known names can be seen."""
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else (f"Known: {', '.join(names[:12])}" if names else "")
+        listed = f"Known: {', '.join(names[:12])}." if names else ""
+        hint = f"Did you mean {' or '.join(near)}?" if near else listed
         super().__init__(f"unknown {noun} {name!r}", hint=" ".join(part for part in (hint, where) if part))
         self.near = near
 

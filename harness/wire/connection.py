@@ -72,7 +72,9 @@ class Connection:
         self._trace = trace
         self._unsent = memoryview(payload)
         self._waiter = self._loop.create_future()
-        trace.send0_ns = self._floor_ns = self._last_ns = time.perf_counter_ns()
+        trace.send0_ns = self._last_ns = time.perf_counter_ns()
+        if self._tls is None:
+            self._floor_ns = trace.send0_ns  # under TLS session tickets may have come before we asked
         self._flush()
         self._arm(time.perf_counter_ns())
         try:
@@ -145,9 +147,8 @@ class Connection:
             return
         arrival = self._clock.arrival(stamp_of(control), self._floor_ns)
         trace = self._trace
-        if data and trace is not None:
+        if data:
             self._floor_ns = max(self._floor_ns, arrival.at_ns)
-            trace.count(arrival)
         closed = not data
         if self._tls is not None and data:
             try:
@@ -162,6 +163,7 @@ class Connection:
                 self.close()  # idle: the server hung up, or sent what nobody asked for
             return
         if data:
+            trace.count(arrival)
             self._take(trace, data, arrival)
         if closed and not self._response.complete:
             self._ended(trace, arrival)
