@@ -1,0 +1,1 @@
+"""How we look at what was answered."""

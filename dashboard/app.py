@@ -1,0 +1,21 @@
+"""The dashboard: a list of pages and nothing else. Started by ``harness dashboard``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+# Streamlit runs this file as a script; its pages import each other as a package, in a checkout and in a wheel alike.
+_HOME = str(Path(__file__).resolve().parents[1])
+if _HOME not in sys.path:
+    sys.path.insert(0, _HOME)
+
+st.set_page_config(page_title="endpoint-harness", layout="wide")
+st.navigation(
+    [
+        st.Page("views/overview.py", title="Overview", icon=":material/compare_arrows:", default=True),
+        st.Page("views/runs.py", title="Runs", icon=":material/list:"),
+    ]
+).run()

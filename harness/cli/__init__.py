@@ -1,0 +1,95 @@
+"""The command line: each command is one file here, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError, UnknownName
+
+COMMANDS = {
+    "demo": "Compare a real local model and two simulated vendors: the whole tool in three minutes.",
+    "run": "Run a suite of tasks, probes and loads on endpoints.",
+    "eval": "Run quality and tool tasks on endpoints.",
+    "probe": "What is asked to find out what an endpoint supports.",
+    "resume": "Finish a run that was broken off.",
+    "score": "Judge a finished run again with today's scorers and probes.",
+    "report": "Print the comparison table of a run.",
+    "dashboard": "Look at the results in the browser.",
+    "runs": "List and show runs.",
+    "sql": "Ask the results in SQL, read-only.",
+    "db": "Rebuild and describe the results database.",
+    "providers": "List, show and check providers.",
+    "tasks": "List and show tasks, loads and suites.",
+    "models": "Fetch and list the small local models.",
+    "simulate": "Serve a simulated endpoint with known timing, answers and faults.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and one-line helps, and imports a command when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names in the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command object of ``harness/cli/<name>.py``; None when there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"harness.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but a mistyped command is answered with the nearest names."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise UnknownName("command", args[0], COMMANDS, where="See harness --help")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Compare OpenAI-compatible endpoints: quality, tool calls, features, latency, cost.
+
+    \b
+    Start here:
+      harness demo                                         everything, on this machine, without a key
+      harness run demo --endpoint groq/llama-3.3-70b       the same on an endpoint of your own
+      harness report                                       the table of the last run
+      harness dashboard                                    the same in the browser
+
+    Exit codes: 0 done, 1 a gate failed, 2 usage or configuration, 3 could not measure, 4 inconclusive,
+    5 results busy, unwritable or corrupt, 130 interrupted (what was there is sealed).
+    """
+
+
+def main(argv: list[str] | None = None) -> Any:
+    """Run the command line; a user's mistake is one line on stderr and a documented exit code."""
+    try:
+        code = cli.main(args=argv, prog_name="harness", standalone_mode=False)
+    except HarnessError as error:
+        click.echo(f"harness: {error}", err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("harness: interrupted", err=True)
+        code = 130
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough (`harness sql ... | head`).
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,78 @@
+"""``harness eval``: quality and tool tasks on endpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness import catalog
+from harness.cli import options
+from harness.cli.run import carry_out
+from harness.errors import UsageError
+from harness.run.plan import Selection
+from harness.run.runner import Budget
+
+
+@click.command()
+@click.argument("tasks", nargs=-1, required=True)
+@options.endpoints
+@click.option("--limit", type=click.IntRange(min=1), default=None, help="Keep the first so many samples of each task.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Local file in place of the task's own source.",
+)
+@click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Ask each sample so often.")
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
+)
+@options.results
+@options.providers
+@options.seed
+@options.max_cost
+@options.max_requests
+@options.max_duration
+@options.dry_run
+@options.as_json
+def command(
+    tasks: tuple[str, ...],
+    endpoint_names: tuple[str, ...],
+    limit: int | None,
+    data: Path | None,
+    repeats: int,
+    concurrency: int,
+    results: Path,
+    providers_file: Path | None,
+    seed: int,
+    max_cost: float | None,
+    max_requests: int | None,
+    max_duration: float | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run quality and tool TASKS (names, or NAME:N for the first N samples) on one or more endpoints.
+
+    \b
+    Examples:
+      harness eval arithmetic assistant --endpoint local/smollm2
+      harness eval gsm8k --limit 50 --data gsm8k/test.jsonl --endpoint local/smollm2
+    """
+    found = catalog.discover()
+    for name in tasks:
+        found.task(name.partition(":")[0])
+    if data is not None and len(tasks) > 1:
+        raise UsageError("--data goes with one task", hint="Run the tasks one by one")
+    named = tuple(name if ":" in name or limit is None else f"{name}:{limit}" for name in tasks)
+    selection = Selection(
+        suite="-".join(name.partition(":")[0] for name in tasks)[:40],
+        endpoints=endpoint_names,
+        tasks=named,
+        data=str(data.resolve()) if data else None,
+        repeats=repeats,
+        concurrency=concurrency,
+        seed=seed,
+        max_requests=max_requests,
+    )
+    carry_out(selection, results, providers_file, Budget(max_cost, max_duration), dry_run=dry_run, as_json=as_json)

@@ -1,0 +1,91 @@
+"""How a run is watched: a live line on a terminal, a plain line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from harness.run.plan import Stage
+from harness.types import Attempt, Outcome
+
+_PLAIN_EVERY_NS = 5_000_000_000
+
+
+class Progress:
+    """Counts what finishes and says how far, how fast, how long still, and what failed."""
+
+    def __init__(self, planned: int, console: Console) -> None:
+        """``planned``: jobs of the whole sitting; the console should write to stderr."""
+        self._planned = planned
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        self._began_ns = self._printed_ns = time.perf_counter_ns()
+        self._done = 0
+        self._failures: Counter[str] = Counter()
+        self._retries = 0
+        self._stage = ""
+
+    def __enter__(self) -> Self:
+        """Begin to draw."""
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop drawing and leave one summary line."""
+        if self._live:
+            self._live.stop()
+        if self._done:
+            self._console.print(self._line(), highlight=False)
+
+    def announce(self, what: str) -> None:
+        """Say what is waited for."""
+        self._console.print(Text(f"{what}…", style="dim"))
+
+    def planned(self, jobs: int) -> None:
+        """Set how many jobs the sitting has."""
+        self._planned = jobs
+
+    def stage(self, stage: Stage) -> None:
+        """A stage begins."""
+        self._stage = stage.name.removesuffix(".warmup")
+        self._draw()
+
+    def finished(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
+        """An attempt was journalled."""
+        if again:
+            self._retries += 1
+        else:
+            self._done += 1
+        # A probe may well ask for what must be refused: its failures are its findings.
+        if outcome.failure and attempt.job.kind != "probe":
+            self._failures[outcome.failure.kind] += 1
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._live:
+            self._live.update(self._line())
+        elif time.perf_counter_ns() - self._printed_ns > _PLAIN_EVERY_NS:
+            self._printed_ns = time.perf_counter_ns()
+            self._console.print(self._line(), highlight=False)
+
+    def _line(self) -> Text:
+        elapsed_s = (time.perf_counter_ns() - self._began_ns) / 1e9
+        rate = self._done / elapsed_s if elapsed_s > 0 else 0.0
+        left = self._planned - self._done
+        eta = f"ETA {_clock(left / rate)}" if rate and left > 0 else f"in {_clock(elapsed_s)}"
+        failed = ", ".join(f"{n} {kind}" for kind, n in self._failures.most_common()) or "no failures"
+        retried = f" ({self._retries} tried again)" if self._retries else ""
+        return Text(f"{self._done}/{self._planned} requests  {rate:.1f}/s  {eta}  {self._stage}  {failed}{retried}")
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

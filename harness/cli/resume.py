@@ -1,0 +1,42 @@
+"""``harness resume``: finish a run that was broken off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness import catalog, config
+from harness.cli import options
+from harness.cli.progress import Progress
+from harness.cli.run import finish
+from harness.folder import open_run
+from harness.report import terminal
+from harness.run import sitting
+
+
+@click.command()
+@click.argument("run", default="latest")
+@options.results
+@options.providers
+@options.as_json
+def command(run: str, results: Path, providers_file: Path | None, as_json: bool) -> None:
+    """Finish RUN: an id, the beginning of one, or "latest".
+
+    Exactly the planned requests that have no final attempt yet are sent. Resuming is not retrying: a request
+    that ended in a failure keeps it.
+
+    \b
+    Example:
+      harness resume 20261121t1103
+    """
+    folder = open_run(results, run)
+    with Progress(0, terminal.console(stderr=True)) as progress:
+        sat = sitting.resume(
+            folder,
+            catalog=catalog.discover(),
+            providers=config.load_providers(providers_file),
+            watcher=progress,
+            announce=progress.announce,
+        )
+    finish(sat, results, as_json=as_json)

@@ -1,0 +1,139 @@
+"""``harness run``: a suite on endpoints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from harness import catalog, config
+from harness.cli import options
+from harness.cli.progress import Progress
+from harness.prices import price_of
+from harness.report import terminal
+from harness.report.summary import summarise
+from harness.run import sitting
+from harness.run.plan import Plan, Selection, make
+from harness.run.runner import Budget
+
+
+@click.command()
+@click.argument("suite")
+@options.endpoints
+@options.results
+@options.providers
+@options.seed
+@options.max_cost
+@options.max_requests
+@options.max_duration
+@options.dry_run
+@options.as_json
+def command(
+    suite: str,
+    endpoint_names: tuple[str, ...],
+    results: Path,
+    providers_file: Path | None,
+    seed: int,
+    max_cost: float | None,
+    max_requests: int | None,
+    max_duration: float | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Run a SUITE of tasks, probes and loads on one or more endpoints, and compare them.
+
+    \b
+    Examples:
+      harness run demo --endpoint groq/llama-3.3-70b --endpoint openrouter/meta-llama/llama-3.3-70b-instruct
+      harness run demo -e local/smollm2 --dry-run
+    """
+    found = catalog.discover().suite(suite)
+    selection = Selection(
+        suite=found.name,
+        endpoints=endpoint_names,
+        tasks=found.tasks,
+        probes=found.probes,
+        loads=found.loads,
+        seed=seed,
+        max_requests=max_requests,
+    )
+    carry_out(selection, results, providers_file, Budget(max_cost, max_duration), dry_run=dry_run, as_json=as_json)
+
+
+def carry_out(
+    selection: Selection, results: Path, providers_file: Path | None, budget: Budget, *, dry_run: bool, as_json: bool
+) -> None:
+    """Plan and run a selection, print its table, and end with the exit code of how it ended."""
+    found = catalog.discover()
+    providers = config.load_providers(providers_file)
+    plan = make(selection, found, [config.endpoint(providers, name) for name in dict.fromkeys(selection.endpoints)])
+    if dry_run:
+        _print_plan(plan, as_json=as_json)
+        return
+    console = terminal.console(stderr=True)
+    with Progress(sum(1 for _ in plan.jobs), console) as progress:
+        sat = sitting.start(
+            selection,
+            catalog=found,
+            providers=providers,
+            results=results,
+            watcher=progress,
+            budget=budget,
+            announce=progress.announce,
+        )
+    finish(sat, results, as_json=as_json)
+
+
+def finish(sat: sitting.Sitting, results: Path, *, as_json: bool) -> None:
+    """Print how a sitting ended: the table, where the results are, and what can be done next."""
+    summary = summarise(results, sat.folder.root.name)
+    if as_json:
+        click.echo(json.dumps(summary, indent=2))
+    else:
+        terminal.show(summary, terminal.console())
+    notes = terminal.console(stderr=True)
+    notes.print(f"Results: {sat.folder.root}", highlight=False, soft_wrap=True)
+    if sat.status == "finished":
+        notes.print(
+            'Look closer: harness dashboard   harness report --json   harness sql "from endpoint_summary"',
+            highlight=False,
+        )
+        return
+    why = sat.tally.stopped or "interrupted"
+    click.echo(f"harness: {why}; what was there is sealed. Go on with: harness resume {sat.folder.root.name}", err=True)
+    sys.exit(130)
+
+
+def _print_plan(plan: Plan, *, as_json: bool) -> None:
+    stages = [
+        {"stage": stage.name, "requests": sum(map(len, stage.lanes)), "law": stage.law.label} for stage in plan.stages
+    ]
+    ceiling = {name: _ceiling_usd(plan, name) for name in plan.endpoints}
+    total = sum(1 for _ in plan.jobs)
+    if as_json:
+        click.echo(json.dumps({"requests": total, "stages": stages, "cost_ceiling_usd": ceiling}, indent=2))
+        return
+    for stage in stages:
+        click.echo(f"{stage['requests']:>6}  {stage['stage']}")
+    click.echo(f"{total:>6}  requests in all; nothing was sent")
+    for name, usd in ceiling.items():
+        click.echo(f"{name}: " + (f"at most {usd:.4f} USD" if usd is not None else "cost unknown (no price)"))
+
+
+def _ceiling_usd(plan: Plan, endpoint: str) -> float | None:
+    """Cost if every answer used its whole allowance and every prompt byte were a token; None: no price or allowance."""
+    price = price_of(plan.endpoints[endpoint])
+    if price is None or price.input_usd_per_mtok is None or price.output_usd_per_mtok is None:
+        return None
+    total = 0.0
+    for job in plan.jobs:
+        if job.endpoint != endpoint:
+            continue
+        body = plan.request(job).body or b""
+        allowed = 0 if job.kind == "probe" else plan.sample(job).params.get("max_tokens")
+        if allowed is None:
+            return None
+        total += len(body) * price.input_usd_per_mtok + (allowed or 256) * price.output_usd_per_mtok
+    return total / 1e6

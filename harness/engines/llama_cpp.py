@@ -1,0 +1,122 @@
+"""llama.cpp's own server (from the package xllamacpp) with a small real model, in a child process on loopback."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.engines import Running, child
+from harness.engines.llama_cpp_server import HOST
+from harness.engines.weights import WEIGHTS, find
+from harness.errors import ConfigError, EngineError, UnknownName
+
+READY_S = 120.0
+"""Seconds until the server must answer; a small model takes one, a large file on a slow disk much longer."""
+_TEMPLATES = Path(__file__).parent / "templates"
+_OPTIONS = {"parallel": (1, 256), "context": (64, 1 << 20), "threads": (1, 1024), "port": (0, 65535)}
+"""Options that are whole numbers, with the least and the largest value."""
+_TEXTS = ("model", "alias", "chat_template")
+
+
+class _Model(NamedTuple):
+    file: Path
+    alias: str
+    template: Path | None
+
+
+def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
+    """Start a server and wait until it answers.
+
+    Options: ``model`` (a name of ``harness models list``, or the path of a .gguf file; default smollm2), ``alias``
+    (what the server calls it), ``chat_template`` (path of a Jinja template; default: ours where we have one, else the
+    model's own), ``parallel`` (requests answered at once, 8), ``context`` (tokens of one request, 2048), ``threads``
+    (all processors), ``port`` (a free one).
+    Raises ConfigError or UnknownName for a wrong option, EngineError when it cannot start.
+    """
+    numbers = _checked(options)
+    model = _model(options)
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise EngineError("the package xllamacpp is not installed", hint="pip install 'endpoint-harness[local]'")
+    _must_be_free(numbers.get("port", 0))
+    argv = [sys.executable, "-m", "harness.engines.llama_cpp_server", "--model", str(model.file)]
+    argv += ["--alias", model.alias]
+    argv += ["--template", str(model.template)] if model.template else []
+    for name, number in numbers.items():
+        argv += [f"--{name}", str(number)]
+    with ExitStack() as stack:
+        if log_dir is None:
+            log_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llama-cpp-")))
+        log = log_dir / f"llama-cpp-{model.file.stem}.log"
+        process, ready = child.spawn(argv, log=log, ready_timeout_s=READY_S)
+        stack.callback(child.stop, process)
+        stop = stack.pop_all().close
+    return Running(base_url=ready["base_url"], version=ready["version"], pid=process.pid, stop=stop)
+
+
+def _checked(options: Mapping[str, Any]) -> dict[str, int]:
+    """The options that are whole numbers; raises for any option that is unknown or out of range."""
+    for name, value in options.items():
+        if name in _TEXTS:
+            if not isinstance(value, str) or not value:
+                raise ConfigError(f"serve.{name} of the engine llama_cpp is {value!r}, and must be a text")
+        elif name not in _OPTIONS:
+            raise UnknownName("option of the engine llama_cpp", str(name), [*_TEXTS, *_OPTIONS])
+        else:
+            least, largest = _OPTIONS[name]
+            if type(value) is not int or not least <= value <= largest:
+                raise ConfigError(
+                    f"serve.{name} of the engine llama_cpp is {value!r}, and must be from {least} to {largest}"
+                )
+    return {name: options[name] for name in _OPTIONS if name in options}
+
+
+def _model(options: Mapping[str, Any]) -> _Model:
+    wanted = options.get("model", "smollm2")
+    if wanted in WEIGHTS:
+        weights = WEIGHTS[wanted]
+        found = find(weights)
+        if found is None:
+            raise EngineError(f"the weights of {wanted} are not on this machine", hint=f"harness models pull {wanted}")
+        file, alias, template = found, weights.model_id, _TEMPLATES / f"{wanted}.jinja"
+    elif wanted.endswith(".gguf"):
+        file, template = Path(wanted).expanduser(), None
+        alias = file.stem
+        _must_be_gguf(file)
+    else:
+        raise UnknownName("local model", wanted, WEIGHTS, where="Or give the path of a .gguf file")
+    if chosen := options.get("chat_template"):
+        template = Path(chosen).expanduser()
+        if not template.is_file():
+            raise EngineError(f"there is no chat template {chosen}", hint="serve.chat_template is a path")
+    return _Model(file.resolve(), options.get("alias", alias), template.resolve() if template else None)
+
+
+def _must_be_gguf(file: Path) -> None:
+    try:
+        with file.open("rb") as opened:
+            magic = opened.read(4)
+    except OSError as error:
+        raise EngineError(f"cannot read the model {file}: {error.strerror}") from None
+    if magic != b"GGUF":
+        raise EngineError(f"{file} is not a GGUF file")
+
+
+def _must_be_free(port: int) -> None:
+    """Find a taken port out before the model is loaded, and say so better than the server does."""
+    if port == 0:
+        return
+    with socket.socket() as trial:
+        # As servers do: a port whose last connections are still closing is free.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((HOST, port))
+        except OSError as error:
+            raise EngineError(
+                f"cannot listen on {HOST}:{port}: {error.strerror}", hint="Leave serve.port out, and a free one is used"
+            ) from None

@@ -1,0 +1,57 @@
+"""The simulator as an engine: ``harness simulate`` in a child process on loopback."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.engines import Running, child
+from harness.errors import ConfigError
+from harness.simulator import profile as profiles
+
+READY_S = 30.0
+_OWN = ("profile", "port", "seed")
+
+
+def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
+    """Start a simulated endpoint and wait until it answers.
+
+    Options: ``profile`` (required), ``port`` (a free one), ``seed`` (0), and any field of the profile, for example
+    ``http_500: 0.1``. With ``log_dir`` its send times are in ``simulator-<profile>.sends.jsonl``.
+    Raises UnknownName or UsageError for a wrong option, EngineError when it cannot start.
+    """
+    name = options.get("profile")
+    if not isinstance(name, str):
+        raise ConfigError("the engine simulator needs a profile", hint=f"Known: {', '.join(profiles.PROFILES)}")
+    settings = [f"{key}={_text(value)}" for key, value in options.items() if key not in _OWN]
+    # Checked here too, so that a mistake in a user's file is told as one.
+    profiles.with_settings(profiles.named(name), settings)
+    argv = [sys.executable, "-m", "harness", "simulate", name, "--watch-stdin"]
+    argv += ["--port", _number(options, "port"), "--seed", _number(options, "seed")]
+    for setting in settings:
+        argv += ["--set", setting]
+    with ExitStack() as stack:
+        if log_dir is None:
+            log_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simulator-")))
+        else:
+            argv += ["--log", str(log_dir / f"simulator-{name}.sends.jsonl")]
+        process, ready = child.spawn(argv, log=log_dir / f"simulator-{name}.log", ready_timeout_s=READY_S)
+        stack.callback(child.stop, process)
+        stop = stack.pop_all().close
+    return Running(base_url=ready["base_url"], version=f"simulator {__version__}", pid=process.pid, stop=stop)
+
+
+def _number(options: Mapping[str, Any], key: str) -> str:
+    value = options.get(key, 0)
+    if type(value) is not int or value < 0:
+        raise ConfigError(f"serve.{key} of the engine simulator is {value!r}, and must be a whole number from 0")
+    return str(value)
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

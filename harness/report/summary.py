@@ -1,0 +1,160 @@
+"""A run in numbers: one dictionary that the terminal table, ``--json`` and every later report draw from.
+
+Every figure comes from a view of the results database; what this file adds is intervals and comparisons.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.folder import open_run
+from harness.stats.intervals import quantile_interval, wilson
+from harness.stats.paired import PairedDifference, PairedRatio, paired_difference, paired_ratio
+from harness.store.query import rows
+from harness.types import JsonObject
+
+_FEATURE_FAULTS = ("broken", "ignored", "rejected", "partial")
+
+
+def summarise(results: Path, run: str) -> JsonObject:
+    """Everything the comparison table of one run shows.
+
+    Returns:
+        ``run``, ``endpoints`` (a row each, in the run's order: quality and tools with Wilson intervals, TTFT, speed,
+        cost, features, errors), ``tasks``, ``loads``, ``features`` (what is not fully supported) and ``comparisons``
+        (against the first endpoint). Milliseconds, tokens per second and USD; None means not measured or not known,
+        and ``n`` stands beside every figure.
+
+    Raises:
+        StoreError: there is no such run, or the database cannot be read.
+    """
+    folder = open_run(results, run)
+    manifest = folder.read_manifest()
+    names = [endpoint["id"] for endpoint in manifest["endpoints"]]
+    by_view = {view: _of_run(results, view, folder.root.name) for view in _VIEWS}
+    measures = _measures(results, folder.root.name)
+    summary: JsonObject = {
+        "run": {
+            key: manifest.get(key) for key in ("id", "status", "suite", "created_at", "finished_at", "planned", "seed")
+        },
+        "endpoints": [_endpoint(manifest["endpoints"][i], by_view, measures[name]) for i, name in enumerate(names)],
+        "tasks": [_with_interval(row) for row in by_view["quality_summary"]],
+        "loads": by_view["load_summary"],
+        "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
+        "comparisons": [
+            comparison
+            for name in names[1:]
+            for comparison in _compare(results, folder.root.name, names[0], name, measures)
+        ],
+    }
+    return summary
+
+
+_VIEWS = {
+    "endpoint_summary": "endpoint",
+    "quality_summary": "kind, task, endpoint",
+    "load_summary": "task, level, endpoint",
+    "feature_matrix": "probe, endpoint",
+    "error_summary": "endpoint, n desc, failure_kind",
+    "run_health": "run_id",
+}
+"""View -> order of its rows."""
+
+
+def _of_run(results: Path, view: str, run: str) -> list[JsonObject]:
+    found = rows(results, f"select * from {view} where run_id = ? order by {_VIEWS[view]}", [run])  # noqa: S608 - our own names
+    return [{key: value for key, value in row.items() if key != "run_id"} for row in found]
+
+
+def _measures(results: Path, run: str) -> Mapping[str, dict[tuple[str, str], float]]:
+    """TTFT in ms of every good load request, by endpoint and then by (stage, prompt)."""
+    query = (
+        "select endpoint, stage, sample, ttft_ms from attempt_metrics "
+        "where run_id = ? and kind = 'load' and phase = 'measure' and ok and ttft_ms is not null"
+    )
+    found: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+    for row in rows(results, query, [run]):
+        found[row["endpoint"]][row["stage"], row["sample"]] = row["ttft_ms"]
+    return found
+
+
+def _endpoint(stored: JsonObject, views: Mapping[str, list[JsonObject]], ttft: Mapping[Any, float]) -> JsonObject:
+    name = stored["id"]
+    own = {view: [row for row in found if row.get("endpoint") == name] for view, found in views.items()}
+    summary = own["endpoint_summary"][0] if own["endpoint_summary"] else {}
+    values = list(ttft.values())
+    return {
+        "endpoint": name,
+        "kind": stored["kind"],
+        "engine_version": stored.get("engine_version"),
+        "quality": _pooled(own["quality_summary"], "quality"),
+        "tools": _pooled(own["quality_summary"], "tools"),
+        **{key: value for key, value in summary.items() if key not in ("endpoint", "quality_mean")},
+        "ttft_p50_interval_ms": list(quantile_interval(values, 0.50)),
+        "ttft_p95_interval_ms": list(quantile_interval(values, 0.95)),
+        "errors": {row["failure_kind"]: row["n"] for row in own["error_summary"]},
+    }
+
+
+def _pooled(tasks: Sequence[JsonObject], kind: str) -> JsonObject | None:
+    """All tasks of one kind together; None when there was none."""
+    own = [row for row in tasks if row["kind"] == kind]
+    if not own:
+        return None
+    scored, correct = sum(row["n_scored"] for row in own), sum(row["n_correct"] for row in own)
+    low, high = wilson(correct, scored)
+    mean = correct / scored if scored else None
+    failed = sum(row["n_failed"] for row in own)
+    return {"mean": mean, "low": low, "high": high, "n_scored": scored, "n_correct": correct, "n_failed": failed}
+
+
+def _with_interval(row: JsonObject) -> JsonObject:
+    low, high = wilson(row["n_correct"], row["n_scored"])
+    return {**row, "low": low, "high": high}
+
+
+def _compare(
+    results: Path, run: str, baseline: str, other: str, ttft: Mapping[str, Mapping[tuple[str, str], float]]
+) -> list[JsonObject]:
+    """What can be said of ``other`` against ``baseline``, on the questions that both answered."""
+    compared = []
+    before, after = _right(results, run, baseline), _right(results, run, other)
+    for kind in ("quality", "tools"):
+        shared = [key for key in before if key in after and key[0] == kind]
+        if shared:
+            found = paired_difference([before[key] for key in shared], [after[key] for key in shared])
+            compared.append(_comparison(kind, baseline, other, found))
+    matched = [key for key in ttft.get(baseline, {}) if key in ttft.get(other, {})]
+    if matched:
+        ratio = paired_ratio([ttft[baseline][key] for key in matched], [ttft[other][key] for key in matched])
+        compared.append(_comparison("ttft_ratio", baseline, other, ratio))
+    return compared
+
+
+def _right(results: Path, run: str, endpoint: str) -> dict[tuple[str, str, str, int], bool]:
+    """Whether each scored item was right, by (kind, task, sample, repeat)."""
+    query = (
+        "select j.kind, s.task, s.sample, s.repeat, s.value from scores s "
+        "join (select distinct run_id, job_id, kind from attempts) j using (run_id, job_id) "
+        "where run_id = ? and s.endpoint = ? order by all"
+    )
+    found = rows(results, query, [run, endpoint])
+    return {(row["kind"], row["task"], row["sample"], row["repeat"]): row["value"] >= 1 for row in found}
+
+
+def _comparison(metric: str, baseline: str, endpoint: str, found: PairedDifference | PairedRatio) -> JsonObject:
+    return {
+        "metric": metric,
+        "baseline": baseline,
+        "endpoint": endpoint,
+        "n": found.n,
+        "value": found.difference if isinstance(found, PairedDifference) else found.ratio,
+        "low": found.low,
+        "high": found.high,
+        "p_value": found.p_value if isinstance(found, PairedDifference) else None,
+        "mde": found.mde if isinstance(found, PairedDifference) else None,
+        "verdict": found.verdict,
+    }

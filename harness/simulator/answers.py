@@ -1,0 +1,103 @@
+"""What the simulated model says."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from typing import NamedTuple
+
+from harness.simulator import tokens
+from harness.simulator.asked import Asked
+from harness.simulator.book import Book, Call, Entry
+from harness.simulator.calling import calls_for, spoiled, wrong_value
+from harness.simulator.faults import draw
+from harness.simulator.instance import instance
+from harness.simulator.messages import text_of
+from harness.simulator.obedience import follow
+from harness.simulator.profile import Profile
+
+_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+_LETTER = re.compile(r"\(?\b([A-J])\b\)?(?=[.\s)]*\Z)")
+_OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
+
+
+class Said(NamedTuple):
+    """An answer before stop sequences and limits are applied to it."""
+
+    text: str
+    calls: tuple[Call, ...] = ()
+
+
+def answer(asked: Asked, profile: Profile, book: Book, seed: int, place: tuple[int, int]) -> Said:
+    """What is said to a request.
+
+    The same question gets the same answer from the same seed, streamed or not. Only a sampled request (temperature
+    above 0.3) depends on ``place``, which is the number of the choice and how often its body was seen before.
+    """
+    question = [str(part) for message in asked.messages for part in (message["role"], text_of(message))]
+    names = [tool.name for tool in asked.tools]
+    again = (place[0], asked.seed if asked.seed is not None else place[1]) if asked.hot else ()
+    parts = (profile.name, asked.model, asked.form, *question, "tools", *names, *again)
+    entry = book.find(asked.messages, names) if len(book) else None
+    luck = draw(seed, "luck", *parts)
+    rng = draw(seed, "words", *parts)
+    calls = _calls(asked, profile, entry, luck)
+    if calls:
+        return Said("", calls if asked.parallel else calls[:1])
+    return Said(_lengthened(_text(asked, profile, entry, luck, rng), asked, rng))
+
+
+def _calls(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Random) -> tuple[Call, ...]:
+    if asked.choice.mode == "none" or not asked.tools:
+        return ()
+    if entry is None or entry.calls is None:
+        return calls_for(asked)
+    known = {tool.name for tool in asked.tools if not asked.choice.only or tool.name in asked.choice.only}
+    calls = entry.calls
+    if luck.random() >= profile.tool_accuracy:
+        calls = spoiled(calls, asked.tools, luck)
+    calls = tuple(call for call in calls if call.name in known)
+    return calls or (calls_for(asked) if asked.choice.mode == "required" else ())
+
+
+def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Random, rng: random.Random) -> str:
+    if entry is not None and entry.calls is None and (asked.form == "text" or _is_json(entry.text)):
+        return entry.text if luck.random() < profile.accuracy else wrong(entry.text, luck)
+    prompt = text_of(asked.messages[-1]) if asked.messages else ""
+    if asked.form == "json_schema":
+        return json.dumps(instance(asked.schema, prompt), ensure_ascii=False)
+    if asked.form == "json_object":
+        # Free text that was asked for goes into the object: the form is forced, whatever the prompt wants.
+        return json.dumps({"answer": follow(asked.messages, rng) or tokens.filler(rng, 6)}, ensure_ascii=False)
+    return follow(asked.messages, rng) or tokens.filler(rng, profile.tokens)
+
+
+def _lengthened(text: str, asked: Asked, rng: random.Random) -> str:
+    """A text of at least the tokens that were demanded."""
+    lacking = asked.floor - tokens.count(text)
+    return f"{text} {tokens.filler(rng, lacking)}" if lacking > 0 else text
+
+
+def wrong(text: str, rng: random.Random) -> str:
+    """A plausible wrong answer: another number, another letter, the opposite, another value."""
+    if _is_json(text) and isinstance(value := json.loads(text), dict | list) and value:
+        return json.dumps(wrong_value(value, rng), ensure_ascii=False)
+    if letter := _LETTER.search(text):
+        others = [other for other in "ABCD" if other != letter[1]]
+        return text[: letter.start(1)] + rng.choice(others) + text[letter.end(1) :]
+    if numbers := list(_NUMBER.finditer(text)):
+        last = numbers[-1]
+        value = float(last[0].replace(",", ""))
+        off = value + rng.choice((-10, -2, -1, 1, 2, 10))
+        return text[: last.start()] + (f"{off:.0f}" if off.is_integer() else f"{off:.4f}") + text[last.end() :]
+    opposite = _OPPOSITES.get(text.strip().casefold())
+    return opposite or f"I think it is something else: {tokens.filler(rng, 6)}."
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,92 @@
+"""The right answers to the shipped tasks, read from the tasks themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from harness.errors import HarnessError
+from harness.simulator.messages import text_of
+from harness.types import JsonObject, Sample, Task
+
+
+class Call(NamedTuple):
+    """A tool call; ``arguments`` is JSON text."""
+
+    name: str
+    arguments: str
+
+
+class Entry(NamedTuple):
+    """What a right answer to one item is."""
+
+    text: str
+    calls: tuple[Call, ...] | None
+    """None: an item of a quality task. Empty: no call is right."""
+
+
+class Book:
+    """Entries by question."""
+
+    def __init__(self, entries: Mapping[bytes, Entry]) -> None:
+        self._entries = dict(entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def find(self, messages: Sequence[JsonObject], tools: Iterable[str]) -> Entry | None:
+        """The entry of a conversation, or else of its last user message; None: it is not a shipped question."""
+        names = sorted(tools)
+        whole = self._entries.get(_key(messages, names))
+        if whole is not None:
+            return whole
+        last = [message for message in messages if message["role"] == "user"][-1:]
+        return self._entries.get(_key(last, names)) if last else None
+
+
+def write(tasks: Iterable[Task]) -> Book:
+    """The book of all tasks whose data is shipped; a task that cannot be read is left out."""
+    entries: dict[bytes, Entry] = {}
+    for task in tasks:
+        # What names another source than a file of ours would ask the network for its data.
+        if task.source and not task.source.startswith("tasks/"):
+            continue
+        try:
+            samples = list(task.load(None))
+        except HarnessError:
+            continue
+        for sample in samples:
+            names = sorted(tool["function"]["name"] for tool in sample.tools)
+            entry = _entry(sample, task.kind)
+            entries.setdefault(_key(sample.messages, names), entry)
+            last = [message for message in sample.messages if message["role"] == "user"][-1:]
+            entries.setdefault(_key(last, names), entry)
+    return Book(entries)
+
+
+def _entry(sample: Sample, kind: str) -> Entry:
+    if kind == "tools":
+        calls = tuple(Call(call["name"], _json(_first(call.get("arguments") or {}))) for call in sample.target or ())
+        return Entry(str(sample.metadata.get("answer_text") or ""), calls)
+    target = sample.target if isinstance(sample.target, str | int | float) else _json(sample.target)
+    return Entry(str(sample.metadata.get("answer_text") or target), None)
+
+
+def _first(expected: Any) -> Any:
+    """The value itself, or the first one where any of several is right."""
+    if not isinstance(expected, dict):
+        return expected
+    if set(expected) == {"any_of"}:
+        return expected["any_of"][0]
+    return {name: _first(value) for name, value in expected.items()}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(messages: Sequence[JsonObject], tools: Sequence[str]) -> bytes:
+    said = [(message["role"], text_of(message)) for message in messages]
+    return hashlib.sha256(repr((said, list(tools))).encode("utf-8", "backslashreplace")).digest()

@@ -1,0 +1,115 @@
+"""Named deviations from the documented protocol: each breaks one thing, so that a probe of it has something to find.
+
+A profile holds any number of them (``--set mutants=ignore_stop,no_done``). Without one the server is a correct
+reference. Deviations here are constant; faults that come and go are the rates of ``harness.simulator.profile``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+MUTANTS: Mapping[str, str] = MappingProxyType(
+    {
+        # parameters of the request
+        "ignore_stop": "stop sequences have no effect",
+        "include_stop": "the stop sequence stays at the end of the text",
+        "ignore_max_tokens": "max_tokens and max_completion_tokens have no effect",
+        "ignore_max_completion_tokens": "only max_tokens is known",
+        "ignore_n": "always one choice",
+        "ignore_system": "system and developer messages are dropped and not counted",
+        "ignore_history": "only the last message is read and counted",
+        "ignore_tools": "tools are dropped and not counted",
+        "ignore_tool_choice": "tool_choice is read as auto",
+        "ignore_parallel_off": "parallel_tool_calls: false has no effect",
+        "ignore_response_format": "response_format has no effect",
+        "ignore_logprobs": "logprobs are never sent",
+        "ignore_temperature": "every answer is sampled as if it were hot",
+        "ignore_seed": "seed has no effect",
+        "ignore_ranges": "values out of range are accepted",
+        "ignore_auth": "every key is accepted, and none",
+        "ignore_model": "an unknown model is answered by another one",
+        "ignore_empty_messages": "a request without messages is answered",
+        "reject_developer": "the role developer is refused with 400",
+        "reject_null": "a null parameter is refused with 400",
+        "reject_parts": "content as a list of parts is refused with 400",
+        # answers
+        "fence_json": "structured output comes inside a Markdown code fence",
+        "break_schema": "structured output lacks its required keys",
+        "same_id": "every response has the same id",
+        "wrong_object": "the field object holds another constant",
+        "no_created": "the field created is missing",
+        "no_id": "the field id is missing",
+        "other_model": "the response names another model",
+        "finish_stop": "finish_reason is stop where it should be length",
+        "finish_null": "finish_reason is null at the end",
+        "finish_odd": "finish_reason is a word outside the documented set",
+        "finish_stop_tools": "finish_reason is stop beside tool calls",
+        "replacement_char": "characters beyond ASCII arrive as U+FFFD",
+        "leak_think": "the text begins with a <think> block",
+        "leak_neighbour": "the text ends with the prompt of another request",
+        # usage
+        "no_usage": "usage is never sent",
+        "usage_total": "total_tokens is one more than the sum",
+        "usage_zero": "all counts are 0",
+        "usage_constant_prompt": "prompt_tokens is always 7",
+        # streams
+        "no_usage_chunk": "stream_options.include_usage has no effect",
+        "usage_every_chunk": "every chunk holds usage",
+        "usage_unasked": "a usage chunk comes although nobody asked",
+        "usage_in_last_choice": "usage comes in the chunk of the finish reason, not in one of its own",
+        "no_stream": "stream: true is answered in one piece",
+        "buffered_stream": "all chunks come together at the end",
+        "no_done": "the stream ends without [DONE]",
+        "after_done": "another chunk follows [DONE]",
+        "late_close": "the stream stays open for five seconds after [DONE]",
+        "no_role": "no chunk names the role",
+        "role_every_chunk": "every chunk names the role",
+        "cumulative": "every chunk holds all text so far",
+        "message_not_delta": "chunks hold message in place of delta",
+        "counting_index": "the index of the choice counts the chunks",
+        "changing_id": "every chunk has an id of its own",
+        "finish_twice": "two chunks hold a finish reason",
+        "finish_never": "no chunk holds a finish reason",
+        "text_after_finish": "text follows the finish reason",
+        "bare_event": "an event without data stands in the stream",
+        "bom": "the stream begins with a byte order mark",
+        "comment_as_data": "keep-alive comments come as data that is no JSON",
+        "split_character": "of a character of several bytes only the first one is sent",
+        "no_last_blank": "the empty line behind the last event is missing",
+        "wrong_type": "the stream is declared as application/json",
+        "error_as_stream": "an invalid request for a stream gets status 200 and an error event",
+        # tool calls
+        "tool_arguments_object": "arguments are an object, not a string",
+        "tool_arguments_broken": "arguments lack their last brace",
+        "tool_arguments_misfit": "arguments do not fit the schema",
+        "tool_no_id": "calls have no id",
+        "tool_same_id": "every call has the same id",
+        "tool_no_index": "streamed calls have no index",
+        "tool_index_zero": "every streamed call has index 0",
+        "tool_head_repeated": "id and name come in every delta of a call",
+        "tool_leak": "calls come as markup in the text",
+        "tool_text": "calls come with text beside them",
+        "tool_wrong_name": "another tool than the named one is called",
+        # errors
+        "flat_error": "errors are a flat object without the envelope",
+        "array_error": "errors are an array",
+        "string_error": "error is a string",
+        "detail_error": "errors hold detail alone",
+        "html_error": "errors are a page of HTML",
+        "int_code": "the code of an error is its status",
+        "status_200": "errors come with status 200",
+        "status_422": "400 becomes 422",
+        "status_500": "400 becomes 500",
+        "status_400": "404 becomes 400 without a code",
+        "path_200": "unknown paths are answered with 200",
+        # headers, models
+        "no_request_id": "there is no x-request-id",
+        "no_rate_headers": "there are no x-ratelimit-* headers",
+        "no_keep_alive": "the connection closes after every response",
+        "models_404": "GET /models does not exist",
+        "models_empty": "GET /models lists nothing",
+        "models_twice": "GET /models lists every model twice",
+        "models_bare": "models have neither created nor owned_by",
+    }
+)

@@ -1,0 +1,45 @@
+"""Rate limits and the headers that tell of them."""
+
+from __future__ import annotations
+
+import math
+
+_ROOMY = 1_000_000
+"""What is told as the limit where there is none."""
+
+
+class Bucket:
+    """A token bucket that holds one minute's allowance; without a limit it counts and never refuses."""
+
+    def __init__(self, per_minute: int | None) -> None:
+        self.limit = _ROOMY if per_minute is None else per_minute
+        self._enforced = per_minute is not None
+        self._level = float(self.limit)
+        self._at_ns = 0
+
+    def take(self, amount: int, now_ns: int) -> float | None:
+        """Take so much out; seconds until it would be there when it is not, and None when it was.
+
+        More than the bucket holds is let through when it is full: it could never be served otherwise.
+        """
+        self._fill(now_ns)
+        needed = min(amount, self.limit)
+        if self._enforced and self._level < needed:
+            return (needed - self._level) * 60 / self.limit
+        self._level = max(0.0, self._level - amount)
+        return None
+
+    def headers(self, unit: str, now_ns: int) -> list[tuple[str, str]]:
+        """The three headers of this limit."""
+        self._fill(now_ns)
+        full = (self.limit - self._level) * 60 / self.limit
+        return [
+            (f"x-ratelimit-limit-{unit}", str(self.limit)),
+            (f"x-ratelimit-remaining-{unit}", str(math.floor(self._level))),
+            (f"x-ratelimit-reset-{unit}", f"{full:.3f}s" if full >= 1 else f"{full * 1000:.0f}ms"),
+        ]
+
+    def _fill(self, now_ns: int) -> None:
+        gained = (now_ns - self._at_ns) * 1e-9 * self.limit / 60
+        self._level = min(float(self.limit), self._level + gained) if self._at_ns else self._level
+        self._at_ns = now_ns

@@ -1,0 +1,45 @@
+"""The errors an endpoint answers with: status, and the four fields of the documented body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+INVALID = "invalid_request_error"
+
+
+class Refusal(Exception):  # noqa: N818 - reads as what it is
+    """A request that is answered with an error status."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = INVALID,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """``kind`` is the body's field type; None in ``param`` and ``code`` is sent as null."""
+        super().__init__(message)
+        self.status, self.message, self.kind, self.param, self.code = status, message, kind, param, code
+        self.headers = dict(headers or {})
+
+
+def missing(param: str) -> Refusal:
+    """A required field is not there."""
+    return Refusal(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+
+
+def bad_type(param: str, expected: str, value: Any) -> Refusal:
+    """A field has the wrong JSON type."""
+    got = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    called = got.get(type(value), "a number")
+    message = f"Invalid type for '{param}': expected {expected}, but got {called} instead."
+    return Refusal(400, message, param=param, code="invalid_type")
+
+
+def bad_value(param: str, what: str, code: str = "invalid_value") -> Refusal:
+    """A field has the right type and a value that cannot be."""
+    return Refusal(400, f"Invalid '{param}': {what}.", param=param, code=code)

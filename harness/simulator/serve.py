@@ -1,0 +1,152 @@
+"""Runs a simulated endpoint until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import os
+import signal
+import socket
+import ssl
+import sys
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import catalog
+from harness.errors import CannotMeasure, UsageError
+from harness.simulator import book
+from harness.simulator.alarm import Alarm
+from harness.simulator.log import TimingLog
+from harness.simulator.profile import Profile
+from harness.simulator.server import Connection
+from harness.simulator.service import Service
+from harness.types import JsonObject
+from harness.wire import loop
+
+KEY_ENV = "HARNESS_SIM_KEY"
+_BACKLOG = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where and how to serve."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: a free one."""
+    seed: int = 0
+    log: Path | None = None
+    log_chunks: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    watch_stdin: bool = False
+    """End when standard input ends: the sign that the process that started this one is gone."""
+
+
+def serve(profile: Profile, listen: Listen, ready: Callable[[JsonObject], None]) -> None:
+    """Serve until SIGTERM or SIGINT; ``ready`` is told the base URL once connections are accepted.
+
+    Raises CannotMeasure (port in use, key variable not set, log not writable), UsageError (host, certificate),
+    TaskError (a task file is wrong: the answers are read from the tasks).
+    """
+    service = Service(profile, _book(profile), seed=listen.seed, key=_key(profile))
+    tls = _tls(listen)
+    listener = _listener(listen)
+    # What is loaded by now stays: the collector need not look at it while tokens are due.
+    gc.collect()
+    gc.freeze()
+    with listener:
+        loop.run(_serve(service, listen, listener, tls, ready))
+
+
+async def _serve(
+    service: Service,
+    listen: Listen,
+    listener: socket.socket,
+    tls: ssl.SSLContext | None,
+    ready: Callable[[JsonObject], None],
+) -> None:
+    running = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        running.add_signal_handler(number, stop.set)
+    if listen.watch_stdin:
+        running.add_reader(sys.stdin.fileno(), _watch, stop)
+    alarm, log = Alarm(running), TimingLog(listen.log)
+    open_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+    accepted = 0
+
+    def connected() -> Connection:
+        nonlocal accepted
+        accepted += 1
+        connection = Connection(service, alarm, log, log_chunks=listen.log_chunks, number=accepted)
+        open_connections.add(connection)
+        return connection
+
+    server = await running.create_server(connected, sock=listener, ssl=tls, backlog=_BACKLOG)
+    address = f"[{listen.host}]" if ":" in listen.host else listen.host
+    base_url = f"{'https' if tls else 'http'}://{address}:{listener.getsockname()[1]}/v1"
+    told: JsonObject = {"base_url": base_url, "profile": service.profile.name, "pid": os.getpid()}
+    log.add({"type": "start", **told, "seed": listen.seed, "mutants": sorted(service.mutants)})
+    ready(told)
+    await stop.wait()
+    server.close()
+    for connection in list(open_connections):
+        connection.shut()
+    # One turn of the loop, in which the transports close their sockets.
+    await asyncio.sleep(0)
+    alarm.close()
+    log.close()
+
+
+def _book(profile: Profile) -> book.Book:
+    return book.write(catalog.discover().tasks.values() if profile.knows_tasks else ())
+
+
+def _key(profile: Profile) -> str | None:
+    name = profile.key_env or KEY_ENV
+    key = os.environ.get(name)
+    if key:
+        return key
+    if profile.key_env is not None:
+        raise CannotMeasure(f"the environment variable {name} of key_env is not set", hint=f"export {name}=any-text")
+    return None
+
+
+def _tls(listen: Listen) -> ssl.SSLContext | None:
+    if listen.tls_cert is None and listen.tls_key is None:
+        return None
+    if listen.tls_cert is None or listen.tls_key is None:
+        raise UsageError("--tls-cert and --tls-key go together")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(listen.tls_cert, listen.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"{listen.tls_cert}, {listen.tls_key}: no certificate with its key: {error}") from None
+    return context
+
+
+def _listener(listen: Listen) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    try:
+        # create_server would report an unknown name as an error without a meaning.
+        socket.getaddrinfo(listen.host, listen.port, family)
+    except (socket.gaierror, UnicodeError):
+        raise UsageError(f"--host {listen.host!r} is no address of this machine") from None
+    try:
+        return socket.create_server((listen.host, listen.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            what = f"port {listen.port} on {listen.host} is in use"
+            raise CannotMeasure(what, hint="Give another one, or --port 0 for a free one") from None
+        raise CannotMeasure(f"cannot listen on {listen.host}:{listen.port}: {os.strerror(error.errno or 0)}") from None
+
+
+def _watch(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()

@@ -1,0 +1,257 @@
+"""The simulator's sockets: HTTP/1.1 over an asyncio protocol, every write at its due time and stamped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import sys
+import time
+from collections import deque
+from typing import cast
+
+import httptools
+
+from harness.simulator.alarm import Alarm
+from harness.simulator.log import TimingLog
+from harness.simulator.replies import Reply
+from harness.simulator.service import Incoming, Service
+from harness.simulator.stream import Send
+
+LARGEST_BODY = 16 * 2**20
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_OUR_FAULT = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_MARKS = {"head": "headers_ns", "role": "role_ns", "end": "end_ns", "body": "end_ns"}
+"""Which time of the log each kind of write is; that of a whole body is the end alone."""
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection: parses requests, answers them one after another."""
+
+    def __init__(self, service: Service, alarm: Alarm, log: TimingLog, *, log_chunks: bool, number: int) -> None:
+        self.service, self.alarm, self.log = service, alarm, log
+        self.log_chunks, self.number = log_chunks, number
+        self.closed = False
+        self.accept_ns = 0
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: deque[Incoming] = deque()
+        self._transfer: Transfer | None = None
+        self._served = 0
+        self._read_ns = 0
+        self._begin()
+
+    # --- asyncio -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client connected."""
+        self.accept_ns = time.perf_counter_ns()
+        # Not isinstance: the transports of uvloop are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
+        self._socket = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Without TLS the kernel is handed every write at once: transports gather writes until the loop's next turn,
+        # which would put the stamp taken before a write far away from the write itself.
+        self._fd = -1 if transport.get_extra_info("sslcontext") else self._socket.fileno()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        self._read_ns = time.perf_counter_ns()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # No upgrade is offered; the request itself was answered like any other.
+            pass
+        except httptools.HttpParserError:
+            if self._transfer is None and not self.closed:
+                self._transport.write(_BAD_REQUEST)
+            self.end()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """The client is gone."""
+        self.closed = True
+        self._waiting.clear()
+        if self._transfer is not None:
+            self._transfer.abandon()
+
+    # --- httptools ---------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """All headers are read."""
+        if self._headers.get("expect", "").lower() == "100-continue":
+            self._transport.write(_CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body; what is too much is dropped, so that a huge body costs no memory."""
+        self._size += len(body)
+        if self._size <= LARGEST_BODY:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """A request is read whole."""
+        incoming = Incoming(
+            method=self._parser.get_method().decode("latin-1"),
+            path=self._url.decode("latin-1"),
+            headers=self._headers,
+            body=b"".join(self._body),
+            read_ns=self._read_ns,
+            keep_alive=self._parser.should_keep_alive(),
+            too_large=self._size > LARGEST_BODY,
+        )
+        self._waiting.append(incoming)
+        if self._transfer is None and len(self._waiting) == 1:
+            self._serve()
+
+    # --- answering ---------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> int:
+        """Write, and return the time right before it."""
+        transport = self._transport
+        if self._fd < 0 or transport.get_write_buffer_size():
+            stamp = time.perf_counter_ns()
+            transport.write(data)
+            return stamp
+        stamp = time.perf_counter_ns()
+        try:
+            sent = os.write(self._fd, data)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            transport.abort()
+            self.closed = True
+            return stamp
+        if sent < len(data):
+            transport.write(data[sent:])
+        return stamp
+
+    def end(self, *, reset: bool = False) -> None:
+        """Close the connection, with a reset (RST) when asked."""
+        self.closed = True
+        if reset:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def finished(self, reply: Reply) -> None:
+        """The reply is written: on to the next request."""
+        self._transfer = None
+        if reply.close and not self.closed:
+            self.end()
+        if self._waiting and not self.closed:
+            # Not at once: a thousand pipelined requests would be as many calls inside one another.
+            asyncio.get_running_loop().call_soon(self._serve)
+
+    def shut(self) -> None:
+        """The server ends: give up what is under way."""
+        if self._transfer is not None:
+            self._transfer.abandon()
+        self.end()
+
+    def _serve(self) -> None:
+        if self._transfer is not None or not self._waiting:
+            return
+        incoming = self._waiting.popleft()
+        try:
+            reply = self.service.reply(incoming)
+        except Exception:  # noqa: BLE001 - whatever it is
+            # A fault of ours is told to the client and kept for the log; it must not look like a client's mistake.
+            sys.excepthook(*sys.exc_info())
+            self._transport.write(_OUR_FAULT)
+            self.end()
+            return
+        self._served += 1
+        reply.record |= {"connection": self.number, "reused": self._served > 1, "path": incoming.path}
+        self._transfer = Transfer(self, reply, incoming.read_ns)
+        self._transfer.start()
+
+    def _begin(self) -> None:
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._body: list[bytes] = []
+        self._size = 0
+
+
+class Transfer:
+    """One reply on its way: each write at its due time, each stamp right before its write."""
+
+    def __init__(self, connection: Connection, reply: Reply, start_ns: int) -> None:
+        self._connection, self._reply, self._start_ns = connection, reply, start_ns
+        self._marks: dict[str, int] = {}
+        self._chunks: list[int] = []
+        self._sent = 0
+        self._logged = False
+        self._next: Send | None = None
+
+    def start(self) -> None:
+        """Write what is due at once and wait for the rest."""
+        self._next = next(self._reply.sends, None)
+        self._wait()
+
+    def abandon(self) -> None:
+        """The client is gone: log how far it came."""
+        self._log(aborted=True)
+
+    def _step(self) -> None:
+        connection = self._connection
+        while self._next is not None and not connection.closed:
+            send = self._next
+            self._write(send)
+            self._next = next(self._reply.sends, None)
+            # A token always waits for its turn among the streams, even when it is already due.
+            if self._next is not None and (self._next.kind == "token" or self._next.due_ns > send.due_ns):
+                break
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._next is None:
+            self._log(aborted=False)
+            self._connection.finished(self._reply)
+        elif self._connection.closed:
+            self._log(aborted=True)
+        elif self._next.due_ns <= 0 and self._next.kind != "token":
+            self._step()
+        else:
+            self._connection.alarm.at(self._start_ns + self._next.due_ns, self._step)
+
+    def _write(self, send: Send) -> None:
+        if send.kind in {"close", "abort"}:
+            self._marks["end_ns"] = time.perf_counter_ns()
+            self._connection.end(reset=send.kind == "abort")
+            return
+        stamp = self._connection.write(send.data)
+        if send.kind != "token":
+            self._marks[_MARKS[send.kind]] = stamp
+            return
+        self._marks.setdefault("first_ns", stamp)
+        self._marks["last_ns"] = stamp
+        self._sent += send.tokens
+        self._connection.log.late(stamp - self._start_ns - send.due_ns)
+        if self._connection.log_chunks:
+            self._chunks.append(stamp)
+
+    def _log(self, *, aborted: bool) -> None:
+        if self._logged:
+            return
+        self._logged = True
+        marks = {name: self._marks.get(name) for name in ("headers_ns", "role_ns", "first_ns", "last_ns", "end_ns")}
+        line = {"type": "request", **self._reply.record, "status": self._reply.status, "sent": self._sent}
+        times = {"accept_ns": self._connection.accept_ns, "read_ns": self._start_ns, **marks}
+        chunks = {"chunks_ns": self._chunks} if self._connection.log_chunks else {}
+        self._connection.log.add({**line, "aborted": aborted, **times, **chunks})

@@ -1,0 +1,156 @@
+"""From what is said to the tokens that are sent: stop sequences, limits, finish reasons, counts."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from harness.simulator import tokens
+from harness.simulator.answers import Said
+from harness.simulator.asked import Asked
+from harness.simulator.book import Call
+from harness.simulator.messages import text_of
+from harness.types import JsonObject
+
+
+class Piece(NamedTuple):
+    """One output token."""
+
+    text: str
+    """Of the content, or of the arguments of a call."""
+    call: int = -1
+    """Which call it belongs to; -1: content."""
+    head: bool = False
+    """Whether it begins a call: then ``text`` is the name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One choice of a response."""
+
+    index: int
+    pieces: tuple[Piece, ...]
+    finish: str
+    ids: tuple[str, ...] = ()
+    """Of the calls, in their order."""
+
+    @property
+    def text(self) -> str:
+        """The content; empty when there is none."""
+        return "".join(piece.text for piece in self.pieces if piece.call < 0)
+
+    def arguments(self, call: int) -> tuple[str, str]:
+        """Name and arguments of one call."""
+        mine = [piece for piece in self.pieces if piece.call == call]
+        return mine[0].text, "".join(piece.text for piece in mine[1:])
+
+    @property
+    def calls(self) -> int:
+        """How many calls were begun."""
+        return len({piece.call for piece in self.pieces if piece.call >= 0})
+
+
+def spoken(said: Said, asked: Asked, mutants: frozenset[str], index: int) -> Choice:
+    """The choice that comes of an answer under the limits of the request."""
+    calls, text = said.calls, said.text
+    if calls and "tool_leak" in mutants:
+        text = "".join(f'<tool_call>{{"name": "{name}", "arguments": {given}}}</tool_call>' for name, given in calls)
+        calls = ()
+    if calls and "tool_text" in mutants:
+        text = "Let me look that up."
+    text = _marked(text, asked, mutants)
+    cap = asked.cap
+    pieces = [Piece(token) for token in tokens.split(text)]
+    pieces += [piece for number, call in enumerate(calls) for piece in _call_pieces(number, call, asked, mutants)]
+    finish = "tool_calls" if calls else "stop"
+    if cap is not None and len(pieces) >= cap:
+        pieces, finish = pieces[:cap], "length"
+    if asked.stop and not calls and "ignore_stop" not in mutants:
+        kept = _stopped("".join(piece.text for piece in pieces), asked.stop, include="include_stop" in mutants)
+        if kept is not None:
+            pieces, finish = [Piece(token) for token in tokens.split(kept)], "stop"
+    if asked.echo:
+        pieces[:1] = [Piece(text_of(asked.messages[0]) + (pieces[0].text if pieces else ""))]
+    ids = tuple("call_same" if "tool_same_id" in mutants else f"call_{secrets.token_hex(12)}" for _ in calls)
+    return Choice(index, tuple(pieces), _finish(finish, mutants), ids)
+
+
+def prompt_tokens(asked: Asked) -> int:
+    """Tokens of the prompt: every message, every call in it and every tool adds to it."""
+    total = 3
+    for message in asked.messages:
+        total += 3 + tokens.count(text_of(message)) + tokens.count(str(message.get("name") or ""))
+        for call in message.get("tool_calls") or ():
+            function = call["function"]
+            total += 3 + tokens.count(function["name"]) + tokens.count(function["arguments"])
+    for tool in asked.tools:
+        total += 6 + tokens.count(tool.name) + tokens.count(tool.description)
+        total += tokens.count(json.dumps(tool.parameters, sort_keys=True, ensure_ascii=False))
+    if asked.schema is not None:
+        total += tokens.count(json.dumps(asked.schema, sort_keys=True, ensure_ascii=False))
+    return total
+
+
+def usage(prompt: int, choices: list[Choice], mutants: frozenset[str]) -> JsonObject:
+    """The object ``usage``."""
+    completion = sum(len(choice.pieces) for choice in choices)
+    if "usage_constant_prompt" in mutants:
+        prompt = 7
+    if "usage_zero" in mutants:
+        prompt = completion = 0
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion + ("usage_total" in mutants),
+        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": 0,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def _call_pieces(number: int, call: Call, asked: Asked, mutants: frozenset[str]) -> list[Piece]:
+    name, arguments = call
+    if "tool_wrong_name" in mutants:
+        name = next((tool.name for tool in asked.tools if tool.name != name), f"{name}_other")
+    if "tool_arguments_misfit" in mutants:
+        arguments = '{"unexpected": [1]}'
+    if "tool_arguments_broken" in mutants:
+        arguments = arguments.removesuffix("}")
+    return [Piece(name, number, head=True), *(Piece(token, number) for token in tokens.split(arguments))]
+
+
+def _marked(text: str, asked: Asked, mutants: frozenset[str]) -> str:
+    """The text with the deviations of a model or its parser."""
+    if asked.form != "text" and text:
+        if "break_schema" in mutants:
+            text = '{"unexpected": null}'
+        if "fence_json" in mutants:
+            text = f"```json\n{text}\n```"
+    if "leak_think" in mutants:
+        text = f"<think>The user wants an answer.</think>{text}"
+    if "replacement_char" in mutants:
+        text = "".join(sign if sign.isascii() else "\ufffd" for sign in text)
+    return text
+
+
+def _stopped(text: str, stops: tuple[str, ...], *, include: bool) -> str | None:
+    """The text before the first stop sequence; None: there is none in it."""
+    found = [(place, stop) for stop in stops if (place := text.find(stop)) >= 0]
+    if not found:
+        return None
+    place, stop = min(found)
+    return text[: place + len(stop)] if include else text[:place]
+
+
+def _finish(finish: str, mutants: frozenset[str]) -> str:
+    if "finish_odd" in mutants:
+        return "eos"
+    if (finish == "length" and "finish_stop" in mutants) or (finish == "tool_calls" and "finish_stop_tools" in mutants):
+        return "stop"
+    return finish
