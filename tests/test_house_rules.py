@@ -101,7 +101,10 @@ def test_nothing_heavy_is_imported_at_start(module: str) -> None:
 
 def test_help_of_the_whole_is_quick() -> None:
     """`harness --help` lists every command without importing one of them."""
-    code = "import sys; from harness.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint([m for m in sys.modules if m.startswith('harness.cli.')])"
+    code = (
+        "import sys\nfrom harness.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in sys.modules if name.startswith('harness.cli.')])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
     assert all(name in done.stdout for name in COMMANDS)
@@ -132,7 +135,7 @@ def test_nothing_speaks_of_one_machine() -> None:
 
 
 def test_every_dependency_has_its_reason_and_its_pin() -> None:
-    """Each package of pyproject.toml stands in the decision on dependencies and, but for ray, in constraints.txt exactly."""
+    """Each package of pyproject.toml has a reason in the decision on dependencies and, but for ray, an exact pin."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     reasons = (ROOT / "docs/decisions/0002-dependencies.md").read_text()
     pins = (ROOT / "constraints.txt").read_text().lower()

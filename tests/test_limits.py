@@ -51,14 +51,14 @@ def test_no_more_are_under_way_than_allowed() -> None:
         limiter, seen = Limiter(Limits(concurrency=3)), []
 
         async def one() -> None:
-            async with limiter.admitted(10) as in_flight:
+            async with limiter.admitted("e", 10) as in_flight:
                 seen.append(in_flight)
                 await asyncio.sleep(0.001)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(10):
                 group.create_task(one())
-        assert limiter.in_flight == 0
+        assert limiter.in_flight.total() == 0
         return seen
 
     seen = asyncio.run(main())
@@ -74,7 +74,7 @@ def test_requests_a_minute_hold_back_the_next_one() -> None:
 
         async def one() -> None:
             nonlocal through
-            async with limiter.admitted(1):
+            async with limiter.admitted("e", 1):
                 through += 1
 
         tasks = [asyncio.create_task(one()) for _ in range(4)]
@@ -82,7 +82,7 @@ def test_requests_a_minute_hold_back_the_next_one() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        assert limiter.in_flight == 0
+        assert limiter.in_flight.total() == 0
         return through
 
     assert asyncio.run(main()) == 2

@@ -82,8 +82,11 @@ def main(argv: list[str] | None = None) -> Any:
     except HarnessError as error:
         click.echo(f"harness: {error}", err=True)
         code = error.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        code = error.exit_code
+    except click.ClickException as error:
+        click.echo(f"harness: {_one_line(error)}", err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("harness: interrupted", err=True)
@@ -93,3 +96,12 @@ def main(argv: list[str] | None = None) -> Any:
         sys.stderr.close()
         code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(error: click.ClickException) -> str:
+    """What click has to say, in the form of our own errors."""
+    text = " ".join(error.format_message().split())
+    text = text[:1].lower() + text[1:]
+    ended = text if text.endswith((".", "?", ")")) else f"{text}."
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{ended} See {context.command_path} --help" if context else ended

@@ -57,7 +57,6 @@ def command(results: Path, host: str, port: int, browser: bool) -> None:
         "browser.serverAddress": host,
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
-        "theme.base": "light",
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
     app = config.shipped("dashboard") / "app.py"

@@ -15,7 +15,13 @@ from harness.store.index import publish
 
 @click.group()
 def command() -> None:
-    """Rebuild and describe the results database."""
+    """Rebuild and describe the results database.
+
+    \b
+    Examples:
+      harness db rebuild
+      harness db schema endpoint_summary
+    """
 
 
 @command.command()

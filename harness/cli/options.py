@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import click
+
+
+class Amount(click.FloatRange):
+    """A number above zero; "nan" and "inf" are none: a bound that compares with nothing is never reached."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the number as click does, and refuse what is not finite."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
 
 results = click.option(
     "--results",
@@ -31,14 +48,20 @@ endpoints = click.option(
     help="What to test; repeat it to compare. The first one is the baseline.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-seed = click.option("--seed", type=int, default=0, show_default=True, help="Draws the order and the load prompts.")
+seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Draws the order and the load prompts.",
+)
 max_cost = click.option(
-    "--max-cost", type=float, default=None, metavar="USD", help="Stop asking once this much is spent."
+    "--max-cost", type=Amount(), default=None, metavar="USD", help="Stop asking once this much is spent."
 )
 max_requests = click.option(
-    "--max-requests", type=int, default=None, help="Refuse a plan with more requests than this."
+    "--max-requests", type=click.IntRange(min=1), default=None, help="Refuse a plan with more requests than this."
 )
 max_duration = click.option(
-    "--max-duration", type=float, default=None, metavar="SECONDS", help="Stop asking after this time."
+    "--max-duration", type=Amount(), default=None, metavar="SECONDS", help="Stop asking after this time."
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Print the plan and its most expensive cost, send nothing.")

@@ -20,9 +20,9 @@ _PLAIN_EVERY_NS = 5_000_000_000
 class Progress:
     """Counts what finishes and says how far, how fast, how long still, and what failed."""
 
-    def __init__(self, planned: int, console: Console) -> None:
-        """``planned``: jobs of the whole sitting; the console should write to stderr."""
-        self._planned = planned
+    def __init__(self, console: Console) -> None:
+        """The console should write to stderr."""
+        self._planned = 0
         self._console = console
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         self._began_ns = self._printed_ns = time.perf_counter_ns()
@@ -51,7 +51,7 @@ class Progress:
         self._console.print(Text(f"{what}…", style="dim"))
 
     def planned(self, jobs: int) -> None:
-        """Set how many jobs the sitting has."""
+        """The sitting has so many jobs."""
         self._planned = jobs
 
     def stage(self, stage: Stage) -> None:

@@ -31,7 +31,7 @@ def command(run: str, results: Path, providers_file: Path | None, as_json: bool)
       harness resume 20261121t1103
     """
     folder = open_run(results, run)
-    with Progress(0, terminal.console(stderr=True)) as progress:
+    with Progress(terminal.console(stderr=True)) as progress:
         sat = sitting.resume(
             folder,
             catalog=catalog.discover(),
@@ -39,4 +39,6 @@ def command(run: str, results: Path, providers_file: Path | None, as_json: bool)
             watcher=progress,
             announce=progress.announce,
         )
+    if sat.status == "finished" and not sat.tally.attempts:
+        click.echo(f"harness: nothing of run {folder.id} was left to ask, and nothing was sent", err=True)
     finish(sat, results, as_json=as_json)

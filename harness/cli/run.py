@@ -11,6 +11,7 @@ import click
 from harness import catalog, config
 from harness.cli import options
 from harness.cli.progress import Progress
+from harness.errors import CannotMeasure, UsageError
 from harness.prices import price_of
 from harness.report import terminal
 from harness.report.summary import summarise
@@ -72,22 +73,19 @@ def carry_out(
     if dry_run:
         _print_plan(plan, as_json=as_json)
         return
-    console = terminal.console(stderr=True)
-    with Progress(sum(1 for _ in plan.jobs), console) as progress:
-        sat = sitting.start(
-            selection,
-            catalog=found,
-            providers=providers,
-            results=results,
-            watcher=progress,
-            budget=budget,
-            announce=progress.announce,
-        )
+    if budget.max_cost_usd is not None:
+        _refuse_unpriced(plan)
+    with Progress(terminal.console(stderr=True)) as progress:
+        sat = sitting.start(plan, results=results, watcher=progress, budget=budget, announce=progress.announce)
     finish(sat, results, as_json=as_json)
 
 
 def finish(sat: sitting.Sitting, results: Path, *, as_json: bool) -> None:
-    """Print how a sitting ended: the table, where the results are, and what can be done next."""
+    """Print how a sitting ended: the table, where the results are, and what can be done next.
+
+    Raises:
+        CannotMeasure: all that the run ever sent has failed.
+    """
     summary = summarise(results, sat.folder.root.name)
     if as_json:
         click.echo(json.dumps(summary, indent=2))
@@ -96,6 +94,11 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool) -> None:
     notes = terminal.console(stderr=True)
     notes.print(f"Results: {sat.folder.root}", highlight=False, soft_wrap=True)
     if sat.status == "finished":
+        if sat.barren is not None:
+            why = f"most often with {sat.barren.kind} ({sat.barren.detail})"
+            raise CannotMeasure(
+                f"nothing could be measured: every request failed, {why}", hint="See harness providers check"
+            )
         notes.print(
             'Look closer: harness dashboard   harness report --json   harness sql "from endpoint_summary"',
             highlight=False,
@@ -104,6 +107,18 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool) -> None:
     why = sat.tally.stopped or "interrupted"
     click.echo(f"harness: {why}; what was there is sealed. Go on with: harness resume {sat.folder.root.name}", err=True)
     sys.exit(130)
+
+
+def _refuse_unpriced(plan: Plan) -> None:
+    """A bound that cannot be kept is no bound: refuse ``--max-cost`` where a vendor's price is not known."""
+    for name, endpoint in plan.endpoints.items():
+        price = price_of(endpoint)
+        known = price is not None and None not in (price.input_usd_per_mtok, price.output_usd_per_mtok)
+        if endpoint.provider.kind in ("hosted", "gateway") and not known:
+            raise UsageError(
+                f"--max-cost cannot be kept: the price of {name} is not known",
+                hint=f"Add prices: to {endpoint.provider.id} in your providers.yaml, or use --max-requests",
+            )
 
 
 def _print_plan(plan: Plan, *, as_json: bool) -> None:

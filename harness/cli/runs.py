@@ -14,7 +14,13 @@ from harness.store import overview
 
 @click.group()
 def command() -> None:
-    """List and show runs."""
+    """List and show runs.
+
+    \b
+    Examples:
+      harness runs list
+      harness runs show latest
+    """
 
 
 @command.command(name="list")

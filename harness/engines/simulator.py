@@ -40,7 +40,9 @@ def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
             log_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simulator-")))
         else:
             argv += ["--log", str(log_dir / f"simulator-{name}.sends.jsonl")]
-        process, ready = child.spawn(argv, log=log_dir / f"simulator-{name}.log", ready_timeout_s=READY_S)
+        # A key in the user's shell is meant for a simulator started by hand; here only the option key_env asks for one.
+        env = {} if "key_env" in options else {"HARNESS_SIM_KEY": ""}
+        process, ready = child.spawn(argv, log=log_dir / f"simulator-{name}.log", ready_timeout_s=READY_S, env=env)
         stack.callback(child.stop, process)
         stop = stack.pop_all().close
     return Running(base_url=ready["base_url"], version=f"simulator {__version__}", pid=process.pid, stop=stop)

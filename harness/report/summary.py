@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.folder import open_run
+from harness.errors import StoreError
+from harness.folder import RunFolder, open_run
 from harness.stats.intervals import quantile_interval, wilson
 from harness.stats.paired import PairedDifference, PairedRatio, paired_difference, paired_ratio
+from harness.store.overview import status_of
 from harness.store.query import rows
 from harness.types import JsonObject
 
@@ -23,26 +25,29 @@ def summarise(results: Path, run: str) -> JsonObject:
     """Everything the comparison table of one run shows.
 
     Returns:
-        ``run``, ``endpoints`` (a row each, in the run's order: quality and tools with Wilson intervals, TTFT, speed,
-        cost, features, errors), ``tasks``, ``loads``, ``features`` (what is not fully supported) and ``comparisons``
+        ``run`` (what it was and what measured it), ``health`` (how well this client measured; None: nothing came),
+        ``endpoints`` (a row each, in the run's order: quality and tools with Wilson intervals, TTFT, speed, cost,
+        features, errors), ``tasks``, ``loads``, ``features`` (what is not fully supported) and ``comparisons``
         (against the first endpoint). Milliseconds, tokens per second and USD; None means not measured or not known,
         and ``n`` stands beside every figure.
 
     Raises:
-        StoreError: there is no such run, or the database cannot be read.
+        StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
     """
     folder = open_run(results, run)
     manifest = folder.read_manifest()
-    names = [endpoint["id"] for endpoint in manifest["endpoints"]]
+    stored = _endpoints(folder, manifest)
+    names = [endpoint["id"] for endpoint in stored]
     by_view = {view: _of_run(results, view, folder.root.name) for view in _VIEWS}
     measures = _measures(results, folder.root.name)
+    laws = {level.get("stage"): level.get("law") for load in manifest.get("loads") or [] for level in load["levels"]}
     summary: JsonObject = {
-        "run": {
-            key: manifest.get(key) for key in ("id", "status", "suite", "created_at", "finished_at", "planned", "seed")
-        },
-        "endpoints": [_endpoint(manifest["endpoints"][i], by_view, measures[name]) for i, name in enumerate(names)],
+        "run": {key: manifest.get(key) for key in _ABOUT}
+        | {"id": folder.root.name, "status": status_of(folder, manifest)},
+        "health": next(iter(by_view["run_health"]), None),
+        "endpoints": [_endpoint(endpoint, by_view, measures[endpoint["id"]]) for endpoint in stored],
         "tasks": [_with_interval(row) for row in by_view["quality_summary"]],
-        "loads": by_view["load_summary"],
+        "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
         "comparisons": [
             comparison
@@ -53,6 +58,30 @@ def summarise(results: Path, run: str) -> JsonObject:
     return summary
 
 
+def _endpoints(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:
+    """What the manifest says of each endpoint, the baseline first."""
+    found = manifest.get("endpoints")
+    if not isinstance(found, list) or not all(
+        isinstance(row, dict) and isinstance(row.get("id"), str) for row in found
+    ):
+        raise StoreError(f"{folder.manifest_path} does not say which endpoints were asked")
+    return found
+
+
+_ABOUT = (
+    "suite",
+    "created_at",
+    "finished_at",
+    "planned",
+    "seed",
+    "harness_version",
+    "python",
+    "os",
+    "host",
+    "cpus",
+    "plan_sha256",
+    "config_sha256",
+)
 _VIEWS = {
     "endpoint_summary": "endpoint",
     "quality_summary": "kind, task, endpoint",
@@ -88,8 +117,7 @@ def _endpoint(stored: JsonObject, views: Mapping[str, list[JsonObject]], ttft: M
     values = list(ttft.values())
     return {
         "endpoint": name,
-        "kind": stored["kind"],
-        "engine_version": stored.get("engine_version"),
+        **{key: stored.get(key) for key in ("kind", "model_id", "base_url", "engine_version", "price")},
         "quality": _pooled(own["quality_summary"], "quality"),
         "tools": _pooled(own["quality_summary"], "tools"),
         **{key: value for key, value in summary.items() if key not in ("endpoint", "quality_mean")},
@@ -112,8 +140,10 @@ def _pooled(tasks: Sequence[JsonObject], kind: str) -> JsonObject | None:
 
 
 def _with_interval(row: JsonObject) -> JsonObject:
-    low, high = wilson(row["n_correct"], row["n_scored"])
-    return {**row, "low": low, "high": high}
+    """The share of exactly right answers, which is what the interval is of; a mean score may count half-right ones."""
+    correct, scored = row["n_correct"], row["n_scored"]
+    low, high = wilson(correct, scored)
+    return {**row, "mean": correct / scored if scored else None, "low": low, "high": high}
 
 
 def _compare(

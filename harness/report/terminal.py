@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from harness.report import words
 from harness.types import JsonObject
@@ -24,8 +24,10 @@ def console(*, stderr: bool = False) -> Console:
 def show(summary: JsonObject, console: Console) -> None:
     """Print the tables of a summary made by ``harness.report.summary``."""
     run = summary["run"]
-    console.print(f"[bold]{escape(run['suite'])}[/bold]  run {run['id']}  {run['status']}", highlight=False)
+    console.print(Text(words.plain(f"{run['suite']}  run {run['id']}  {run['status']}"), style="bold"))
     console.print(_overview(summary["endpoints"]))
+    for line in (f"Measured with {words.health(summary['health'])}", *words.concerns(summary["health"])):
+        console.print(Text(line, style="dim"), soft_wrap=True)
     if len(summary["tasks"]) > len(summary["endpoints"]):
         console.print(_tasks(summary["tasks"]))
     if summary["loads"]:
@@ -41,12 +43,19 @@ def show(summary: JsonObject, console: Console) -> None:
 
 def _table(title: str, words_first: int, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """A plain table: the first columns hold words and stand left, the others hold numbers and stand right."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    table = Table(
+        title=Text(words.plain(title)),
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        pad_edge=False,
+    )
     for position, column in enumerate(columns):
         table.add_column(column, justify="left" if position < words_first else "right", overflow="fold")
     for row in rows:
-        # What a server or a model wrote must not be read as markup.
-        table.add_row(*(escape(cell) for cell in row))
+        # What a server or a model wrote must not be read as markup, nor move the cursor.
+        table.add_row(*(Text(words.plain(cell)) for cell in row))
     return table
 
 
@@ -71,7 +80,7 @@ def _overview(endpoints: Sequence[JsonObject]) -> Table:
                 row["endpoint"],
                 words.share(row["quality"]),
                 words.share(row["tools"]),
-                words.spread(row.get("ttft_p50_ms"), row["ttft_p50_interval_ms"]),
+                words.spread(row.get("ttft_p50_ms"), row["ttft_p50_interval_ms"], row.get("ttft_n")),
                 words.spread(row.get("ttft_p95_ms"), row["ttft_p95_interval_ms"]),
                 words.number(row.get("output_tokens_per_s"), 1),
                 words.cost(row.get("cost_usd")),
@@ -92,7 +101,7 @@ def _tasks(tasks: Sequence[JsonObject]) -> Table:
             (
                 row["task"],
                 row["endpoint"],
-                words.share({**row, "mean": row["mean_score"]}),
+                words.share(row),
                 f"{row['n_failed']} of {row['n_planned']}",
             )
             for row in tasks
@@ -124,7 +133,7 @@ def _loads(loads: Sequence[JsonObject]) -> Table:
 
 def _comparisons(comparisons: Sequence[JsonObject]) -> Table:
     return _table(
-        f"\nAgainst {escape(comparisons[0]['baseline'])}, on what both answered",
+        f"\nAgainst {comparisons[0]['baseline']}, on what both answered",
         2,
         ("metric", "endpoint", "difference", "95 % interval", "n", "could have seen", "verdict"),
         (

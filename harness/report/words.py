@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from harness.types import JsonObject
@@ -9,30 +10,65 @@ from harness.types import JsonObject
 NOTHING = "–"
 """Stands where there is no number: never 0, never an empty cell."""
 
+_BUSY_MS = 10.0
+"""A client that reads packets later than this was too busy for its load to be what was planned."""
+
+_INVISIBLE = (
+    *range(9),
+    *range(11, 32),
+    *range(127, 160),
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+    0x200E,
+    0x200F,
+)
+_SHOWN = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _INVISIBLE}
+
+
+def plain(text: str) -> str:
+    """Text that others wrote with its controls spelt out: none moves a cursor, rings, or turns the writing round."""
+    return text.translate(_SHOWN)
+
 
 def number(value: float | None, digits: int) -> str:
     """A number with so many decimals."""
     return NOTHING if value is None else f"{value:.{digits}f}"
 
 
+def percent(share: float | None) -> str:
+    """A share as a percentage; one that is neither none nor all is never rounded to either."""
+    if share is None:
+        return NOTHING
+    rounded = round(100 * share)
+    if rounded == 0 and share > 0:
+        return "under 1 %"
+    return "over 99 %" if rounded == 100 and share < 1 else f"{rounded} %"
+
+
 def share(of: JsonObject | None) -> str:
-    """A share right with its interval and n: ``85 % [64-95] n=20``."""
+    """A share right with its interval and n: ``85 % [64–95] n=20``, or ``n=18 of 20`` where two gave no answer."""
     if not of or of["mean"] is None:
         return NOTHING
-    return f"{100 * of['mean']:.0f} % [{100 * of['low']:.0f}–{100 * of['high']:.0f}] n={of['n_scored']}"
+    asked = f" of {of['n_scored'] + of['n_failed']}" if of.get("n_failed") else ""
+    return f"{100 * of['mean']:.0f} % [{100 * of['low']:.0f}–{100 * of['high']:.0f}] n={of['n_scored']}{asked}"
 
 
-def spread(value: float | None, interval: Sequence[float | None]) -> str:
-    """A quantile with its interval: ``120 [118-125]``; a bound that n is too small for is a question mark."""
+def spread(value: float | None, interval: Sequence[float | None], n: int | None = None) -> str:
+    """A quantile with its interval: ``120 [118–125]``; a bound that n is too small for is a question mark."""
     if value is None:
         return NOTHING
-    low, high = ("?" if bound is None else f"{bound:.0f}" for bound in interval)
-    return f"{value:.0f} [{low}–{high}]"
+    digits = 0 if value >= 10 else 2
+    low, high = ("?" if bound is None else f"{bound:.{digits}f}" for bound in interval)
+    return f"{value:.{digits}f} [{low}–{high}]" + ("" if n is None else f" n={n}")
 
 
 def cost(usd: float | None) -> str:
-    """US dollars; a cost that is not known is said to be so."""
-    return "unknown" if usd is None else f"{usd:.6f}"
+    """US dollars to three figures; a cost that is not known is said to be so."""
+    if usd is None:
+        return "unknown"
+    if usd <= 0:
+        return "0"
+    return f"{usd:.{max(2, 2 - math.floor(math.log10(usd)))}f}"
 
 
 def features(row: JsonObject) -> str:
@@ -44,14 +80,40 @@ def features(row: JsonObject) -> str:
 
 def errors(row: JsonObject) -> str:
     """Failed attempts out of all, retried ones included."""
-    return f"{row.get('n_failed', 0)} of {row.get('n', 0)}"
+    return f"{row['n_failed']} of {row['n']}" if row.get("n") else NOTHING
+
+
+def health(row: JsonObject | None) -> str:
+    """How well this client measured, in one line."""
+    if not row:
+        return "no response came, so no clock was read"
+    parts = [
+        f"kernel time stamps on {percent(row['clock_kernel_share'])} of {row['n']} attempts",
+        f"{percent(row['coalesced_share'])} of reads held several chunks",
+        f"packets read {number(row['lag_p99_ms'], 1)} ms late at p99",
+        f"waits for limits {number(row['wait_p99_ms'], 1)} ms at p99",
+    ]
+    return " · ".join(parts)
+
+
+def concerns(row: JsonObject | None) -> list[str]:
+    """What in the run's health makes its times less sure."""
+    found = []
+    if row and row["clock_kernel_share"] < 1:
+        found.append("Some times are of this program's own clock, so its delays are in them.")
+    if row and row["lag_p99_ms"] is not None and row["lag_p99_ms"] > _BUSY_MS:
+        found.append(
+            f"This machine was busy: it read packets more than {_BUSY_MS:.0f} ms late. Arrival times are the kernel's "
+            "and stay right; the load it offered may have been lower than planned."
+        )
+    return found
 
 
 def value(row: JsonObject) -> str:
     """What a comparison found: points of a share, or a ratio of times."""
     if row["value"] is None:
         return NOTHING
-    return f"×{row['value']:.2f}" if row["metric"] == "ttft_ratio" else f"{100 * row['value']:+.0f} points"
+    return f"×{row['value']:.2f}" if row["metric"] == "ttft_ratio" else f"{round(100 * row['value']):+d} points"
 
 
 def bounds(row: JsonObject) -> str:
@@ -59,7 +121,11 @@ def bounds(row: JsonObject) -> str:
     low, high = row["low"], row["high"]
     if low is None or high is None:
         return "n too small"
-    return f"{low:.2f} to {high:.2f}" if row["metric"] == "ttft_ratio" else f"{100 * low:+.0f} to {100 * high:+.0f}"
+    return (
+        f"{low:.2f} to {high:.2f}"
+        if row["metric"] == "ttft_ratio"
+        else f"{round(100 * low):+d} to {round(100 * high):+d}"
+    )
 
 
 def could_have_seen(row: JsonObject) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -73,13 +73,14 @@ class Limiter:
         self._tokens = TokenBudget(limits.tokens_per_minute) if limits.tokens_per_minute else None
         # One waiter at a time: the throttler polls, and a thousand pollers would be the load.
         self._turn = asyncio.Lock()
-        self.in_flight = 0
+        self.in_flight: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def admitted(self, tokens: int) -> AsyncIterator[int]:
-        """Hold a place while one request is under way; gives the number under way, this one included.
+    async def admitted(self, endpoint: str, tokens: int) -> AsyncIterator[int]:
+        """Hold a place while one request is under way; gives the number under way on its endpoint, this one included.
 
         Args:
+            endpoint: id of the endpoint that is asked.
             tokens: estimate of what the request will use, prompt and answer.
         """
         if self._slots:
@@ -91,11 +92,11 @@ class Limiter:
                         await self._requests.acquire()  # type: ignore[no-untyped-call]  # the package ships no signature
                     if self._tokens:
                         await self._tokens.take(tokens)
-            self.in_flight += 1
+            self.in_flight[endpoint] += 1
             try:
-                yield self.in_flight
+                yield self.in_flight[endpoint]
             finally:
-                self.in_flight -= 1
+                self.in_flight[endpoint] -= 1
         finally:
             if self._slots:
                 self._slots.release()

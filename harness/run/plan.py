@@ -10,7 +10,10 @@ import hashlib
 import itertools
 import json
 import random
+import traceback
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from harness import request
 from harness.catalog import Catalog
 from harness.conformance.probe import Probe, select
 from harness.conformance.scenario import Scenario, scenarios_of
-from harness.errors import TaskError, UsageError
+from harness.errors import HarnessError, TaskError, UsageError
 from harness.run.arrivals import Closed, Law
 from harness.types import Endpoint, Job, JobKind, JsonObject, Load, Phase, Request, Sample, Task
 
@@ -93,7 +96,8 @@ class Plan:
     def sample(self, job: Job) -> Sample:
         """The sample of a quality, tool or load job."""
         if job.kind == "load":
-            return self.loads[job.task].sample(self.selection.seed, int(job.sample))
+            with told(f"load {job.task}, prompt {job.sample}"):
+                return self.loads[job.task].sample(self.selection.seed, int(job.sample))
         return self.samples[job.task, job.sample]
 
     def lines(self) -> bytes:
@@ -134,11 +138,11 @@ def make(selection: Selection, catalog: Catalog, endpoints: Sequence[Endpoint]) 
         endpoints: the endpoints of the selection, in its order; the first is the baseline of comparisons.
 
     Raises:
-        UsageError: nothing was selected, or more requests than ``max_requests`` are needed.
-        TaskError: a task has no samples, or two of one id.
+        UsageError: nothing was selected, a task twice, or more requests than ``max_requests`` are needed.
+        TaskError: a task has no samples, or two of one id, or its own code fails.
     """
     by_id = {endpoint.id: endpoint for endpoint in endpoints}
-    limits = dict(_limit(name) for name in selection.tasks)
+    limits = _limits(selection.tasks)
     tasks = {name: catalog.task(name) for name in limits}
     loads = {name: catalog.load(name) for name in selection.loads}
     probes = select(tuple(catalog.probes.values()), selection.probes) if selection.probes else ()
@@ -175,15 +179,38 @@ def _refuse_empty_or_oversized(plan: Plan) -> None:
         )
 
 
+@contextmanager
+def told(where: str) -> Iterator[None]:
+    """A task's own code may raise anything: it becomes a TaskError that names ``where``, file and line."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        frame = next((one for one in reversed(frames) if "tasks" in Path(one.filename).parts), frames[-1])
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise TaskError(f"{where}: {what} ({frame.filename}:{frame.lineno})") from error
+
+
+def _limits(selected: Sequence[str]) -> dict[str, int | None]:
+    limits = [_limit(name) for name in selected]
+    twice = [name for name, count in Counter(name for name, _ in limits).items() if count > 1]
+    if twice:
+        raise UsageError(f"task {twice[0]!r} is named twice", hint="Name it once; --repeats asks each sample again")
+    return dict(limits)
+
+
 def _limit(selected: str) -> tuple[str, int | None]:
     name, colon, count = selected.partition(":")
-    if colon and not (count.isdigit() and int(count) > 0):
+    if colon and not (count.isdecimal() and int(count) > 0):
         raise UsageError(f"task {selected!r}: the part after ':' must be a number of samples, as in {name}:20")
     return name, int(count) if colon else None
 
 
 def _samples(task: Task, limit: int | None, data: str | None) -> tuple[Sample, ...]:
-    rows = tuple(itertools.islice(task.load(Path(data) if data else None), limit))
+    with told(f"task {task.name}"):
+        rows = tuple(itertools.islice(task.load(Path(data) if data else None), limit))
     if not rows:
         raise TaskError(f"task {task.name}: no samples" + (f" in {data}" if data else ""))
     seen: set[str] = set()

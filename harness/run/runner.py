@@ -31,6 +31,9 @@ _CHARS_PER_TOKEN = 4
 class Watcher(Protocol):
     """What wants to hear how the run goes; it must be quick, for it is called on the event loop."""
 
+    def planned(self, jobs: int) -> None:
+        """So many jobs are to be carried out."""
+
     def stage(self, stage: Stage) -> None:
         """A stage begins."""
 
@@ -98,6 +101,7 @@ class Runner:
     async def run(self) -> Tally:
         """Carry out every stage in order; on cancellation what is under way is closed and journalled as cancelled."""
         self._started_ns = time.perf_counter_ns()
+        self._watcher.planned(sum(1 for _ in self._plan.jobs))
         for stage in self._plan.stages:
             if not any(stage.lanes):
                 continue
@@ -134,7 +138,10 @@ class Runner:
     async def _job(self, job: Job, request: Request, sched_ns: int, gate: _Gate) -> None:
         try:
             for number in itertools.count(self._tried.get(job.id, 0)):
-                attempt, outcome = await self._attempt(job, number, request, sched_ns)
+                came = await self._attempt(job, number, request, sched_ns)
+                if came is None:
+                    return
+                attempt, outcome = came
                 delay_s = retry_delay_s(job, number, outcome.failure) if outcome.failure else None
                 self._record(attempt, outcome, again=delay_s is not None)
                 if delay_s is None:
@@ -144,11 +151,14 @@ class Runner:
         finally:
             gate.release()
 
-    async def _attempt(self, job: Job, number: int, request: Request, sched_ns: int) -> tuple[Attempt, Outcome]:
+    async def _attempt(self, job: Job, number: int, request: Request, sched_ns: int) -> tuple[Attempt, Outcome] | None:
+        """Send once; None: nothing was sent, the budget ran out while the request waited for its turn."""
         endpoint = self._plan.endpoints[job.endpoint]
         limiter = self._limiters[endpoint.provider.id]
         client = self._clients[endpoint.provider.id]
-        async with limiter.admitted(_tokens(request)) as in_flight:
+        async with limiter.admitted(endpoint.id, _tokens(request)) as in_flight:
+            if self._exhausted():
+                return None
             admit_ns = time.perf_counter_ns()
             try:
                 exchange = await client.send(request, prepared=job.kind == "load")

@@ -10,6 +10,8 @@ from typing import Any
 from harness.types import JsonObject
 
 _DEEPEST = 24
+_MOST = 5000
+"""Values in one instance: two in each of two, and so on, would never end."""
 _LONGEST = 4096
 """Of texts and arrays: a schema may ask for a million million."""
 _FORMATS = {
@@ -45,9 +47,11 @@ class _Writer:
 
     def __init__(self, root: Any, text: str, hints: list[str]) -> None:
         self.root, self.text, self.hints = root, text, hints
+        self.written = 0
 
     def write(self, schema: Any, depth: int) -> Any:
-        if not isinstance(schema, dict) or depth > _DEEPEST:
+        self.written += 1
+        if not isinstance(schema, dict) or depth > _DEEPEST or self.written > _MOST:
             return None
         schema = self._merged(schema)
         if "const" in schema:

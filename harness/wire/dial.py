@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from typing import Any, NamedTuple
@@ -89,7 +90,8 @@ async def _connect(addresses: list[tuple[Any, ...]]) -> tuple[socket.socket, str
             await asyncio.get_running_loop().sock_connect(sock, address)
         except OSError as error:
             sock.close()
-            fault = Fault("connect", f"{remote}: {error.strerror or error}")
+            # The loop puts a sentence of its own where the system's reason belongs.
+            fault = Fault("connect", f"{remote}: {os.strerror(error.errno) if error.errno else error}")
         except BaseException:
             sock.close()
             raise

@@ -1,0 +1,101 @@
+"""What a run is, as its ``run.json`` says: selection, hashes, versions, host, and the prices of the day."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from harness import __version__
+from harness.folder import SCHEMA_VERSION, RunFolder
+from harness.prices import price_of
+from harness.request import canonical_sha256
+from harness.run.plan import Plan, Stage, sha256
+from harness.types import Endpoint, JsonObject
+
+
+def first(folder: RunFolder, plan: Plan, lines: bytes) -> JsonObject:
+    """The manifest that a new run begins with; ``lines`` is its plan as written."""
+    endpoints = [_endpoint_json(endpoint) for endpoint in plan.endpoints.values()]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "id": folder.root.name,
+        "status": "running",
+        "suite": plan.selection.suite,
+        "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "finished_at": None,
+        "seed": plan.selection.seed,
+        "planned": sum(1 for _ in plan.jobs),
+        "selection": asdict(plan.selection),
+        "plan_sha256": sha256(lines),
+        "config_sha256": canonical_sha256([row["config_sha256"] for row in endpoints]),
+        "harness_version": __version__,
+        "python": platform.python_version(),
+        "duckdb": version("duckdb"),
+        "os": platform.platform(),
+        "host": platform.node(),
+        "cpus": os.cpu_count(),
+        "endpoints": endpoints,
+        "tasks": [_task_json(plan, name) for name in plan.tasks],
+        "loads": [_load_json(plan, name) for name in plan.loads],
+        "probes": {"profile": plan.selection.probes, "ids": [probe.id for probe in plan.probes]}
+        if plan.probes
+        else None,
+    }
+
+
+def config_sha256(endpoint: Endpoint) -> str:
+    """Of what decides which bytes go where; limits, deadlines and prices may change while a run is under way."""
+    provider = endpoint.provider
+    return canonical_sha256(
+        {
+            "model_id": endpoint.model_id,
+            "base_url": provider.base_url,
+            "auth": asdict(provider.auth),
+            "headers": dict(provider.headers),
+            "quirks": asdict(provider.quirks),
+            "serve": asdict(provider.serve) if provider.serve else None,
+        }
+    )
+
+
+def _endpoint_json(endpoint: Endpoint) -> JsonObject:
+    price, provider = price_of(endpoint), endpoint.provider
+    return {
+        "id": endpoint.id,
+        "provider": provider.id,
+        "kind": provider.kind,
+        "model": endpoint.model,
+        "model_id": endpoint.model_id,
+        "base_url": provider.base_url,
+        "engine": provider.serve.engine if provider.serve else None,
+        "engine_version": None,
+        "price": asdict(price) if price else None,
+        "config_sha256": config_sha256(endpoint),
+    }
+
+
+def _task_json(plan: Plan, name: str) -> JsonObject:
+    task = plan.tasks[name]
+    return {
+        "name": name,
+        "version": task.version,
+        "kind": task.kind,
+        "scorer": task.scorer.name,
+        "scorer_version": task.scorer.version,
+        "n": sum(1 for task_name, _ in plan.samples if task_name == name),
+    }
+
+
+def _load_json(plan: Plan, name: str) -> JsonObject:
+    load = plan.loads[name]
+    levels = [{"stage": s.name, "law": s.law.label, "n": len(s.lanes[0])} for s in _stages_of(plan, name)]
+    return {"name": name, "version": load.version, "slo": asdict(load.slo), "levels": levels}
+
+
+def _stages_of(plan: Plan, load: str) -> list[Stage]:
+    return [
+        stage for stage in plan.stages if stage.name.startswith(f"load.{load}@") and not stage.name.endswith(".warmup")
+    ]
