@@ -38,9 +38,10 @@ def summarise(results: Path, run: str) -> JsonObject:
     manifest = folder.read_manifest()
     stored = _endpoints(folder, manifest)
     names = [endpoint["id"] for endpoint in stored]
-    by_view = {view: _of_run(results, view, folder.root.name) for view in _VIEWS}
+    by_view = {view: _in_order(_of_run(results, view, folder.root.name), names) for view in _VIEWS}
     measures = _measures(results, folder.root.name)
-    laws = {level.get("stage"): level.get("law") for load in manifest.get("loads") or [] for level in load["levels"]}
+    levels = [level for load in manifest.get("loads") or [] for level in load.get("levels") or []]
+    laws = {level.get("stage"): level.get("law") for level in levels}
     summary: JsonObject = {
         "run": {key: manifest.get(key) for key in _ABOUT}
         | {"id": folder.root.name, "status": status_of(folder, manifest)},
@@ -61,11 +62,10 @@ def summarise(results: Path, run: str) -> JsonObject:
 def _endpoints(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:
     """What the manifest says of each endpoint, the baseline first."""
     found = manifest.get("endpoints")
-    if not isinstance(found, list) or not all(
-        isinstance(row, dict) and isinstance(row.get("id"), str) for row in found
-    ):
+    rows_of_it = found if isinstance(found, list) else [None]
+    if any(not isinstance(row, dict) or not isinstance(row.get("id"), str) for row in rows_of_it):
         raise StoreError(f"{folder.manifest_path} does not say which endpoints were asked")
-    return found
+    return rows_of_it
 
 
 _ABOUT = (
@@ -84,18 +84,26 @@ _ABOUT = (
 )
 _VIEWS = {
     "endpoint_summary": "endpoint",
-    "quality_summary": "kind, task, endpoint",
-    "load_summary": "task, level, endpoint",
-    "feature_matrix": "probe, endpoint",
-    "error_summary": "endpoint, n desc, failure_kind",
+    "quality_summary": "kind, task",
+    "load_summary": "task, level, stage",
+    "feature_matrix": "probe",
+    "error_summary": "n desc, failure_kind",
     "run_health": "run_id",
 }
-"""View -> order of its rows."""
+"""View -> order of its rows; where that leaves several, they stand in the order of the run's endpoints."""
 
 
 def _of_run(results: Path, view: str, run: str) -> list[JsonObject]:
-    found = rows(results, f"select * from {view} where run_id = ? order by {_VIEWS[view]}", [run])  # noqa: S608 - our own names
+    order = f"dense_rank() over (order by {_VIEWS[view]})"
+    found = rows(results, f"select *, {order} as _rank from {view} where run_id = ?", [run])  # noqa: S608 - our own names
     return [{key: value for key, value in row.items() if key != "run_id"} for row in found]
+
+
+def _in_order(found: list[JsonObject], names: Sequence[str]) -> list[JsonObject]:
+    """Rows by their rank and then by endpoint, the baseline first; one of no known endpoint comes last."""
+    place = {name: position for position, name in enumerate(names)}
+    found.sort(key=lambda row: (row["_rank"], place.get(row.get("endpoint", ""), len(place)), row.get("endpoint", "")))
+    return [{key: value for key, value in row.items() if key != "_rank"} for row in found]
 
 
 def _measures(results: Path, run: str) -> Mapping[str, dict[tuple[str, str], float]]:

@@ -13,16 +13,9 @@ NOTHING = "–"
 _BUSY_MS = 10.0
 """A client that reads packets later than this was too busy for its load to be what was planned."""
 
-_INVISIBLE = (
-    *range(9),
-    *range(11, 32),
-    *range(127, 160),
-    *range(0x202A, 0x202F),
-    *range(0x2066, 0x206A),
-    0x200E,
-    0x200F,
-)
-_SHOWN = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in _INVISIBLE}
+_CONTROLS = (*range(9), *range(11, 32), *range(127, 160))
+_TURNS_OF_WRITING = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_SHOWN = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in (*_CONTROLS, *_TURNS_OF_WRITING)}
 
 
 def plain(text: str) -> str:
