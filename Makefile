@@ -7,13 +7,9 @@ BIN    := $(VENV)/bin
 .PHONY: demo test lint types imports format clean
 
 demo: $(VENV)/.demo
-	$(BIN)/harness demo
+	@$(BIN)/harness demo
 
-test: $(VENV)/.test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+test: lint types imports
 	$(BIN)/pytest
 
 lint: $(VENV)/.test
@@ -24,7 +20,7 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 imports: $(VENV)/.test
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
@@ -33,15 +29,24 @@ format: $(VENV)/.test
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-# Exact versions come from constraints.txt, where they come from is pip's configuration on the machine.
+# Exact versions come from constraints.txt; where they come from is pip's configuration on the machine.
+define install
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo "make: Python 3.11 or newer is needed, and $(PYTHON) is older. Name one with: make PYTHON=python3.12"; exit 1; }
+@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	{ echo "make: $(PYTHON) cannot make a virtual environment. On Debian: apt-get install python3-venv"; exit 1; }
+@echo "Installing the pinned packages into $(VENV) (a minute or two the first time)"
+@$(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 2 --timeout 15 \
+	--constraint constraints.txt --editable '.[$(1)]' >$(VENV)/install.log 2>&1 || \
+	{ echo "make: packages could not be installed (pip's words: $(VENV)/install.log). Is a package registry reachable?"; exit 1; }
+endef
+
 $(VENV)/.demo: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}. Say which with: make PYTHON=python3.12 $(MAKECMDGOALS)")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local]'
+	$(call install,local)
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}. Say which with: make PYTHON=python3.12 $(MAKECMDGOALS)")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,dev]'
+	$(call install,local$(comma)dev)
 	@touch $@ $(VENV)/.demo
+
+comma := ,
