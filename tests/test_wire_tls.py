@@ -16,7 +16,7 @@ from test_connection import PACED, PACED_SIZES, blocked, check_stamps
 
 from harness.types import Deadlines, Exchange
 from harness.wire import loop
-from harness.wire.pool import Origin, Pool
+from harness.wire.pool import PROOF_NS, Origin, Pool
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl command for a certificate")
 
@@ -60,7 +60,11 @@ async def post(
     pool = Pool(ssl_context=context)
     origin = Origin("https", host, port)
     try:
-        return [await pool.send(origin, HEAD % len(body) + body, b"", deadlines) for _ in range(times)]
+        exchanges = []
+        for _ in range(times):
+            exchanges.append(await pool.send(origin, HEAD % len(body) + body, b"", deadlines))
+            await asyncio.sleep(1.5 * PROOF_NS / 1e9)  # left open so long, the connection may be used again
+        return exchanges
     finally:
         await pool.aclose()
 

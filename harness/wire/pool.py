@@ -16,19 +16,24 @@ from harness.wire.trace import Trace
 
 __all__ = ["Origin", "Pool"]
 
+PROOF_NS = 20_000_000
+"""A connection that its server left open so long while idle proves that the server keeps connections."""
 _KEPT_AT_LEAST_NS = 1_000_000_000
+"""A connection that its server closed sooner proves that it does not."""
 
 
 class Pool:
     """Sends requests over own sockets, the last used kept connection first; any number at once.
 
-    An origin that hangs up on a kept connection within a second gets a new one for each request from then on.
+    Some servers announce keep-alive and hang up right after the answer. So a connection is used again only once its
+    origin was seen to leave one open, and never for an origin that was seen to hang up within a second.
     Belongs to the event loop it first sends on. ``ssl_context`` replaces the verifying default of the platform.
     """
 
     def __init__(self, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self._ssl_context = ssl_context
         self._idle: dict[Origin, dict[Connection, int]] = {}  # with the time since when, the last used one last
+        self._proven: set[Origin] = set()
         self._unkept: set[Origin] = set()
         self._open: dict[Connection, Origin] = {}
         self._clock = KernelClock()
@@ -72,9 +77,13 @@ class Pool:
     def _kept(self, origin: Origin) -> Connection | None:
         idle = self._idle.get(origin, {})
         while idle:
-            connection = next(reversed(idle))
+            proven = origin in self._proven
+            connection = next(reversed(idle)) if proven else next(iter(idle))
+            if not proven and time.perf_counter_ns() - idle[connection] < PROOF_NS:
+                return None
             if connection.check_idle():  # one that is closed leaves by itself, through _forget
                 del idle[connection]
+                self._proven.add(origin)
                 return connection
         return None
 
@@ -99,7 +108,5 @@ class Pool:
         if origin is None:
             return
         since_ns = self._idle.get(origin, {}).pop(connection, None)
-        # A server that hangs up right after its answer, whatever its keep-alive header says, would win the race
-        # against the next request now and then: from here on it gets a new connection for each.
         if since_ns is not None and time.perf_counter_ns() - since_ns < _KEPT_AT_LEAST_NS:
             self._unkept.add(origin)
