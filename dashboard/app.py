@@ -14,8 +14,10 @@ if _HOME not in sys.path:
 
 st.set_page_config(page_title="endpoint-harness", layout="wide")
 st.navigation(
+    # No icons: the browser would fetch a page's icon from a font server.
     [
-        st.Page("views/overview.py", title="Overview", icon=":material/compare_arrows:", default=True),
-        st.Page("views/runs.py", title="Runs", icon=":material/list:"),
-    ]
+        st.Page("views/overview.py", title="Overview", default=True),
+        st.Page("views/runs.py", title="Runs"),
+    ],
+    position="top",
 ).run()

@@ -1,35 +1,46 @@
-"""What the pages ask: the same views and the same summary as the report, never a second definition of a number."""
+"""What the pages ask: the same views and the same summary as the report, never a second definition of a number.
+
+Each question opens the published database, reads and closes it, so no page ever stands in a publisher's way. Answers
+are kept by what is asked and by the database's version: an argument whose name began with an underscore would not be
+part of the key.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 import streamlit as st
 
+from dashboard import plain
 from harness.errors import HarnessError
 from harness.report.summary import summarise
-from harness.store.query import database_path, frame
+from harness.store.query import database_path, frame, rows
 from harness.types import JsonObject
 
 Answer = TypeVar("Answer")
 
 
-def results() -> Path:
-    """Folder of the results, as given to ``harness dashboard``."""
-    return Path(sys.argv[1] if len(sys.argv) > 1 else "results")
+class Version(NamedTuple):
+    """Which published database an answer is of; a cached answer of another one is not used."""
+
+    results: str
+    """Folder of the results."""
+    inode: int
+    modified_ns: int
 
 
-def version() -> tuple[int, int]:
-    """Which published database is there; a cached answer of another one is not used."""
+def version() -> Version:
+    """The database that is there now, in the folder given to ``harness dashboard``; zeros: there is none."""
+    results = sys.argv[1] if len(sys.argv) > 1 else "results"
     try:
-        found = database_path(results()).stat()
+        found = database_path(Path(results)).stat()
     except OSError:
-        return 0, 0
-    return found.st_ino, found.st_mtime_ns
+        return Version(results, 0, 0)
+    return Version(results, found.st_ino, found.st_mtime_ns)
 
 
 def or_stop(ask: Callable[[], Answer]) -> Answer:
@@ -37,49 +48,62 @@ def or_stop(ask: Callable[[], Answer]) -> Answer:
     try:
         return ask()
     except HarnessError as error:
-        st.info(str(error), icon=":material/info:")
+        st.info(plain.message(str(error)))
         st.stop()
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def runs(_version: tuple[int, int]) -> pd.DataFrame:
+@st.cache_data(show_spinner=False, max_entries=8)
+def runs(of: Version) -> pd.DataFrame:
     """Every run, newest first."""
-    query = (
-        "select r.run_id, r.suite, r.status, r.created_at, r.planned, "
-        "(select count(*) from attempts a where a.run_id = r.run_id) as attempts, "
-        "(select list(e.endpoint order by e.position) from endpoints e where e.run_id = r.run_id) as endpoints, "
-        "h.clock_kernel_share, h.lag_p99_ms, r.problem "
-        "from runs r left join run_health h using (run_id) order by r.created_at desc nulls last"
-    )
-    return frame(results(), query)
+    query = """
+        select r.run_id, r.suite, r.status, r.created_at, r.planned,
+            (select count(*) from attempts a where a.run_id = r.run_id) as attempts,
+            (select string_agg(e.endpoint, ', ' order by e.position) from endpoints e where e.run_id = r.run_id)
+                as endpoints,
+            100 * h.clock_kernel_share as clock_kernel_percent, h.lag_p99_ms, r.sealed, r.problem
+        from runs r left join run_health h using (run_id)
+        order by r.created_at desc nulls last, r.run_id desc
+    """
+    return frame(Path(of.results), query)
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def summary(_version: tuple[int, int], run: str) -> JsonObject:
+@st.cache_data(show_spinner=False, max_entries=16)
+def summary(of: Version, run: str) -> JsonObject:
     """A run in numbers, as the report has it."""
-    return summarise(results(), run)
+    return summarise(Path(of.results), run)
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def attempts(_version: tuple[int, int], run: str) -> pd.DataFrame:
+@st.cache_data(show_spinner=False, max_entries=16)
+def attempts(of: Version, run: str) -> pd.DataFrame:
     """The attempts of a run with their metrics, in the order of sending."""
-    query = (
-        "select m.endpoint, m.stage, m.sample, m.number, m.phase, m.failure_kind, m.ttft_ms, m.e2e_ms, m.tpot_ms, "
-        "m.prompt_tokens, m.output_tokens, m.cost_usd, s.value as score, m.job_id "
-        "from attempt_metrics m left join scores s on s.run_id = m.run_id and s.job_id = m.job_id and m.last_attempt "
-        "join attempts a on a.run_id = m.run_id and a.job_id = m.job_id and a.number = m.number "
-        "where m.run_id = ? order by a.started_at"
-    )
-    return frame(results(), query, [run])
+    query = """
+        select m.endpoint, m.kind, m.stage, m.sample, m.repeat, m.number, m.phase, m.failure_kind, s.value as score,
+            m.ttft_ms, m.e2e_ms, m.tpot_ms, m.prompt_tokens, m.output_tokens, m.cost_usd, m.started_at, m.job_id
+        from attempt_metrics m
+        left join scores s on s.run_id = m.run_id and s.job_id = m.job_id and m.last_attempt and m.ok
+        where m.run_id = ?
+        order by m.started_at, m.job_id, m.number
+    """
+    return frame(Path(of.results), query, [run])
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
-def one(_version: tuple[int, int], run: str, job: str, number: int) -> JsonObject:
-    """Everything recorded of one attempt."""
-    query = (
-        "select a.*, t.request_body, t.response_body, t.text, t.tool_calls_json, s.explanation, s.answer, s.value "
-        "from attempts a join texts t using (run_id, job_id, number) left join scores s using (run_id, job_id) "
-        "where run_id = ? and job_id = ? and a.number = ?"
-    )
-    found = frame(results(), query, [run, job, number])
-    return dict(found.iloc[0]) if len(found) else {}
+@st.cache_data(show_spinner=False, max_entries=16)
+def one(of: Version, run: str, job: str, number: int) -> JsonObject | None:
+    """Everything recorded of one attempt; ``verdicts`` are those that rest on it. None: it is not there."""
+    query = """
+        select a.*, m.ttft_ms, m.e2e_ms, m.tpot_ms, m.wait_ms, m.lag_max_ms, m.output_tokens_per_s,
+            t.request_body, t.response_body, t.response_headers_json, t.text, t.reasoning, t.tool_calls_json,
+            s.value as score, s.answer, s.explanation, s.scorer, s.version as scorer_version
+        from attempts a
+        join attempt_metrics m using (run_id, job_id, number, shard, session)
+        left join texts t using (run_id, job_id, number)
+        left join scores s on s.run_id = a.run_id and s.job_id = a.job_id and m.last_attempt and m.ok
+        where a.run_id = ? and a.job_id = ? and a.number = ?
+        order by a.shard desc, a.session desc limit 1
+    """
+    verdicts = """
+        select probe, verdict, severity, title, reason, expected, actual from verdicts
+        where run_id = ? and list_contains(evidence, ?) order by probe
+    """
+    found = rows(Path(of.results), query, [run, job, number])
+    return {**found[0], "verdicts": rows(Path(of.results), verdicts, [run, job])} if found else None

@@ -14,6 +14,7 @@ from harness.cli import options
 from harness.errors import CannotMeasure, StoreError
 
 _DATABASE = "harness.duckdb"
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @click.command()
@@ -59,6 +60,9 @@ def command(results: Path, host: str, port: int, browser: bool) -> None:
         "client.toolbarMode": "minimal",
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
+    if host in _LOOPBACK:
+        # Another site's page could otherwise reach this server under a name of its own that resolves to loopback.
+        flags += [f"--server.allowedHosts={name}" for name in _LOOPBACK]
     app = config.shipped("dashboard") / "app.py"
     # The server takes this process's place: one Ctrl-C, one process to end.
     arguments = [sys.executable, "-m", "streamlit", "run", str(app), *flags, "--", str(results.resolve())]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.errors import StoreError
 from harness.folder import RunFolder, open_run
@@ -38,15 +37,16 @@ def summarise(results: Path, run: str) -> JsonObject:
     manifest = folder.read_manifest()
     stored = _endpoints(folder, manifest)
     names = [endpoint["id"] for endpoint in stored]
-    by_view = {view: _in_order(_of_run(results, view, folder.root.name), names) for view in _VIEWS}
+    by_view = {view: _of_run(results, view, folder.root.name, names) for view in _VIEWS}
+    health = rows(results, "select * exclude (run_id) from run_health where run_id = ?", [folder.root.name])
     measures = _measures(results, folder.root.name)
     levels = [level for load in manifest.get("loads") or [] for level in load.get("levels") or []]
     laws = {level.get("stage"): level.get("law") for level in levels}
     summary: JsonObject = {
         "run": {key: manifest.get(key) for key in _ABOUT}
         | {"id": folder.root.name, "status": status_of(folder, manifest)},
-        "health": next(iter(by_view["run_health"]), None),
-        "endpoints": [_endpoint(endpoint, by_view, measures[endpoint["id"]]) for endpoint in stored],
+        "health": health[0] if health else None,
+        "endpoints": [_endpoint(endpoint, by_view, [ms for _, ms in measures[endpoint["id"]]]) for endpoint in stored],
         "tasks": [_with_interval(row) for row in by_view["quality_summary"]],
         "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
@@ -62,10 +62,9 @@ def summarise(results: Path, run: str) -> JsonObject:
 def _endpoints(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:
     """What the manifest says of each endpoint, the baseline first."""
     found = manifest.get("endpoints")
-    rows_of_it = found if isinstance(found, list) else [None]
-    if any(not isinstance(row, dict) or not isinstance(row.get("id"), str) for row in rows_of_it):
-        raise StoreError(f"{folder.manifest_path} does not say which endpoints were asked")
-    return rows_of_it
+    if isinstance(found, list) and all(isinstance(row, dict) and isinstance(row.get("id"), str) for row in found):
+        return found
+    raise StoreError(f"{folder.manifest_path} does not say which endpoints were asked")
 
 
 _ABOUT = (
@@ -83,46 +82,43 @@ _ABOUT = (
     "config_sha256",
 )
 _VIEWS = {
-    "endpoint_summary": "endpoint",
+    "endpoint_summary": "run_id",
     "quality_summary": "kind, task",
     "load_summary": "task, level, stage",
     "feature_matrix": "probe",
     "error_summary": "n desc, failure_kind",
-    "run_health": "run_id",
 }
-"""View -> order of its rows; where that leaves several, they stand in the order of the run's endpoints."""
+"""View -> order of its rows; rows that are equal in it stand in the order of the run's endpoints."""
 
 
-def _of_run(results: Path, view: str, run: str) -> list[JsonObject]:
-    order = f"dense_rank() over (order by {_VIEWS[view]})"
-    found = rows(results, f"select *, {order} as _rank from {view} where run_id = ?", [run])  # noqa: S608 - our own names
-    return [{key: value for key, value in row.items() if key != "run_id"} for row in found]
-
-
-def _in_order(found: list[JsonObject], names: Sequence[str]) -> list[JsonObject]:
-    """Rows by their rank and then by endpoint, the baseline first; one of no known endpoint comes last."""
-    place = {name: position for position, name in enumerate(names)}
-    found.sort(key=lambda row: (row["_rank"], place.get(row.get("endpoint", ""), len(place)), row.get("endpoint", "")))
-    return [{key: value for key, value in row.items() if key != "_rank"} for row in found]
-
-
-def _measures(results: Path, run: str) -> Mapping[str, dict[tuple[str, str], float]]:
-    """TTFT in ms of every good load request, by endpoint and then by (stage, prompt)."""
+def _of_run(results: Path, view: str, run: str, names: list[str]) -> list[JsonObject]:
     query = (
-        "select endpoint, stage, sample, ttft_ms from attempt_metrics "
-        "where run_id = ? and kind = 'load' and phase = 'measure' and ok and ttft_ms is not null"
+        f"select * exclude (run_id) from {view} where run_id = ? order by {_VIEWS[view]}, list_position(?, endpoint)"  # noqa: S608 - our own names
     )
-    found: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
+    return rows(results, query, [run, names])
+
+
+_Prompt = tuple[str, str, int]
+"""(stage, sample, repeat): what two endpoints' times are matched by."""
+
+
+def _measures(results: Path, run: str) -> Mapping[str, list[tuple[_Prompt, float]]]:
+    """TTFT in ms of every good load request with its prompt, by endpoint."""
+    query = (
+        "select endpoint, stage, sample, repeat, ttft_ms from attempt_metrics "
+        "where run_id = ? and kind = 'load' and phase = 'measure' and ok and ttft_ms is not null "
+        "order by started_at, job_id, number"
+    )
+    found: dict[str, list[tuple[_Prompt, float]]] = defaultdict(list)
     for row in rows(results, query, [run]):
-        found[row["endpoint"]][row["stage"], row["sample"]] = row["ttft_ms"]
+        found[row["endpoint"]].append(((row["stage"], row["sample"], row["repeat"]), row["ttft_ms"]))
     return found
 
 
-def _endpoint(stored: JsonObject, views: Mapping[str, list[JsonObject]], ttft: Mapping[Any, float]) -> JsonObject:
+def _endpoint(stored: JsonObject, views: Mapping[str, list[JsonObject]], values: Sequence[float]) -> JsonObject:
     name = stored["id"]
     own = {view: [row for row in found if row.get("endpoint") == name] for view, found in views.items()}
     summary = own["endpoint_summary"][0] if own["endpoint_summary"] else {}
-    values = list(ttft.values())
     return {
         "endpoint": name,
         **{key: stored.get(key) for key in ("kind", "model_id", "base_url", "engine_version", "price")},
@@ -155,7 +151,7 @@ def _with_interval(row: JsonObject) -> JsonObject:
 
 
 def _compare(
-    results: Path, run: str, baseline: str, other: str, ttft: Mapping[str, Mapping[tuple[str, str], float]]
+    results: Path, run: str, baseline: str, other: str, measures: Mapping[str, list[tuple[_Prompt, float]]]
 ) -> list[JsonObject]:
     """What can be said of ``other`` against ``baseline``, on the questions that both answered."""
     compared = []
@@ -165,9 +161,10 @@ def _compare(
         if shared:
             found = paired_difference([before[key] for key in shared], [after[key] for key in shared])
             compared.append(_comparison(kind, baseline, other, found))
-    matched = [key for key in ttft.get(baseline, {}) if key in ttft.get(other, {})]
+    first, second = dict(measures[baseline]), dict(measures[other])
+    matched = [prompt for prompt in first if prompt in second]
     if matched:
-        ratio = paired_ratio([ttft[baseline][key] for key in matched], [ttft[other][key] for key in matched])
+        ratio = paired_ratio([first[prompt] for prompt in matched], [second[prompt] for prompt in matched])
         compared.append(_comparison("ttft_ratio", baseline, other, ratio))
     return compared
 

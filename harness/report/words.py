@@ -83,7 +83,9 @@ def health(row: JsonObject | None) -> str:
     parts = [
         f"kernel time stamps on {percent(row['clock_kernel_share'])} of {row['n']} attempts",
         f"{percent(row['coalesced_share'])} of reads held several chunks",
-        f"packets read {number(row['lag_p99_ms'], 1)} ms late at p99",
+        f"packets read {number(row['lag_p99_ms'], 1)} ms late at p99"
+        if row["lag_p99_ms"] is not None
+        else "how late packets were read is not known",
         f"waits for limits {number(row['wait_p99_ms'], 1)} ms at p99",
     ]
     return " · ".join(parts)

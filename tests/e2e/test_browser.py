@@ -1,0 +1,260 @@
+"""The dashboard as a person meets it: a real run, the real command, a real browser."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from published import attempt, make_run, manifest, score, verdict
+
+from harness.folder import list_runs
+from harness.store.index import publish
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTILE = (
+    "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\"> <b>b</b> **m** "
+    "[a](http://evil.example/) $x^2$ :material/home: :smile: <a href='http://evil.example'>l</a> # h"
+)
+WAIT_MS = 30_000
+
+
+OWN_TASKS = {
+    "loads/brisk.py": """
+from harness.run.arrivals import Closed
+from harness.types import Load, Sample
+
+
+def sample(seed, index):
+    return Sample(id=f"{seed}-{index}", messages=({"role": "user", "content": f"{index}"},), params={"max_tokens": 8})
+
+
+LOAD = Load("brisk", 1, "Eight short prompts.", (Closed(2), Closed(4)), 8, sample, warmup=0)
+""",
+    "suites/brisk.py": """
+from harness.types import Suite
+
+SUITE = Suite(name="brisk", description="Six sums and a brisk load.", tasks=("arithmetic:6",), loads=("brisk",))
+""",
+}
+
+
+def harness(*arguments: str, cwd: Path | None = None) -> str:
+    """What a command of ours prints; it must end well."""
+    command = [sys.executable, "-m", "harness", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, cwd=cwd).stdout
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of a real small run on two simulated vendors, and of a made run full of markup."""
+    home = tmp_path_factory.mktemp("home")
+    for name, text in OWN_TASKS.items():
+        path = home / "tasks" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    harness("run", "brisk", "-e", "steady-vendor/sim-small", "-e", "flaky-vendor/sim-small", cwd=home)
+    folder = home / "results"
+    _hostile_run(folder)
+    return folder
+
+
+def _hostile_run(folder: Path) -> None:
+    """An older run with load, whose names, answers and errors are all markup."""
+    marks = {"send0": 0, "tok1": 100, "vis1": 100, "tokn": 300, "eof": 302}
+    known = {"endpoint": HOSTILE, "cost_usd": 0.001, "completion_tokens": 4, "prompt_tokens": 3}
+    known |= {"chunk_delta_us": [100_000, 200_000], "chunk_events": [1, 3]}
+    rows = [attempt(f"{HOSTILE}/{i}", sample=f"{HOSTILE}{i}", ms=marks, **known) for i in range(7)]
+    rows.append(attempt("q", kind="quality", stage="quality.sums", task="sums", sample=HOSTILE, ms=marks, **known))
+    said = dict.fromkeys(("request_body", "response_body", "text", "reasoning"), HOSTILE)
+    texts = [
+        {"run_id": "?", "job_id": row["job_id"], "number": 0, **said, "tool_calls_json": "[]"}
+        | {"response_headers_json": json.dumps([["x", HOSTILE]]), "text_lossy": False}
+        for row in rows
+    ]
+    about = {"endpoint": HOSTILE, "reason": HOSTILE, "title": HOSTILE, "actual": HOSTILE}
+    run = make_run(
+        folder,
+        "hostile",
+        attempts=rows,
+        texts=texts,
+        scores=[score("q", 1.0, endpoint=HOSTILE, explanation=HOSTILE, answer=HOSTILE)],
+        verdicts=[verdict("p", "broken") | about | {"evidence": [rows[0]["job_id"]]}],
+    )
+    first = manifest(run)["endpoints"][0]
+    run.write_manifest(manifest(run, suite=HOSTILE, endpoints=[first | {"id": HOSTILE, "model_id": HOSTILE}]))
+    publish(folder)
+
+
+@pytest.fixture(scope="module")
+def address(results: Path) -> Iterator[str]:
+    """Where ``harness dashboard`` serves these results, on a free port."""
+    command = [sys.executable, "-m", "harness", "dashboard", "--results", str(results), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if "server started" in line:
+                    break
+            found = re.search(r"http://127\.0\.0\.1:\d+", lines[0])
+            assert found, lines
+            # A full pipe would stop the server.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            yield found.group()
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium of the machine."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: install it, for example with `apt-get install chromium`")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that may talk to this machine alone; the test fails if it tried anything else."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    found = context.new_page()
+    asked: list[str] = []
+    found.on("request", lambda request: asked.append(request.url))
+    found.on("websocket", lambda socket: asked.append(socket.url))
+    yield found
+    context.close()
+    away = [url for url in asked if urlsplit(url).scheme in ("http", "https", "ws", "wss")]
+    assert [url for url in away if urlsplit(url).hostname != "127.0.0.1"] == []
+    assert away
+
+
+def run_named(results: Path, word: str) -> str:
+    """Id of the run with this word in it."""
+    return next(run.id for run in list_runs(results) if word in run.id)
+
+
+def test_the_numbers_are_those_of_report_and_sql(page: Page, address: str, results: Path) -> None:
+    """Quality, TTFT and errors in the browser equal what ``harness report --json`` and ``harness sql`` print."""
+    run = run_named(results, "brisk")
+    page.goto(f"{address}/?run={run}")
+    row = page.get_by_role("table", name="Endpoints").locator("tbody tr")
+    expect(row).to_have_count(2, timeout=WAIT_MS)
+    shown = [row.nth(i).locator("th, td").all_inner_texts() for i in range(2)]
+    report = json.loads(harness("report", run, "--json", "--results", str(results)))
+    query = (
+        "select s.*, n_correct, n_scored from endpoint_summary s join quality_summary using (run_id, endpoint) "
+        f"where run_id = '{run}'"
+    )
+    stored = json.loads(harness("sql", query, "--json", "--results", str(results)))
+    by_sql = {found["endpoint"]: found for found in stored}
+    for cells, summed in zip(shown, report["endpoints"], strict=True):
+        counted = by_sql[summed["endpoint"]]
+        assert cells[0].endswith(summed["endpoint"])
+        right, quality = counted["n_correct"] / counted["n_scored"], summed["quality"]
+        bounds = f"[{100 * quality['low']:.0f}–{100 * quality['high']:.0f}]"
+        assert cells[1].startswith(f"{100 * right:.0f} % {bounds} n={counted['n_scored']}")
+        low, high = ("?" if bound is None else f"{bound:.0f}" for bound in summed["ttft_p50_interval_ms"])
+        assert cells[3] == f"{counted['ttft_p50_ms']:.0f} [{low}–{high}] n={counted['ttft_n']}"
+        assert cells[8] == f"{counted['n_failed']} of {counted['n']}"
+
+
+def test_the_address_names_the_run_on_every_page(page: Page, address: str, results: Path) -> None:
+    """The newest run is in the address without a choice; a choice follows to the other page; a stale link is told."""
+    newest, other = run_named(results, "brisk"), run_named(results, "hostile")
+    page.goto(address)
+    page.wait_for_url(f"**/?run={newest}", timeout=WAIT_MS)
+    page.goto(f"{address}/?run={other}")
+    page.get_by_role("link", name="Runs").first.click(timeout=WAIT_MS)
+    page.wait_for_url(f"**/runs?run={other}", timeout=WAIT_MS)
+    page.goto(f"{address}/runs?run=gone")
+    expect(page.get_by_text("There is no run gone here")).to_be_visible(timeout=WAIT_MS)
+    box = page.get_by_test_id("stSelectbox").first
+    box.click()
+    page.get_by_role("option", name=other).click()
+    page.wait_for_url(f"**/runs?run={other}", timeout=WAIT_MS)
+
+
+def test_hostile_text_is_shown_and_not_obeyed(page: Page, address: str, results: Path) -> None:
+    """Tables, charts, hover, code and messages show markup letter by letter; no script, image or link comes of it."""
+    run = run_named(results, "hostile")
+    page.goto(f"{address}/?run={run}")
+    expect(page.locator(".js-plotly-plot")).to_have_count(4, timeout=WAIT_MS)
+    expect(page.get_by_role("table", name="Features not fully supported")).to_contain_text(HOSTILE)
+    expect(page.locator(".js-plotly-plot .legendtext").first).to_contain_text("<script>")
+    _hover_first_point(page)
+    expect(page.locator(".hoverlayer").first).to_contain_text("<img src=x onerror=")
+    _assert_nothing_came_of_it(page)
+
+    page.goto(f"{address}/runs?run={run}")
+    table = page.get_by_test_id("stDataFrame").nth(1)
+    table.wait_for(timeout=WAIT_MS)
+    expect(page.get_by_text("Tick one")).to_be_visible(timeout=WAIT_MS)
+    heading = page.get_by_role("heading", name="One attempt")
+    for _ in range(10):  # the grid is a canvas: it can be clicked only once it is drawn
+        where = table.bounding_box()
+        assert where is not None
+        page.mouse.click(where["x"] + 18, where["y"] + 36 + 18)
+        try:
+            heading.wait_for(timeout=1500)
+            break
+        except Exception:  # noqa: BLE001 - not drawn yet
+            continue
+    expect(page.locator(".js-plotly-plot")).to_have_count(1, timeout=WAIT_MS)
+    expect(page.get_by_test_id("stCode").filter(has_text=HOSTILE).first).to_be_visible()
+    _assert_nothing_came_of_it(page)
+    page.goto(f"{address}/?run={HOSTILE.replace('#', '%23')}")
+    expect(page.get_by_test_id("stAlert").first).to_contain_text("<script>", timeout=WAIT_MS)
+    _assert_nothing_came_of_it(page)
+
+
+def _hover_first_point(page: Page) -> None:
+    point = page.locator(".js-plotly-plot .point").first
+    point.scroll_into_view_if_needed()
+    where = point.bounding_box()
+    assert where is not None
+    x, y = where["x"] + where["width"] / 2, where["y"] + where["height"] / 2
+    page.mouse.move(x - 30, y + 30)
+    page.mouse.move(x, y, steps=5)
+
+
+def _assert_nothing_came_of_it(page: Page) -> None:
+    assert page.title() != "taken"
+    made = "img[src=x], a[href*='evil'], .katex, main b"
+    assert page.locator(made).count() == 0
+    icons = page.get_by_test_id("stIconMaterial").all_inner_texts()
+    assert "home" not in icons
+
+
+def test_an_open_page_holds_nothing_up(page: Page, address: str, results: Path) -> None:
+    """While the page is open another process rebuilds the database at once, and a reload shows what is new."""
+    page.goto(address)
+    expect(page.get_by_role("table", name="Endpoints")).to_be_visible(timeout=WAIT_MS)
+    began = time.perf_counter_ns()
+    harness("db", "rebuild", "--results", str(results))
+    assert time.perf_counter_ns() - began < 20e9
+    page.reload()
+    expect(page.get_by_role("table", name="Endpoints")).to_be_visible(timeout=WAIT_MS)

@@ -1,0 +1,382 @@
+"""Each page in each state of the results, drawn without a browser; and what charts and tables are made of."""
+
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+from click.testing import CliRunner
+from published import attempt, make_run, manifest, score, verdict
+from streamlit.testing.v1 import AppTest
+
+from dashboard import charts, plain, tables, timeline
+from harness import config
+from harness.cli import cli
+from harness.errors import CannotMeasure
+from harness.folder import RunFolder
+from harness.store.index import publish
+from harness.store.query import rows
+from harness.types import JsonObject
+
+APP = Path(__file__).parents[1] / "dashboard" / "app.py"
+PAGES = ("views/overview.py", "views/runs.py")
+HOSTILE = (
+    "<script>alert(1)</script><img src=x onerror=alert(1)> <b>b</b> **m** [a](http://evil.example/) $x^2$ "
+    ":material/home: :smile: :red[x] <a href='http://evil.example'>l</a> `c` # h"
+)
+
+
+def open_page(results: Path, page: str, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
+    """The page as it is after its first drawing; it must not have crashed."""
+    monkeypatch.setattr(sys, "argv", ["app.py", str(results)])
+    app = AppTest.from_file(APP, default_timeout=60)
+    for name, value in query.items():
+        app.query_params[name] = value
+    if page != PAGES[0]:
+        app.switch_page(page)
+    app.run()
+    assert not app.exception
+    return app
+
+
+def said(app: AppTest) -> str:
+    """Every text, message and table of the page."""
+    blocks = [*app.info, *app.warning, *app.caption, *app.text, *app.markdown, *app.code, *app.subheader]
+    html = [block.proto.body for block in app.get("html")]
+    return "\n".join([*(str(block.value) for block in blocks), *html])
+
+
+def two_endpoints(results: Path, name: str = "b/m", **changes: Any) -> RunFolder:
+    """A sealed run of ``p/m`` and another endpoint, with quality, load, verdicts, a failure and texts."""
+    marks = {"send0": 0, "send1": 1, "hdr": 50, "ev1": 50, "tok1": 100, "vis1": 100, "tokn": 300, "eof": 302}
+    chunks = {"chunk_delta_us": [100_000, 200_000], "chunk_events": [1, 3], "completion_tokens": 4, "prompt_tokens": 3}
+    made = []
+    for endpoint in ("p/m", name):
+        known = {"endpoint": endpoint, **chunks, "cost_usd": 0.001}
+        made += [attempt(f"load/{endpoint}/{i}", sample=str(i), ms=marks, **known) for i in range(6)]
+        about = {"kind": "quality", "stage": "quality.sums", "task": "sums", "sample": "s"}
+        made.append(attempt(f"quality/{endpoint}", ms=marks, **known, **about))
+    failed = {"failure_kind": "http_5xx", "failure_detail": name, "status": 500, "endpoint": name, "sample": "6"}
+    made.append(attempt(f"load/{name}/6", ms={"send0": 0, "eof": 9}, **failed))
+    words = {"request_body": "{}", "response_body": name, "text": name, "reasoning": None, "tool_calls_json": "[]"}
+    texts = [
+        {"run_id": "?", "job_id": row["job_id"], "number": 0, "response_headers_json": "[]", "text_lossy": False}
+        | words
+        for row in made
+    ]
+    scores = [score(f"quality/{e}", float(e == "p/m"), endpoint=e, explanation=name) for e in ("p/m", name)]
+    found = [verdict("stream.usage", "broken") | {"endpoint": name, "reason": name, "evidence": [f"load/{name}/0"]}]
+    run = make_run(results, attempts=made, scores=scores, texts=texts, verdicts=found)
+    first = manifest(run)["endpoints"][0]
+    other = first | {"id": name, "model_id": name}
+    run.write_manifest(manifest(run, **{"endpoints": [first, other], "suite": name} | changes))
+    publish(results)
+    return run
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_database_the_page_says_what_to_type(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder without a database is told with the command that makes one, on every page."""
+    app = open_page(tmp_path, page, monkeypatch)
+    assert "`harness db rebuild`" in app.info[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_damaged_database_is_told(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is no database does not crash a page."""
+    (tmp_path / "harness.duckdb").write_bytes(b"no database" * 1000)
+    app = open_page(tmp_path, page, monkeypatch)
+    assert "`harness db rebuild`" in app.info[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_database_says_how_to_begin(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first run the page names the command that makes one."""
+    publish(tmp_path)
+    app = open_page(tmp_path, page, monkeypatch)
+    assert "`harness demo`" in app.info[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_run_under_way_is_said_to_be(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is being written has no numbers yet; the page says so and does not show zeros."""
+    run = make_run(tmp_path)
+    for path in run.root.glob("*.parquet"):
+        path.unlink()
+    run.write_manifest(manifest(run, status="running"))
+    with run.lock():
+        publish(tmp_path)
+        app = open_page(tmp_path, page, monkeypatch)
+    assert "under way" in app.info[0].value
+    assert "0 %" not in said(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_broken_off_run_says_how_to_finish_it(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted run is shown with what it has, and with the command that goes on."""
+    run = two_endpoints(tmp_path, status="interrupted")
+    app = open_page(tmp_path, page, monkeypatch)
+    assert f"`harness resume {run.id}`" in app.warning[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_run_with_a_problem_is_shown_with_it(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A damaged Parquet file costs its own rows; the page says which file it was."""
+    run = two_endpoints(tmp_path)
+    run.parquet_path("scores").write_bytes(b"no parquet")
+    publish(tmp_path)
+    app = open_page(tmp_path, page, monkeypatch)
+    assert "scores" in app.warning[0].value
+    assert "missing" in app.warning[0].value
+
+
+def test_a_run_without_a_manifest_does_not_hide_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of a run whose manifest is damaged says so; another run can still be chosen."""
+    broken, good = make_run(tmp_path, "broken"), two_endpoints(tmp_path)
+    broken.manifest_path.write_text("{")
+    publish(tmp_path)
+    app = open_page(tmp_path, PAGES[0], monkeypatch, run=broken.id)
+    assert "run\\.json" in said(app)
+    app.selectbox(key="run").select(good.id).run()
+    assert not app.exception
+    assert "p/m" in said(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_stale_link_shows_another_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link to a run that is gone says so, in plain letters, and shows the newest run instead."""
+    run = two_endpoints(tmp_path)
+    app = open_page(tmp_path, page, monkeypatch, run=HOSTILE)
+    assert "There is no run" in app.warning[0].value
+    assert plain.markdown(HOSTILE) in app.warning[0].value
+    assert app.selectbox(key="run").value == run.id
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_link_opens_its_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``?run=<id>`` shows that run and not the newest."""
+    old = two_endpoints(tmp_path)
+    newer = make_run(tmp_path, "newer")
+    newer.write_manifest(manifest(newer, created_at="2026-02-01T00:00:00.000+00:00"))
+    publish(tmp_path)
+    assert open_page(tmp_path, page, monkeypatch).selectbox(key="run").value == newer.id
+    assert open_page(tmp_path, page, monkeypatch, run=old.id).selectbox(key="run").value == old.id
+
+
+def test_the_overview_has_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Table, health, comparison, load, features and errors are there, and the table's numbers are the report's."""
+    two_endpoints(tmp_path)
+    app = open_page(tmp_path, PAGES[0], monkeypatch)
+    heads = [head.value for head in app.subheader]
+    assert heads == ["Against the baseline", "Streaming load", "Features not fully supported", "Errors by class"]
+    text = said(app)
+    assert "100 % [21–100] n=1" in text
+    assert "100 [100–100] n=6" in text
+    assert "1 of 8" in text
+    assert "kernel time stamps on 100 % of" in text
+    assert len(app.get("plotly_chart")) == 4
+
+
+def test_no_known_cost_is_no_empty_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no endpoint has a cost the chart's place says what it would take."""
+    marks = {"send0": 0, "tok1": 100, "tokn": 300, "eof": 302}
+    row = attempt("q", kind="quality", stage="quality.sums", task="sums", sample="q", ms=marks)
+    run = make_run(tmp_path, attempts=[row], scores=[score("q", 1.0)])
+    run.write_manifest(manifest(run, loads=[]))
+    publish(tmp_path)
+    app = open_page(tmp_path, PAGES[0], monkeypatch)
+    assert [block.value.split(":")[0] for block in app.info] == ["Nothing to draw"] * 2
+    assert len(app.get("plotly_chart")) == 0
+    assert "unknown" in said(app)
+
+
+def test_one_attempt_is_shown_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ticked attempt shows its job, verdicts, marks, request and text; and purged texts are told, not crashed on."""
+    run = two_endpoints(tmp_path)
+    app = open_page(tmp_path, PAGES[1], monkeypatch)
+    app.session_state[f"attempts {run.id} all None None"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    app.run()
+    assert not app.exception
+    assert "One attempt" in [head.value for head in app.subheader]
+    assert len(app.get("plotly_chart")) == 1
+    assert "first output event" in said(app)
+    run.parquet_path("texts").unlink()
+    publish(tmp_path)
+    app.run()
+    assert not app.exception
+    assert "not kept" in said(app)
+
+
+@pytest.mark.parametrize(("which", "left"), [("all", 15), ("failed", 1), ("wrong", 1), ("probes", 0)])
+def test_attempts_are_filtered(which: str, left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The filter keeps the failed, the wrong, the probes; the address names it."""
+    two_endpoints(tmp_path)
+    app = open_page(tmp_path, PAGES[1], monkeypatch, show=which)
+    shown = [frame.value for frame in app.dataframe][1:]
+    assert [len(frame) for frame in shown] == ([left] if left else [])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_hostile_text_is_never_obeyed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names and texts full of markup reach neither HTML nor Markdown unescaped."""
+    two_endpoints(tmp_path, HOSTILE)
+    app = open_page(tmp_path, page, monkeypatch)
+    for block in app.get("html"):
+        assert "<script" not in block.proto.body
+        assert "<img" not in block.proto.body
+        assert "<a " not in block.proto.body
+    for block in (*app.markdown, *app.caption, *app.info, *app.warning):
+        assert "<b>" not in block.value
+        assert "](http" not in block.value
+        assert ":material/" not in block.value
+
+
+def test_publishing_is_never_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process publishes while a page is open; the page shows the new run at its next drawing."""
+    two_endpoints(tmp_path)
+    app = open_page(tmp_path, PAGES[0], monkeypatch)
+    new = make_run(tmp_path, "later")
+    code = "import sys, pathlib; from harness.store.index import publish; publish(pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
+    app.run()
+    assert not app.exception
+    assert new.id in app.selectbox(key="run").options
+    assert len(rows(tmp_path, "from runs")) == 2
+
+
+def endpoint_row(name: str, **changes: Any) -> JsonObject:
+    """What a chart needs of an endpoint of the summary."""
+    quality = {"mean": 0.5, "low": 0.25, "high": 0.75}
+    return {"endpoint": name, "quality": quality, "cost_usd": 0.01, "ttft_p50_ms": 100.0} | changes
+
+
+def test_a_chart_leaves_out_what_is_unknown() -> None:
+    """No point stands at 0 for an unknown cost; with nothing to draw there is no chart."""
+    known, unknown = endpoint_row("a/m"), endpoint_row("b/m", cost_usd=None)
+    figure = charts.quality_against([known, unknown], "cost_usd", "cost", "USD")
+    assert figure is not None
+    assert [trace.name for trace in figure.data] == ["a/m"]
+    assert figure.data[0].error_y.array == (25.0,)
+    assert charts.quality_against([unknown], "cost_usd", "cost", "USD") is None
+    assert charts.quality_against([endpoint_row("a/m", quality=None)], "cost_usd", "cost", "USD") is None
+
+
+def test_load_levels_are_drawn_in_their_order_with_gaps() -> None:
+    """c1, c8, c16 by rising stress; a level that one endpoint lacks is a gap in its line."""
+    found = [("c16", 2, "a/m"), ("c1", 0, "a/m"), ("c8", 1, "b/m")]
+    loads = [
+        {"stage": f"load.x@{name}", "level": level, "endpoint": endpoint, "ttft_p95_ms": 10.0, "n_ok": 3}
+        for name, level, endpoint in found
+    ]
+    figure = charts.load_levels(loads, ["a/m", "b/m"], "ttft_p95_ms", "TTFT")
+    assert figure is not None
+    assert figure.layout.xaxis.categoryarray == ("c1", "c8", "c16")
+    assert figure.data[0].y == (10.0, None, 10.0)
+    assert charts.load_levels([row | {"ttft_p95_ms": None} for row in loads], ["a/m"], "ttft_p95_ms", "TTFT") is None
+
+
+def test_every_endpoint_has_a_look_of_its_own() -> None:
+    """The first 36 endpoints differ in colour or shape."""
+    assert len({(charts.colour(i), charts.symbol(i)) for i in range(36)}) == 36
+
+
+def test_plotly_labels_hold_no_tags() -> None:
+    """Plotly reads tags in labels and hover texts: none gets there."""
+    row = endpoint_row(HOSTILE)
+    load = {"stage": f"load.x@{HOSTILE}", "level": 0, "endpoint": HOSTILE, "ttft_p50_ms": 1.0, "n_ok": 1}
+    for figure in (
+        charts.quality_against([row], "ttft_p50_ms", "TTFT", "ms"),
+        charts.load_levels([load], [HOSTILE], "ttft_p50_ms", "TTFT"),
+    ):
+        assert isinstance(figure, go.Figure)
+        texts = [figure.data[0].name, figure.data[0].hovertemplate, *(figure.layout.xaxis.categoryarray or ())]
+        assert not [text for text in texts if "<b>" in text or "<a" in text or "<s" in text or "<i" in text]
+
+
+def test_a_timeline_has_only_what_happened() -> None:
+    """Marks that did not happen are no phases; the time to first token runs from sending to the first output."""
+    row = attempt("j", ms={"sched": 0, "admit": 5, "send0": 10, "tok1": 110, "tokn": 310, "eof": 312})
+    row |= {"chunk_delta_us": [100_000, 200_000], "chunk_events": [1, 3]}
+    stretches = {phase.name: (phase.start_ms, phase.end_ms) for phase, _ in timeline.phases(row)}
+    assert stretches == {
+        "wait for limits": (-10, -5),
+        "time to first token": (0, 100),
+        "output": (100, 300),
+        "close": (300, 302),
+    }
+    figure = timeline.figure(row)
+    assert figure is not None
+    assert figure.data[0].x == (100.0, 300.0)
+    assert figure.data[0].y == (1, 4)
+    unsent = attempt("k") | {"chunk_delta_us": None}
+    assert [phase.name for phase, _ in timeline.phases(unsent)] == ["wait for limits"]
+
+
+def test_text_is_made_plain_for_each_reader() -> None:
+    """HTML is escaped, Markdown marks are escaped, commands in our own messages stay commands."""
+    assert plain.markup('<a href="x">&') == "&lt;a href=&quot;x&quot;&gt;&amp;"
+    assert plain.markdown("a*b $x$ <b>") == r"a\*b \$x\$ \<b\>"
+    assert ":material/" not in plain.markdown(":material/home:")
+    assert (
+        plain.message("a_b is gone. Make it with `harness db rebuild`")
+        == r"a\_b is gone\. Make it with `harness db rebuild`"
+    )
+    assert len(plain.label("x" * 1000)) < 70
+    assert "900000 more characters" in plain.beginning("x" * 1_000_000)
+
+
+def test_a_table_says_what_its_columns_mean() -> None:
+    """Cells are escaped, a dash is faint, numbers stand right, a head explains itself."""
+    columns = [tables.Column("who"), tables.number("n", "how <many>")]
+    html = tables.as_html("t", columns, [(tables.Cell("<x>", 1), "–")])
+    assert "■" in html
+    assert "&lt;x&gt;" in html
+    assert '<td class="n none">–</td>' in html
+    assert 'title="how &lt;many&gt;"' in html
+
+
+def test_the_command_needs_results(tmp_path: Path) -> None:
+    """Without a database the command says which one to type first."""
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "dashboard", "--results", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 5
+    assert "harness demo" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    """A port in use ends the command with one line, before a server is tried."""
+    publish(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = CliRunner().invoke(cli, ["dashboard", "--results", str(tmp_path), "--port", str(port)])
+    assert isinstance(done.exception, CannotMeasure)
+    assert "--port" in str(done.exception)
+
+
+def test_the_pages_work_from_a_wheel(tmp_path: Path) -> None:
+    """The app is found as shipped, and its pages find each other from wherever the folder lies."""
+    assert (config.shipped("dashboard") / "app.py").is_file()
+    shutil.copytree(APP.parent, tmp_path / "shipped" / "dashboard")
+    publish(tmp_path / "results")
+    code = (
+        "import sys; from streamlit.testing.v1 import AppTest\n"
+        "at, results = sys.argv[1:]; sys.argv = ['app.py', results]\n"
+        "app = AppTest.from_file(at + '/dashboard/app.py', default_timeout=60).run()\n"
+        "import dashboard; print(dashboard.__file__, app.info[0].value, len(app.exception))"
+    )
+    arguments = [sys.executable, "-c", code, str(tmp_path / "shipped"), str(tmp_path / "results")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    own = tmp_path / "shipped" / "dashboard" / "__init__.py"
+    assert done.stdout.strip() == f"{own} No runs yet. Make one with `harness demo` 0", done.stderr
