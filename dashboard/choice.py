@@ -49,7 +49,7 @@ def choose_run(page: str, ids: list[str]) -> str:
     asked = st.query_params.get(_KEY)
     last_page, last_run = st.session_state.get(_REMEMBERED, (None, None))
     if asked is not None and asked not in ids:
-        st.warning(f"There is no run {plain.markdown(asked)} here. This is another one.")
+        st.warning(f"There is no run {plain.code(asked)} here. This is another one.")
     if asked not in ids and last_page != page:
         # A visit begins or a page was opened, and the address names no run. Even the newest one is put into it, where
         # a widget's default would be left out: a link must go on meaning the same run.

@@ -11,7 +11,8 @@ import re
 
 from harness.report.words import plain
 
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_WORD = re.compile(r"[('\"]?[^\W_]+(?:['’-][^\W_]+)*[)'\"]?[.,;:]?|[.,;:)]+")
+_TICKS = re.compile("`+")
 _LIMIT = 100_000
 
 
@@ -28,25 +29,25 @@ def label(text: str, longest: int = 60) -> str:
     return markup(line)
 
 
-def markdown(text: str) -> str:
-    """For Streamlit's Markdown: every mark escaped; a word joiner splits what it would read as an icon or emoji."""
-    return _PUNCTUATION.sub(r"\\\1", " ".join(plain(text).split())).replace("\\:", "\\:\u2060")
+def code(text: str) -> str:
+    """For Streamlit's Markdown: a code span, in which nothing is looked for.
+
+    Escapes are no help there: addresses, icons and emoji are looked for after they have been undone.
+    """
+    line = " ".join(plain(text).split())
+    fence = "`" * (1 + max((len(run) for run in _TICKS.findall(line)), default=0))
+    return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line or ' '}{fence}"
 
 
 def message(text: str) -> str:
-    """An error of ours for Markdown: what stands between backticks is a command and looks like one."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return markdown(text)
-    return "".join(f"`{plain(part)}`" if i % 2 else _spaced(part) for i, part in enumerate(parts))
+    """An error of ours for Markdown: words are words; commands between backticks, paths and all else are code."""
+    return " ".join(part for i, ours in enumerate(text.split("`")) for part in _inert(ours, command=i % 2 == 1))
 
 
-def _spaced(part: str) -> str:
-    """Escaped, with the spaces at its ends kept."""
-    if not part.strip():
-        return part
-    before, after = part[: len(part) - len(part.lstrip())], part[len(part.rstrip()) :]
-    return before + markdown(part) + after
+def _inert(part: str, *, command: bool) -> list[str]:
+    if command and part.strip():
+        return [code(part)]
+    return [token if _WORD.fullmatch(token) else code(token) for token in part.split()]
 
 
 def beginning(text: str) -> str:

@@ -21,7 +21,7 @@ _STYLE = """<style>
   border-bottom:1px solid rgba(128,128,128,.28)}
 .eh th {font-weight:600}
 .eh thead th {opacity:.75; font-weight:400; white-space:nowrap; vertical-align:bottom}
-.eh thead th[title] {text-decoration:underline dotted; text-underline-offset:.25em; cursor:help}
+.eh thead th[title] {text-decoration:underline dotted 1px; text-underline-offset:3px; cursor:help}
 .eh .n {text-align:right; white-space:nowrap; font-variant-numeric:tabular-nums}
 .eh .w {overflow-wrap:anywhere; min-width:7rem; white-space:pre-wrap}
 .eh .e {min-width:12rem}

@@ -142,7 +142,7 @@ def test_a_run_without_a_manifest_does_not_hide_the_others(tmp_path: Path, monke
     broken.manifest_path.write_text("{")
     publish(tmp_path)
     app = open_page(tmp_path, PAGES[0], monkeypatch, run=broken.id)
-    assert "run\\.json" in said(app)
+    assert "run.json`" in said(app)
     app.selectbox(key="run").select(good.id).run()
     assert not app.exception
     assert "p/m" in said(app)
@@ -154,7 +154,7 @@ def test_a_stale_link_shows_another_run(page: str, tmp_path: Path, monkeypatch: 
     run = two_endpoints(tmp_path)
     app = open_page(tmp_path, page, monkeypatch, run=HOSTILE)
     assert "There is no run" in app.warning[0].value
-    assert plain.markdown(HOSTILE) in app.warning[0].value
+    assert plain.code(HOSTILE) in app.warning[0].value
     assert app.selectbox(key="run").value == run.id
 
 
@@ -232,9 +232,7 @@ def test_hostile_text_is_never_obeyed(page: str, tmp_path: Path, monkeypatch: py
         assert "<img" not in block.proto.body
         assert "<a " not in block.proto.body
     for block in (*app.markdown, *app.caption, *app.info, *app.warning):
-        assert "<b>" not in block.value
-        assert "](http" not in block.value
-        assert ":material/" not in block.value
+        assert "<b>" not in block.value.replace(plain.code(HOSTILE), "")
 
 
 def test_publishing_is_never_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,13 +317,14 @@ def test_a_timeline_has_only_what_happened() -> None:
 
 
 def test_text_is_made_plain_for_each_reader() -> None:
-    """HTML is escaped, Markdown marks are escaped, commands in our own messages stay commands."""
+    """HTML is escaped, for Markdown what is no plain word is code, and commands in our own messages stay commands."""
     assert plain.markup('<a href="x">&') == "&lt;a href=&quot;x&quot;&gt;&amp;"
-    assert plain.markdown("a*b $x$ <b>") == r"a\*b \$x\$ \<b\>"
-    assert ":material/" not in plain.markdown(":material/home:")
-    assert (
-        plain.message("a_b is gone. Make it with `harness db rebuild`")
-        == r"a\_b is gone\. Make it with `harness db rebuild`"
+    assert plain.code("a*b $x$ <b>") == "`a*b $x$ <b>`"
+    assert plain.code("a ` b `` c\n\nd") == "``` a ` b `` c d ```"
+    told = plain.message("res/a_b is gone (or 'not' there). Make it with `harness db rebuild`, *now*")
+    assert told == "`res/a_b` is gone (or 'not' there). Make it with `harness db rebuild` , `*now*`"
+    assert plain.message("see http://evil.example :material/home: x@y.z") == (
+        "see `http://evil.example` `:material/home:` `x@y.z`"
     )
     assert len(plain.label("x" * 1000)) < 70
     assert "900000 more characters" in plain.beginning("x" * 1_000_000)

@@ -2,12 +2,12 @@
 
 import os
 import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from full_disk import files_end_at
 
 from harness.errors import StoreError, UnknownName, UsageError
 from harness.folder import RunFolder, atomic_file, create, list_runs, open_run, write_atomic
@@ -91,13 +91,8 @@ def test_no_space_is_one_line_and_leaves_the_old_file(tmp_path: Path) -> None:
     """A file that does not fit raises StoreError, the old one stays whole."""
     path = tmp_path / "file"
     write_atomic(path, b"old")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    try:
-        with pytest.raises(StoreError, match="no space left to write"):
-            write_atomic(path, b"x" * 100_000)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with files_end_at(1000), pytest.raises(StoreError, match="no space left to write"):
+        write_atomic(path, b"x" * 100_000)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

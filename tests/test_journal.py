@@ -1,7 +1,6 @@
 """The journal: nothing acknowledged is lost, nothing secret is kept, everything reads back as it was."""
 
 import os
-import resource
 import select
 import signal
 import subprocess
@@ -11,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from full_disk import files_end_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -228,17 +228,12 @@ def test_kill_9_loses_no_acknowledged_line(run: RunFolder) -> None:
 
 def test_a_full_disk_is_one_line_and_costs_nothing_acknowledged(run: RunFolder) -> None:
     """When the file may grow no more, append raises one clear line, and every line before it can be read."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     journal = Journal(run)
     acknowledged = 0
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, before[1]))  # EFBIG: told like ENOSPC
-    try:
-        with pytest.raises(StoreError) as caught:  # noqa: PT012 - which append fails is the disk's choice
-            for number in range(100):
-                journal.append(numbered(number))
-                acknowledged += 1
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with files_end_at(4000), pytest.raises(StoreError) as caught:  # noqa: PT012 - which append fails is the disk's choice
+        for number in range(100):
+            journal.append(numbered(number))
+            acknowledged += 1
     assert "no space left" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert run.journal_path(0).read_bytes().endswith(b"\n")

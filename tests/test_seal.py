@@ -1,7 +1,6 @@
 """Sealing: what is in the Parquet follows from the journal alone, and no text a server sends can stop it."""
 
 import json
-import resource
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from full_disk import files_end_at
 from published import MS, manifest
 
 from harness.errors import StoreError
@@ -233,12 +233,7 @@ def test_a_full_disk_leaves_what_was_sealed(run: RunFolder) -> None:
     sealed(run, streamed("a"))
     with Journal(run) as journal:
         journal.append(streamed("b"))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
-    try:
-        with pytest.raises(StoreError, match="no space left"):
-            seal(run)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with files_end_at(3000), pytest.raises(StoreError, match="no space left"):
+        seal(run)
     assert pq.read_table(run.parquet_path("attempts")).num_rows == 1
     assert not list(run.root.glob(".*.tmp"))

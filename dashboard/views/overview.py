@@ -47,7 +47,7 @@ def scatter(endpoints: list[JsonObject], field: str, title: str, unit: str, why:
     """Quality against one measure, and who could not be placed."""
     st.markdown(f"**Quality against {title}**")
     figure = charts.quality_against(endpoints, field, title, unit)
-    missing = [plain.markdown(row["endpoint"]) for row in endpoints if charts.lacks(row, field)]
+    missing = [plain.code(row["endpoint"]) for row in endpoints if charts.lacks(row, field)]
     if figure is None:
         st.info(f"Nothing to draw: {why}")
         return
@@ -59,7 +59,7 @@ def scatter(endpoints: list[JsonObject], field: str, title: str, unit: str, why:
 def comparisons_table(comparisons: list[JsonObject], positions: dict[str, int]) -> None:
     """What can be said against the baseline, with how sure one can be."""
     st.subheader("Against the baseline", anchor=False)
-    st.caption(f"The baseline is {plain.markdown(comparisons[0]['baseline'])}; compared on what both answered.")
+    st.caption(f"The baseline is {plain.code(comparisons[0]['baseline'])}; compared on what both answered.")
     columns = [
         Column("metric"),
         Column("endpoint"),

@@ -8,11 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as NotYet
 from published import attempt, make_run, manifest, score, verdict
 
 from harness.folder import list_runs
@@ -32,7 +34,8 @@ ARGUMENTS = [
 ]
 HOSTILE = (
     "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\"> <b>b</b> **m** "
-    "[a](http://evil.example/) $x^2$ :material/home: :smile: <a href='http://evil.example'>l</a> # h"
+    "[a](http://evil.example/) $x^2$ :material/home: :smile: <a href='http://evil.example'>l</a> # ` h "
+    "www.evil.example x@evil.example"
 )
 WAIT_MS = 30_000
 
@@ -214,15 +217,13 @@ def test_hostile_text_is_shown_and_not_obeyed(page: Page, address: str, results:
     table.wait_for(timeout=WAIT_MS)
     expect(page.get_by_text("Tick one")).to_be_visible(timeout=WAIT_MS)
     heading = page.get_by_role("heading", name="One attempt")
-    for _ in range(10):  # the grid is a canvas: it can be clicked only once it is drawn
+    for _ in range(20):  # the grid is a canvas: it can be clicked only once it is drawn
         where = table.bounding_box()
         assert where is not None
         page.mouse.click(where["x"] + 18, where["y"] + 36 + 18)
-        try:
-            heading.wait_for(timeout=1500)
+        with suppress(NotYet):
+            heading.wait_for(timeout=1000)
             break
-        except Exception:  # noqa: BLE001 - not drawn yet
-            continue
     expect(page.locator(".js-plotly-plot")).to_have_count(1, timeout=WAIT_MS)
     expect(page.get_by_test_id("stCode").filter(has_text=HOSTILE).first).to_be_visible()
     _assert_nothing_came_of_it(page)
