@@ -86,7 +86,7 @@ def health(row: JsonObject | None) -> str:
         f"packets read {number(row['lag_p99_ms'], 1)} ms late at p99"
         if row["lag_p99_ms"] is not None
         else "how late packets were read is not known",
-        f"waits for limits {number(row['wait_p99_ms'], 1)} ms at p99",
+        f"requests left {number(row['wait_p99_ms'], 1)} ms after their turn at p99",
     ]
     return " · ".join(parts)
 

@@ -617,4 +617,4 @@ comment on column run_health.clock_kernel_share is 'Share of attempts timed by k
 comment on column run_health.coalesced_share is 'Share of reads that held more than one HTTP chunk, 0 to 1.';
 comment on column run_health.lag_p99_ms is '99th percentile of the worst reading delay of each attempt, ms. NULL: no kernel stamps.';
 comment on column run_health.lag_max_ms is 'Worst reading delay, ms. NULL: no kernel stamps.';
-comment on column run_health.wait_p99_ms is '99th percentile of the wait for limits, ms.';
+comment on column run_health.wait_p99_ms is '99th percentile of the time from planned arrival to being let go, by limits or by a busy client, ms.';
