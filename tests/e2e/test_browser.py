@@ -195,8 +195,10 @@ def test_the_address_names_the_run_on_every_page(page: Page, address: str, resul
     page.wait_for_url(f"**/runs?run={other}", timeout=WAIT_MS)
     page.goto(f"{address}/runs?run=gone")
     expect(page.get_by_text("There is no run gone here")).to_be_visible(timeout=WAIT_MS)
-    box = page.get_by_test_id("stSelectbox").first
-    box.click()
+    # A page that is still drawn closes a list that was opened meanwhile.
+    expect(page.locator("[data-test-script-state=notRunning]")).to_have_count(1, timeout=WAIT_MS)
+    page.wait_for_load_state("networkidle")
+    page.get_by_test_id("stSelectbox").first.get_by_role("combobox").press("ArrowDown")
     page.get_by_role("option", name=other).click()
     page.wait_for_url(f"**/runs?run={other}", timeout=WAIT_MS)
 
