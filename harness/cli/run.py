@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -99,14 +102,26 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool) -> None:
             raise CannotMeasure(
                 f"nothing could be measured: every request failed, {why}", hint="See harness providers check"
             )
-        notes.print(
-            'Look closer: harness dashboard   harness report --json   harness sql "from endpoint_summary"',
-            highlight=False,
-        )
+        me, where = _called(), _where(results)
+        notes.print(f"In the browser: {me} dashboard{where}", highlight=False, soft_wrap=True)
+        notes.print(f'In numbers: {me} sql "from endpoint_summary"{where}', highlight=False, soft_wrap=True)
         return
     why = sat.tally.stopped or "interrupted"
-    click.echo(f"harness: {why}; what was there is sealed. Go on with: harness resume {sat.folder.root.name}", err=True)
+    again = f"{_called()} resume {sat.folder.id}{_where(results)}"
+    click.echo(f"harness: {why}; what was there is sealed. Go on with: {again}", err=True)
     sys.exit(130)
+
+
+def _called() -> str:
+    """How this program can be called from where the user stands."""
+    found = shutil.which("harness") or not sys.argv[0].endswith("harness")
+    return "harness" if found else os.path.relpath(sys.argv[0])
+
+
+def _where(results: Path) -> str:
+    """The option that names the results, where it is needed."""
+    usual = Path(os.environ.get("HARNESS_RESULTS", "results"))
+    return "" if results == usual else f" --results {shlex.quote(str(results))}"
 
 
 def _refuse_unpriced(plan: Plan) -> None:
