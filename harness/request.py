@@ -108,3 +108,15 @@ def _encode(obj: Any, *, sort_keys: bool = False) -> bytes:
     except UnicodeEncodeError:
         # A lone surrogate has no UTF-8; JSON can carry it as an escape, and it can only stand inside a string.
         return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
+
+
+def allowance(request: Request) -> int | None:
+    """Output tokens that a request allows; 0 for one that cannot be answered with any, None: it sets no cap."""
+    try:
+        body = json.loads(request.body or b"")
+    except ValueError:
+        return 0
+    if not isinstance(body, dict):
+        return 0
+    cap = body.get("max_completion_tokens", body.get("max_tokens"))
+    return cap * max(1, int(body.get("n") or 1)) if isinstance(cap, int) else None

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import TaskError
-from harness.request import build, canonical_sha256, raw
-from harness.types import Endpoint, Provider, Quirks, Sample
+from harness.request import allowance, build, canonical_sha256, raw
+from harness.types import Endpoint, Provider, Quirks, Request, Sample
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 SAMPLE = Sample(
@@ -258,3 +258,18 @@ def test_canonical_hash_is_of_sorted_compact_json() -> None:
     """The hash can be recomputed with any JSON library."""
     assert canonical_sha256({"b": 1, "a": "é"}) == hashlib.sha256('{"a":"é","b":1}'.encode()).hexdigest()
     assert canonical_sha256({"a": "é", "b": 1}) == canonical_sha256({"b": 1, "a": "é"})
+
+
+@pytest.mark.parametrize(
+    ("body", "tokens"),
+    [
+        (b'{"max_tokens": 32}', 32),
+        (b'{"max_completion_tokens": 8, "n": 3}', 24),
+        (b'{"messages": []}', None),
+        (b'{"model":', 0),
+        (None, 0),
+    ],
+)
+def test_allowance_is_the_cap_of_the_body_as_sent(body: bytes | None, tokens: int | None) -> None:
+    """Whatever the cap is called, it is read from the bytes; what cannot be answered with tokens allows none."""
+    assert allowance(Request("/chat/completions", body, stream=False, workload_sha256="")) == tokens

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from harness import catalog, config
+from harness import catalog, config, request
 from harness.cli import options
 from harness.cli.progress import Progress
 from harness.errors import CannotMeasure, UsageError
@@ -114,8 +114,9 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool) -> None:
 
 def _called() -> str:
     """How this program can be called from where the user stands."""
-    found = shutil.which("harness") or not sys.argv[0].endswith("harness")
-    return "harness" if found else os.path.relpath(sys.argv[0])
+    if shutil.which("harness") or not sys.argv[0].endswith("harness"):
+        return "harness"
+    return min(os.path.relpath(sys.argv[0]), str(Path(sys.argv[0]).absolute()), key=len)
 
 
 def _where(results: Path) -> str:
@@ -153,7 +154,7 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
 
 
 def _ceiling_usd(plan: Plan, endpoint: str) -> float | None:
-    """Cost if every answer used its whole allowance and every prompt byte were a token; None: no price or allowance."""
+    """Cost if each answer used its whole allowance, each byte were a token, and none were retried; None: not known."""
     price = price_of(plan.endpoints[endpoint])
     if price is None or price.input_usd_per_mtok is None or price.output_usd_per_mtok is None:
         return None
@@ -161,9 +162,9 @@ def _ceiling_usd(plan: Plan, endpoint: str) -> float | None:
     for job in plan.jobs:
         if job.endpoint != endpoint:
             continue
-        body = plan.request(job).body or b""
-        allowed = 0 if job.kind == "probe" else plan.sample(job).params.get("max_tokens")
+        asked = plan.request(job)
+        allowed = request.allowance(asked)
         if allowed is None:
             return None
-        total += len(body) * price.input_usd_per_mtok + (allowed or 256) * price.output_usd_per_mtok
+        total += len(asked.body or b"") * price.input_usd_per_mtok + allowed * price.output_usd_per_mtok
     return total / 1e6

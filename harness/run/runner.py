@@ -16,6 +16,7 @@ from typing import Protocol
 
 from harness.journal import Journal
 from harness.prices import cost_usd
+from harness.request import allowance
 from harness.run.arrivals import Closed, Law, offsets_ns
 from harness.run.limits import Limiter, retry_delay_s
 from harness.run.plan import Plan, Stage
@@ -210,7 +211,7 @@ class _Gate:
 
 
 def _tokens(request: Request) -> int:
-    return len(request.body or b"") // _CHARS_PER_TOKEN
+    return len(request.body or b"") // _CHARS_PER_TOKEN + (allowance(request) or 0)
 
 
 def _cancelled() -> Exchange:
