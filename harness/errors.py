@@ -18,6 +18,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LISTED = 24
+"""Names that one line can hold."""
+
 
 class HarnessError(Exception):
     """A problem that is told to the user in one line and ends the command with ``exit_code``."""
@@ -56,7 +59,8 @@ class UnknownName(UsageError):  # noqa: N818 - reads as what it is
         """``noun`` is the kind of thing; ``where`` tells where the list of known names can be seen."""
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-        listed = f"Known: {', '.join(names[:12])}." if names else ""
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        listed = f"Known: {', '.join(names[:_LISTED])}{more}." if names else ""
         hint = f"Did you mean {' or '.join(near)}?" if near else listed
         super().__init__(f"unknown {noun} {name!r}", hint=" ".join(part for part in (hint, where) if part))
         self.near = near

@@ -56,12 +56,20 @@ seed = click.option(
     help="Draws the order and the load prompts.",
 )
 max_cost = click.option(
-    "--max-cost", type=Amount(), default=None, metavar="USD", help="Stop asking once this much is spent."
+    "--max-cost",
+    type=Amount(),
+    default=None,
+    metavar="USD",
+    help="Stop asking once this much is spent (exit code 130).",
 )
 max_requests = click.option(
     "--max-requests", type=click.IntRange(min=1), default=None, help="Refuse a plan with more requests than this."
 )
 max_duration = click.option(
-    "--max-duration", type=Amount(), default=None, metavar="SECONDS", help="Stop asking after this time."
+    "--max-duration",
+    type=Amount(),
+    default=None,
+    metavar="SECONDS",
+    help="Stop asking after this time (exit code 130).",
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Print the plan and its most expensive cost, send nothing.")

@@ -104,7 +104,8 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool) -> None:
             )
         me, where = _called(), _where(results)
         notes.print(f"In the browser: {me} dashboard{where}", highlight=False, soft_wrap=True)
-        notes.print(f'In numbers: {me} sql "from endpoint_summary"{where}', highlight=False, soft_wrap=True)
+        query = "select endpoint, quality_mean, ttft_p50_ms, cost_usd from endpoint_summary"
+        notes.print(f'In numbers: {me} sql "{query}"{where}', highlight=False, soft_wrap=True)
         return
     why = sat.tally.stopped or "interrupted"
     again = f"{_called()} resume {sat.folder.id}{_where(results)}"
@@ -150,7 +151,14 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
         click.echo(f"{stage['requests']:>6}  {stage['stage']}")
     click.echo(f"{total:>6}  requests in all; nothing was sent")
     for name, usd in ceiling.items():
-        click.echo(f"{name}: " + (f"at most {usd:.4f} USD" if usd is not None else "cost unknown (no price)"))
+        click.echo(
+            f"{name}: "
+            + (
+                f"at most {usd:.4f} USD"
+                if usd is not None
+                else "no ceiling (no price, or a request without a cap on its tokens)"
+            )
+        )
 
 
 def _ceiling_usd(plan: Plan, endpoint: str) -> float | None:

@@ -104,7 +104,7 @@ class Runner:
         self._started_ns = time.perf_counter_ns()
         self._watcher.planned(sum(1 for _ in self._plan.jobs))
         for stage in self._plan.stages:
-            if not any(stage.lanes):
+            if not any(stage.lanes) or self._exhausted():
                 continue
             self._watcher.stage(stage)
             if stage.together:
