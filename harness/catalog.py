@@ -6,11 +6,12 @@ and a name found earlier is not replaced by a later one, so a user's own file wi
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -18,13 +19,17 @@ from typing import Any, NamedTuple, TypeVar
 
 from harness import config
 from harness.errors import TaskError, UnknownName
-from harness.types import Load, Suite, Task
+from harness.types import Load, Scorer, Slo, Suite, Task
 
 _CONSTANTS = ("TASK", "TASKS", "LOAD", "SUITE", "PROBES")
 _OURS = re.compile(rb"^\s*(?:from|import)\s+harness\b|^(?:TASK|TASKS|LOAD|SUITE|PROBES)\s*[:=]", re.MULTILINE)
 """A file without either is some other program's: a user's folder ``tasks`` may hold anything, and is not imported."""
 
+_KINDS = ("quality", "tools")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
 Found = TypeVar("Found")
+Check = Callable[[Any], bool]
 
 
 class Shadowed(NamedTuple):
@@ -72,8 +77,9 @@ def discover(roots: Sequence[Path] | None = None) -> Catalog:
         roots: folders in falling precedence; None: ``./tasks`` of the working folder, if there, then the shipped one.
 
     Raises:
-        TaskError: a file cannot be imported or defines something of another type (names file and line), one root
-            holds a name twice (names both files), or a root given is no folder.
+        TaskError: a file cannot be imported or defines something of another type (names file and line), a field has
+            a wrong type (names file and field), one root holds a name twice (names both files), or a root given is
+            no folder.
     """
     catalog = Catalog()
     for index, root in enumerate(_folders(roots)):
@@ -149,13 +155,108 @@ def _defined(module: ModuleType, path: Path) -> Iterator[tuple[str, Any]]:
         several = constant in ("TASKS", "PROBES")
         if several and not isinstance(value, tuple | list):
             raise TaskError(f"{path}: {constant} is a tuple, this is a {type(value).__name__}")
-        for one in value if several else (value,):
+        for index, one in enumerate(value if several else (value,)):
             kind = wanted.get(constant)
             if kind is not None and not isinstance(one, kind):
                 raise TaskError(
                     f"{path}: {constant} holds a {type(one).__name__}, not a {kind.__name__} of harness.types"
                 )
+            if kind is not None:
+                _refuse_wrong_fields(one, f"{path}: {constant}" + (f"[{index}]" if several else ""))
             yield constant, one
+
+
+def _is_whole(value: Any) -> bool:
+    # Python holds True to be 1; a version that is True is a mistake.
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_objective(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
+
+
+def _is_laws(value: Any) -> bool:
+    # Arrival laws are a noun of harness.run, which is above this module: known here by their label alone.
+    return isinstance(value, tuple | list) and all(isinstance(getattr(one, "label", None), str) for one in value)
+
+
+_TEXT = ("a string", lambda value: isinstance(value, str))
+_SWITCH = ("True or False", lambda value: isinstance(value, bool))
+_WHOLE = ("a whole number", _is_whole)
+_FUNCTION = ("a function", callable)
+_NAMES = ("a tuple of names, as in ('one',)", _is_names)
+_PLAIN = (
+    "a name of letters, digits and _ . -",
+    lambda value: isinstance(value, str) and _NAME.fullmatch(value) is not None,
+)
+_OBJECTIVE = ("a number of milliseconds above 0, or None", _is_objective)
+
+_FIELDS: Mapping[type, Mapping[str, tuple[str, Check]]] = {
+    Task: {
+        "name": _PLAIN,
+        "version": _WHOLE,
+        "kind": ("'quality' or 'tools'", lambda value: isinstance(value, str) and value in _KINDS),
+        "description": _TEXT,
+        "load": _FUNCTION,
+        "scorer": ("a Scorer", lambda value: isinstance(value, Scorer)),
+        "stream": _SWITCH,
+        "licence": _TEXT,
+        "source": _TEXT,
+    },
+    # A scorer's name also tells its options, so it is any text.
+    Scorer: {
+        "name": ("a string that is not empty", lambda value: isinstance(value, str) and value != ""),
+        "version": _WHOLE,
+        "score": _FUNCTION,
+    },
+    Load: {
+        "name": _PLAIN,
+        "version": _WHOLE,
+        "description": _TEXT,
+        "levels": ("a tuple of arrival laws, as in (Closed(1),)", _is_laws),
+        "requests_per_level": ("a whole number above 0", lambda value: _is_whole(value) and value > 0),
+        "sample": _FUNCTION,
+        "warmup": ("a whole number, 0 or more", lambda value: _is_whole(value) and value >= 0),
+        "slo": ("an Slo", lambda value: isinstance(value, Slo)),
+    },
+    Slo: {"ttft_ms": _OBJECTIVE, "tpot_ms": _OBJECTIVE, "e2e_ms": _OBJECTIVE},
+    Suite: {
+        "name": _PLAIN,
+        "description": _TEXT,
+        "tasks": _NAMES,
+        "probes": ("a string or None", lambda value: value is None or isinstance(value, str)),
+        "loads": _NAMES,
+    },
+}
+"""What each field must be, in words and as a check: a dataclass takes whatever it is given."""
+
+
+def _refuse_wrong_fields(thing: Any, where: str) -> None:
+    for field_name, (wanted, fits) in _FIELDS[type(thing)].items():
+        value, label = getattr(thing, field_name), f"{where}.{field_name}"
+        if not fits(value):
+            raise _wrong_field(label, wanted, value)
+        if type(value) in _FIELDS:
+            _refuse_wrong_fields(value, label)
+
+
+def _wrong_field(label: str, wanted: str, value: Any) -> TaskError:
+    if callable(value) and str(getattr(value, "__module__", "")).startswith("harness.scorers."):
+        return TaskError(f"{label} must be {wanted}; write {value.__name__}() with its brackets")
+    near = difflib.get_close_matches(value, _KINDS, n=1) if label.endswith(".kind") and isinstance(value, str) else []
+    hint = f"Did you mean {near[0]}?" if near else ""
+    return TaskError(f"{label} must be {wanted}, not {_shown(value)}", hint=hint)
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, str | int | float):
+        text = repr(value)
+        return text if len(text) <= 60 else text[:57] + "..."
+    return f"a {type(value).__name__}"
 
 
 def _probe_id(constant: str, value: Any, path: Path) -> str:

@@ -21,6 +21,8 @@ FieldPath = tuple[str | int, ...]
 
 _OWN_BODY_FIELDS = frozenset({"model", "messages", "tools", "stream"})
 """What is asked and of whom: no quirk may change it."""
+_OPERATIONS = ("/completions", "/models")
+"""What is asked of a server; the client adds it to the base URL."""
 _OWN_HEADERS = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
 
 
@@ -43,6 +45,7 @@ def url_problem(url: str) -> str | None:
         "must not hold credentials; name an environment variable in auth.env instead": "@" in parts.netloc,
         "is not a valid URL: check host and port": no_host,
         "must not hold ? or #": "?" in plain or "#" in plain,
+        "must end before /chat/completions, /completions or /models": path.rstrip("/").endswith(_OPERATIONS),
         "may hold ${NAME} in host and port only": PLACEHOLDER.search(path) is not None,
     }
     return next((words for words, is_so in problems.items() if is_so), None)

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,8 @@ from harness.types import JsonObject
 SCHEMA_VERSION = 1
 """Of run.json, the journal and the Parquet files; a folder with a higher one is refused, never guessed at."""
 
+DEFAULT_RESULTS = Path("results")
+"""Where results are when nobody says otherwise."""
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Ours are narrower; people may rename a folder."""
 _LOCK_PAUSE_S = 0.02
@@ -255,18 +258,32 @@ def list_runs(results: Path) -> list[RunFolder]:
     return [RunFolder(path) for path in sorted(runs.iterdir()) if _RUN_NAME.fullmatch(path.name) and path.is_dir()]
 
 
+def results_option(results: Path) -> str:
+    """What a suggested command needs to find this folder: `` --results X``, or nothing for the default one."""
+    return "" if results == DEFAULT_RESULTS else f" --results {shlex.quote(str(results))}"
+
+
+def no_runs(results: Path) -> str:
+    """That there is no run, and how to make one."""
+    return f"no runs in {results}; make one with: harness demo{results_option(results)}"
+
+
 def open_run(results: Path, name: str) -> RunFolder:
     """Find a run by its id, by the start of its id, or the newest by ``latest``.
 
-    Errors: UnknownName with the nearest ids; UsageError when a start fits several.
+    Errors: UnknownName with the nearest ids; UsageError when a start fits several, or there is no run at all.
     """
     runs = list_runs(results)
-    if name == "latest" and runs:
+    if name == "latest":
+        if not runs:
+            raise UsageError(no_runs(results))
         return runs[-1]
     exact = [run for run in runs if run.id == name]
     found = exact or [run for run in runs if name and run.id.startswith(name)]
     if not found:
-        raise UnknownName("run", name, (run.id for run in runs), where=f"See `harness runs list` ({results})")
+        raise UnknownName(
+            "run", name, (run.id for run in runs), where=f"See `harness runs list{results_option(results)}`"
+        )
     if len(found) > 1:
         ids = ", ".join(run.id for run in found[:4])
         raise UsageError(f"run {name!r} fits {len(found)} runs: {ids}", hint="Give more of the id")

@@ -18,6 +18,8 @@ from harness.wire.pool import Pool
 from harness.wire.transport import Client
 
 TIMEOUT_S = 5.0
+ON_DEMAND = "started on demand"
+"""State of an endpoint that only a run starts: no error, and nothing is proven."""
 _ONE_TOKEN = Sample(id="check", messages=({"role": "user", "content": "Hi"},), params={"max_tokens": 1})
 _ANSWERED = ("empty", "truncated", "content_filter")
 """A single token may well be cut off or invisible: the endpoint has answered."""
@@ -87,7 +89,8 @@ class _Checker:
     async def run(self) -> Check:
         """The first thing that is wrong, or what is right."""
         if self._provider.serve is not None:
-            return replace(self._found, state="started on demand", detail=f"engine {self._provider.serve.engine}")
+            detail = f"not checked: it is started on demand (engine {self._provider.serve.engine})"
+            return replace(self._found, state=ON_DEMAND, detail=detail)
         try:
             self._provider = config.with_address(self._provider)
             self._key = config.api_key(self._provider)

@@ -108,6 +108,93 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, text: str, message
     assert "\n" not in str(told.value)
 
 
+_WHOLE = """
+from harness.run.arrivals import Closed
+from harness.scorers.numeric import numeric
+from harness.types import Load, Scorer, Slo, Suite, Task
+
+def none(*given):
+    return iter(())
+
+task = dict(name="mine", version=1, kind="quality", description="", load=none, scorer=numeric())
+load = dict(name="mine", version=1, description="", levels=(Closed(1),), requests_per_level=1, sample=none)
+suite = dict(name="mine", description="")
+"""
+
+
+@pytest.mark.parametrize(
+    ("constant", "message"),
+    [
+        (
+            "TASK = Task(**task | {'scorer': numeric})",
+            "TASK.scorer must be a Scorer; write numeric() with its brackets",
+        ),
+        ("TASK = Task(**task | {'scorer': none})", "TASK.scorer must be a Scorer, not a function"),
+        ("TASK = Task(**task | {'scorer': 'numeric'})", "TASK.scorer must be a Scorer, not 'numeric'"),
+        (
+            "TASK = Task(**task | {'scorer': Scorer('s', '1', none)})",
+            "TASK.scorer.version must be a whole number, not '1'",
+        ),
+        ("TASK = Task(**task | {'version': 'a'})", "TASK.version must be a whole number, not 'a'"),
+        ("TASK = Task(**task | {'version': True})", "TASK.version must be a whole number, not True"),
+        (
+            "TASK = Task(**task | {'kind': 'qualty'})",
+            "TASK.kind must be 'quality' or 'tools', not 'qualty'. Did you mean quality?",
+        ),
+        ("TASK = Task(**task | {'kind': ['tools']})", "TASK.kind must be 'quality' or 'tools', not a list"),
+        ("TASK = Task(**task | {'name': ''})", "TASK.name must be a name of letters, digits and _ . -, not ''"),
+        ("TASK = Task(**task | {'name': 'a:b'})", "TASK.name must be a name of letters, digits and _ . -, not 'a:b'"),
+        ("TASK = Task(**task | {'name': 'a\\n'})", "TASK.name must be a name of letters, digits and _ . -, not 'a\\n'"),
+        ("TASK = Task(**task | {'name': ['a']})", "TASK.name must be a name of letters, digits and _ . -, not a list"),
+        ("TASK = Task(**task | {'load': none()})", "TASK.load must be a function, not a tuple_iterator"),
+        ("TASK = Task(**task | {'stream': 'no'})", "TASK.stream must be True or False, not 'no'"),
+        ("TASKS = [Task(**task), Task(**task | {'version': 1.5})]", "TASKS[1].version must be a whole number, not 1.5"),
+        (
+            "LOAD = Load(**load | {'levels': Closed(1)})",
+            "LOAD.levels must be a tuple of arrival laws, as in (Closed(1),), not a Closed",
+        ),
+        (
+            "LOAD = Load(**load | {'levels': (Closed,)})",
+            "LOAD.levels must be a tuple of arrival laws, as in (Closed(1),), not a tuple",
+        ),
+        (
+            "LOAD = Load(**load | {'requests_per_level': 0})",
+            "LOAD.requests_per_level must be a whole number above 0, not 0",
+        ),
+        ("LOAD = Load(**load | {'sample': None})", "LOAD.sample must be a function, not None"),
+        ("LOAD = Load(**load | {'warmup': -1})", "LOAD.warmup must be a whole number, 0 or more, not -1"),
+        ("LOAD = Load(**load | {'slo': 500})", "LOAD.slo must be an Slo, not 500"),
+        (
+            "LOAD = Load(**load | {'slo': Slo(ttft_ms='5')})",
+            "LOAD.slo.ttft_ms must be a number of milliseconds above 0, or None, not '5'",
+        ),
+        (
+            "SUITE = Suite(**suite | {'tasks': ('arithmetic')})",
+            "SUITE.tasks must be a tuple of names, as in ('one',), not 'arithmetic'",
+        ),
+        ("SUITE = Suite(**suite | {'probes': ('smoke',)})", "SUITE.probes must be a string or None, not a tuple"),
+        (
+            "SUITE = Suite(**suite | {'loads': (1,)})",
+            "SUITE.loads must be a tuple of names, as in ('one',), not a tuple",
+        ),
+    ],
+)
+def test_a_field_of_a_wrong_type_is_named_with_its_file(tmp_path: Path, constant: str, message: str) -> None:
+    """A mistake in a constant is told when its file is read, and names that file alone."""
+    path = write(tmp_path, "mine.py", _WHOLE + constant + "\n")
+    write(tmp_path, "sound.py", TASK.format(name="sound", version=1))
+    with pytest.raises(TaskError) as told:
+        catalog.discover([tmp_path])
+    assert str(told.value) == f"{path}: {message}"
+
+
+def test_a_sound_constant_of_each_kind_is_taken(tmp_path: Path) -> None:
+    """The fields that the mistakes above are made in are right as they stand."""
+    write(tmp_path, "mine.py", _WHOLE + "TASK, LOAD, SUITE = Task(**task), Load(**load), Suite(**suite)\n")
+    found = catalog.discover([tmp_path])
+    assert (list(found.tasks), list(found.loads), list(found.suites)) == (["mine"], ["mine"], ["mine"])
+
+
 def test_the_files_of_other_programs_are_not_imported(tmp_path: Path) -> None:
     """A folder tasks that belongs to something else is left alone."""
     write(tmp_path, "worker.py", "raise SystemError('celery is no task of ours')\n")

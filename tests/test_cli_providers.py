@@ -295,6 +295,18 @@ def test_servers_of_our_own_are_started_on_demand() -> None:
     code, rows = checked("local/smollm2", "steady-vendor/sim-small")
     assert code == 0
     assert [row["state"] for row in rows] == ["started on demand"] * 2
+    assert all("not checked: it is started on demand" in row["detail"] for row in rows)
+
+
+def test_tables_are_never_cut(tmp_path: Path, origin: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe gets whole addresses, variables and next steps, however narrow the terminal is said to be."""
+    monkeypatch.setenv("COLUMNS", "40")
+    address, variable = f"{origin}/{'long/' * 30}v1", "A_VARIABLE_" + "X" * 60
+    write(tmp_path, {"far": {"base_url": address, "api_key_env": variable}})
+    listed = harness("list").stdout
+    assert address in listed
+    assert f"{variable} (missing)" in listed
+    assert variable in harness("check", "far").stdout
 
 
 def test_by_default_what_could_work_is_checked(tmp_path: Path, origin: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,16 @@ import pytest
 from full_disk import files_end_at
 
 from harness.errors import StoreError, UnknownName, UsageError
-from harness.folder import RunFolder, atomic_file, create, list_runs, open_run, write_atomic
+from harness.folder import (
+    RunFolder,
+    atomic_file,
+    create,
+    list_runs,
+    no_runs,
+    open_run,
+    results_option,
+    write_atomic,
+)
 
 
 def test_ids_sort_by_time_and_keep_to_plain_characters(tmp_path: Path) -> None:
@@ -36,8 +45,14 @@ def test_a_run_is_found_by_id_start_and_latest(tmp_path: Path) -> None:
         open_run(tmp_path, "20260102t000000z-b-000003")
     with pytest.raises(UnknownName):
         open_run(tmp_path, "")
-    with pytest.raises(UnknownName):
+
+
+def test_without_a_run_the_way_to_one_is_told(tmp_path: Path) -> None:
+    """No run yet: the suggested command finds the same folder, and is short for the default one."""
+    with pytest.raises(UsageError, match=r"no runs in .*; make one with: harness demo --results .*nowhere"):
         open_run(tmp_path / "nowhere", "latest")
+    assert no_runs(Path("results")) == "no runs in results; make one with: harness demo"
+    assert results_option(Path("my results")) == " --results 'my results'"
 
 
 def test_a_manifest_comes_back(tmp_path: Path) -> None:

@@ -16,7 +16,12 @@ from made import catalog, endpoint, load, plan, sample, task
 from harness.errors import HarnessError, TaskError, UnknownName, UsageError
 from harness.run.arrivals import Closed, Constant, Poisson
 from harness.run.plan import Plan, Selection, sha256
-from harness.types import Quirks, Sample
+from harness.scorers.choice import choice
+from harness.scorers.exact import exact
+from harness.scorers.json_schema import json_schema
+from harness.scorers.numeric import numeric
+from harness.scorers.tool_call import tool_call
+from harness.types import Completion, Quirks, Sample, Score, Scorer
 
 SUMS = task("sums", [sample(f"s{n}") for n in range(9)])
 CALLS = task("calls", [sample(f"c{n}") for n in range(5)], kind="tools", stream=False)
@@ -137,6 +142,87 @@ def test_a_mistake_in_the_code_of_a_task_names_its_line() -> None:
     line = _raising.__code__.co_firstlineno + 2
     with pytest.raises(TaskError, match=rf"test_plan\.py:{line}"):
         plan([task("bad", [], load=_raising)], TWO)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"id": ""}, "sample number 2: id must be a string that is not empty, not an empty one"),
+        ({"id": 3}, "sample number 2: id must be a string that is not empty, not a int"),
+        ({"messages": ()}, "sample 3: messages is empty"),
+        ({"messages": "Hi"}, "sample 3: messages must be a tuple of messages, as in (message,), not a str"),
+        (
+            {"messages": {"role": "user"}},
+            "sample 3: messages must be a tuple of messages, as in (message,), not a dict",
+        ),
+        ({"messages": ("Hi",)}, "sample 3: messages[0] must be a dict, not a str"),
+        ({"messages": ({"role": "user"},)}, "sample 3: messages[0] has no 'content'"),
+        ({"messages": ({"content": "Hi"},)}, "sample 3: messages[0] has no 'role'"),
+        (
+            {"messages": ({"role": 1, "content": "Hi"},)},
+            "sample 3: messages[0] has a 'role' that is a int, not a string",
+        ),
+        ({"params": [("max_tokens", 8)]}, "sample 3: params must be a mapping, not a list"),
+    ],
+)
+def test_a_sample_that_cannot_be_sent_is_told(changes: dict[str, Any], words: str) -> None:
+    """A sample of a wrong shape is one line that names task, sample and field, before anything is sent."""
+    with pytest.raises(TaskError) as caught:
+        plan([task("mine", [sample("sound"), replace(sample("3"), **changes)])], TWO)
+    assert str(caught.value) == f"task mine: {words}"
+
+
+def test_what_is_no_sample_is_told() -> None:
+    """A task that yields its rows as they are is told which one came as what."""
+    rows: list[Any] = [{"question": "?"}]
+    with pytest.raises(TaskError, match="task mine: sample number 1 is a dict, not a Sample"):
+        plan([task("mine", rows)], TWO)
+
+
+def test_messages_may_be_a_list_and_hold_calls_without_content() -> None:
+    """What the wire takes is not refused."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages: Any = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "1"},
+    ]
+    assert plan([task("mine", [replace(sample("x"), messages=messages)])], TWO).lines()
+
+
+@pytest.mark.parametrize(
+    ("scorer", "target", "words"),
+    [
+        (numeric(), "twelve", "numeric"),
+        (choice(), "E", "choice(ABCD)"),
+        (json_schema(), "x", "json_schema"),
+        (tool_call(), {"name": "f"}, "tool_call"),
+        (exact(ignore_case=True), None, "exact(ignore_case)"),
+    ],
+    ids=lambda one: one.name if isinstance(one, Scorer) else "",
+)
+def test_a_target_that_its_scorer_cannot_use_is_told(scorer: Scorer, target: object, words: str) -> None:
+    """It is found before anything is paid for, with the names of task and sample."""
+    with pytest.raises(TaskError, match=r"^task mine: sample 3: the target") as caught:
+        plan([task("mine", [replace(sample("3"), target=target)], scorer=scorer)], TWO)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_any_error_about_a_target_names_task_and_sample() -> None:
+    """A scorer's error that is not worded for a user becomes one that is."""
+    deep: Any = {"$schema": ["not", "a", "string"]}
+    with pytest.raises(TaskError, match=r"^task mine: sample 3: \w+Error: "):
+        plan([task("mine", [replace(sample("3"), target=deep)], scorer=json_schema())], TWO)
+
+
+def test_the_scorer_of_a_user_is_not_tried() -> None:
+    """It may count on an answer that is not empty, as every answer that is scored is."""
+
+    def first_word(one: Sample, completion: Completion) -> Score:
+        return Score(1.0, completion.text.split()[0], "", "mine", 1)
+
+    assert plan([task("mine", [sample("3")], scorer=Scorer("mine", 1, first_word))], TWO).lines()
 
 
 def test_as_many_requests_as_allowed_are_planned() -> None:

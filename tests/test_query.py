@@ -318,6 +318,33 @@ def test_a_bad_database_says_how_to_make_it_anew(results: Path, damage: Any) -> 
     assert count(results) == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select 1 as a, now() as b, 'x' as a;",
+        "with x as (select now() as b) select 1 as a, b, 'x' as a from x -- why",
+        "select 1 as a, [now()] as b, 'x' as a",
+    ],
+)
+def test_a_moment_with_a_time_zone_comes_as_text(results: Path, text: str) -> None:
+    """No further package is needed for one; names, order and the other values stay as they are."""
+    found = query.user_sql(results, text)
+    assert found.columns == ["a", "b", "a"]
+    ((first, moment, last),) = found.rows
+    assert (first, last) == (1, "x")
+    assert moment.strip("[]'").startswith("20")
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """A mistyped folder is refused by a rebuild, and the hint of a query names the folder that was asked."""
+    typo = tmp_path / "typo"
+    refused = CliRunner().invoke(db.command, ["rebuild", "--results", str(typo)]).exception
+    assert isinstance(refused, StoreError)
+    assert not typo.exists()
+    asked = CliRunner().invoke(sql.command, ["select 1", "--results", str(typo)]).exception
+    assert f"`harness db rebuild --results {typo}`" in str(asked)
+
+
 # --- the commands ----------------------------------------------------------------------------------------
 
 
@@ -398,7 +425,7 @@ def test_runs_are_listed_and_shown(results: Path, tmp_path_factory: pytest.TempP
     assert "ttft_p50_ms" in invoke(runs.command, "show", good, *at)
     empty = str(tmp_path_factory.mktemp("empty"))
     assert "no runs" in invoke(runs.command, "list", "--results", empty)
-    with pytest.raises(UnknownName):
+    with pytest.raises(UsageError, match="make one with: harness demo"):
         invoke(runs.command, "show", "latest", "--results", empty)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import select
 import sys
 from typing import Any
 
@@ -91,11 +93,33 @@ def main(argv: list[str] | None = None) -> Any:
     except (click.Abort, KeyboardInterrupt):
         click.echo("harness: interrupted", err=True)
         code = 130
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough (`harness sql ... | head`).
-        sys.stderr.close()
+    except (BrokenPipeError, SystemExit) as error:
+        if getattr(error, "code", 1) != 1 or not _reader_gone(error):
+            raise
         code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _reader_gone(error: BaseException) -> bool:
+    """Whether this ends the command because the reader of a pipe has seen enough (`harness report | head -1`).
+
+    click and rich each turn the broken pipe into an exit of 1, and rich has put the null device in its place by then.
+    """
+    gone = isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            descriptor = stream.fileno()
+        except (AttributeError, OSError, ValueError):
+            continue
+        poll = select.poll()
+        poll.register(descriptor, 0)
+        if any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
+            gone = True
+            # What is still buffered would fail once more when Python ends.
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, descriptor)
+            os.close(null)
+    return gone
 
 
 def _one_line(error: click.ClickException) -> str:

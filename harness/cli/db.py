@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options, tables
-from harness.errors import UnknownName
+from harness.errors import StoreError, UnknownName
 from harness.store import query
 from harness.store.index import publish
 
@@ -34,6 +34,8 @@ def rebuild(results: Path, as_json: bool) -> None:
     Example:
       harness db rebuild
     """
+    if not results.is_dir():
+        raise StoreError(f"{results} does not exist", hint="Name the folder of the results with --results")
     done = publish(results)
     if as_json:
         problems = [{"run_id": run, "problem": problem} for run, problem in done.problems]

@@ -8,12 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from harness import config, preflight
-from harness.cli import options
+from harness.cli import options, tables
 from harness.errors import CannotMeasure, UnknownName
 from harness.prices import price_of
 from harness.types import Endpoint, JsonObject, Price, Provider
@@ -46,12 +44,11 @@ def list_(providers_file: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_row(provider) for provider in providers.values()], indent=2))
         return
-    table = Table("provider", "kind", "address", "key", "models")
+    rows = []
     for provider in providers.values():
         models = [*provider.models, *(["any"] if provider.any_model else [])]
-        cells = (provider.id, provider.kind, _address(provider), _key_state(provider), ", ".join(models))
-        table.add_row(*(Text(cell) for cell in cells))
-    Console().print(table)
+        rows.append((provider.id, provider.kind, _address(provider), _key_state(provider), ", ".join(models)))
+    tables.show(["provider", "kind", "address", "key", "models"], rows)
 
 
 @command.command()
@@ -143,12 +140,13 @@ def _checkable(providers: dict[str, Provider]) -> list[Provider | Endpoint]:
 
 
 def _print_checks(found: list[preflight.Check]) -> None:
-    table = Table("endpoint", "state", "detail", "what to do")
+    rows = []
     for one in found:
-        style = "green" if one.usable else "yellow" if one.state == "not running" else "red"
+        open_ = one.state in ("not running", preflight.ON_DEMAND)
+        style = "yellow" if open_ else "green" if one.usable else "red"
         detail = one.detail + (f", {one.latency_ms:.0f} ms" if one.usable and one.latency_ms is not None else "")
-        table.add_row(Text(one.endpoint), Text(one.state, style), Text(detail), Text(one.next_step))
-    Console().print(table)
+        rows.append((one.endpoint, Text(one.state, style), detail, one.next_step))
+    tables.show(["endpoint", "state", "detail", "what to do"], rows)
 
 
 def _row(provider: Provider) -> JsonObject:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options, tables
-from harness.folder import list_runs, open_run
+from harness.folder import list_runs, no_runs, open_run
 from harness.store import overview
 
 
@@ -38,7 +38,7 @@ def list_(results: Path, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     if not rows:
-        click.echo(f"no runs in {results}; make one with: harness demo")
+        click.echo(no_runs(results))
         return
     columns = ["run_id", "status", "suite", "planned", "endpoints", "problem"]
     tables.show(columns, [[_words(row[name]) for name in columns] for row in rows])

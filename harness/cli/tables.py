@@ -21,7 +21,10 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 16
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; a NULL is an empty cell, and control characters of answers cannot reach the terminal."""
+    """Print a table; a NULL is an empty cell, and control characters of answers cannot reach the terminal.
+
+    A rich ``Text`` keeps its colours. Nothing is cut off: a narrow terminal gets more lines.
+    """
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPE_WIDTH)
@@ -31,8 +34,13 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         numeric = any(isinstance(row[place], int | float | Decimal) for row in found)
         table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in found:
-        table.add_row(*(Text(cell(value).translate(_CONTROLS)) for value in row))
+        table.add_row(*(_text(value) for value in row))
     console.print(table)
+
+
+def _text(value: Any) -> Text:
+    style = value.style if isinstance(value, Text) else ""
+    return Text(cell(value).translate(_CONTROLS), style)
 
 
 def cell(value: Any) -> str:

@@ -24,7 +24,21 @@ from harness.conformance.probe import Probe, select
 from harness.conformance.scenario import Scenario, scenarios_of
 from harness.errors import HarnessError, TaskError, UsageError
 from harness.run.arrivals import Closed, Law
-from harness.types import Endpoint, Job, JobKind, JsonObject, Load, Phase, Request, Sample, Task
+from harness.types import (
+    Completion,
+    Endpoint,
+    Job,
+    JobKind,
+    JsonObject,
+    Load,
+    Phase,
+    Request,
+    Sample,
+    StreamMarks,
+    Task,
+)
+
+_NOTHING_SAID = Completion("", "", "", (), "stop", None, StreamMarks())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +153,7 @@ def make(selection: Selection, catalog: Catalog, endpoints: Sequence[Endpoint]) 
 
     Raises:
         UsageError: nothing was selected, a task twice, or more requests than ``max_requests`` are needed.
-        TaskError: a task has no samples, or two of one id, or its own code fails.
+        TaskError: a task has no samples, or two of one id, or one that cannot be sent or scored, or its code fails.
     """
     by_id = {endpoint.id: endpoint for endpoint in endpoints}
     limits = _limits(selection.tasks)
@@ -214,11 +228,60 @@ def _samples(task: Task, limit: int | None, data: str | None) -> tuple[Sample, .
     if not rows:
         raise TaskError(f"task {task.name}: no samples" + (f" in {data}" if data else ""))
     seen: set[str] = set()
-    for sample in rows:
+    for number, sample in enumerate(rows, 1):
+        if fault := _fault(sample, number):
+            raise TaskError(f"task {task.name}: {fault}")
         if sample.id in seen:
             raise TaskError(f"task {task.name}: two samples have the id {sample.id!r}", hint="Ids must be unique")
         seen.add(sample.id)
+    _refuse_useless_targets(task, rows)
     return rows
+
+
+def _fault(sample: Any, number: int) -> str | None:
+    """Why the ``number``-th thing that a task gave cannot be sent; None: it can."""
+    if not isinstance(sample, Sample):
+        return f"sample number {number} is a {type(sample).__name__}, not a Sample of harness.types"
+    # A user's code is not type-checked: a field may hold anything.
+    given: Mapping[str, Any] = {name: getattr(sample, name) for name in ("id", "messages", "params")}
+    if not isinstance(given["id"], str) or not given["id"]:
+        kind = "an empty one" if given["id"] == "" else f"a {type(given['id']).__name__}"
+        return f"sample number {number}: id must be a string that is not empty, not {kind}"
+    where, messages = " ".join(f"sample {sample.id}".split()), given["messages"]
+    if not isinstance(messages, tuple | list):
+        return f"{where}: messages must be a tuple of messages, as in (message,), not a {type(messages).__name__}"
+    if not messages:
+        return f"{where}: messages is empty"
+    for index, message in enumerate(messages):
+        if fault := _message_fault(message):
+            return f"{where}: messages[{index}] {fault}"
+    if not isinstance(given["params"], Mapping):
+        return f"{where}: params must be a mapping, not a {type(given['params']).__name__}"
+    return None
+
+
+def _message_fault(message: Any) -> str | None:
+    if not isinstance(message, dict):
+        return f"must be a dict, not a {type(message).__name__}"
+    if "role" not in message:
+        return "has no 'role'"
+    if not isinstance(message["role"], str):
+        return f"has a 'role' that is a {type(message['role']).__name__}, not a string"
+    return None if "content" in message or "tool_calls" in message else "has no 'content'"
+
+
+def _refuse_useless_targets(task: Task, samples: Sequence[Sample]) -> None:
+    # The harness's own scorers look at the target first and take any answer. A user's own may count on some text,
+    # since an empty answer is a failure and never scored, so it is not tried.
+    if not str(getattr(task.scorer.score, "__module__", "")).startswith("harness.scorers."):
+        return
+    for sample in samples:
+        try:
+            with told(f"task {task.name}: sample {sample.id}"):
+                task.scorer.score(sample, _NOTHING_SAID)
+        except TaskError as error:
+            named = error.what.startswith(f"task {task.name}: ")
+            raise TaskError(error.what if named else f"task {task.name}: {error.what}", hint=error.hint) from error
 
 
 def _task_stage(

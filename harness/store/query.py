@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import duckdb
 
 from harness.errors import StoreError, UsageError
+from harness.folder import results_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,6 @@ SCHEMA_VERSION = 1
 Connection = duckdb.DuckDBPyConnection
 DatabaseError = duckdb.Error
 
-_REBUILD = "Make it with `harness db rebuild`"
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -65,16 +65,21 @@ def read_only(results: Path) -> Iterator[Connection]:
     """
     path = database_path(results)
     if not path.is_file():
-        raise StoreError(f"{path} does not exist", hint=_REBUILD)
+        raise StoreError(f"{path} does not exist", hint=_rebuild(results))
     connection = duckdb.connect(":memory:", config=_SETTINGS)
     try:
-        _attach(connection, path)
+        _attach(connection, results)
         yield connection
     finally:
         connection.close()
 
 
-def _attach(connection: Connection, path: Path) -> None:
+def _rebuild(results: Path) -> str:
+    return f"Make it with `harness db rebuild{results_option(results)}`"
+
+
+def _attach(connection: Connection, results: Path) -> None:
+    path, hint = database_path(results), _rebuild(results)
     quoted = str(path).replace("'", "''")
     try:
         connection.execute(f"attach '{quoted}' as harness (read_only)")
@@ -83,11 +88,11 @@ def _attach(connection: Connection, path: Path) -> None:
         connection.execute("set lock_configuration = true")
         version = connection.execute("select schema_version from store").fetchall()
     except duckdb.CatalogException:
-        raise StoreError(f"{path} was not made by this harness", hint=_REBUILD) from None
+        raise StoreError(f"{path} was not made by this harness", hint=hint) from None
     except duckdb.Error as error:
-        raise StoreError(f"{path} cannot be read: {one_line(error)}", hint=_REBUILD) from error
+        raise StoreError(f"{path} cannot be read: {one_line(error)}", hint=hint) from error
     if version != [(SCHEMA_VERSION,)]:
-        raise StoreError(f"{path} was made by another version of the harness", hint=_REBUILD)
+        raise StoreError(f"{path} was made by another version of the harness", hint=hint)
 
 
 def rows(results: Path, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
@@ -112,7 +117,7 @@ def _damage_told(results: Path) -> Iterator[None]:
     try:
         yield
     except (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException) as error:
-        raise StoreError(f"{database_path(results)} is damaged: {one_line(error)}", hint=_REBUILD) from error
+        raise StoreError(f"{database_path(results)} is damaged: {one_line(error)}", hint=_rebuild(results)) from error
 
 
 def user_sql(results: Path, text: str) -> Table:
@@ -130,7 +135,7 @@ def user_sql(results: Path, text: str) -> Table:
             if statements[0].type != duckdb.StatementType.SELECT:
                 kind = str(statements[0].type).rpartition(".")[2]
                 raise UsageError(f"only queries are allowed here, not {kind}", hint="Start with select, from or show")
-            return _fetch(connection, text, ())
+            return _fetch_user(connection, text, statements[0].query)
         except (duckdb.Error, UnicodeError) as error:
             raise UsageError(f"SQL: {one_line(error)}") from error
 
@@ -139,6 +144,28 @@ def _fetch(connection: Connection, sql: str, params: Sequence[object]) -> Table:
     """Everything at once: a half-read result would keep the connection busy."""
     result = connection.execute(sql, params)
     return Table([str(column[0]) for column in result.description or ()], result.fetchall())
+
+
+def _fetch_user(connection: Connection, text: str, query: str) -> Table:
+    """As ``_fetch``; a column that holds moments with a time zone comes as text.
+
+    DuckDB makes Python objects of those with a package that we do not need otherwise.
+    """
+    result = connection.execute(text)
+    described = result.description or ()
+    names = [str(column[0]) for column in described]
+    zoned = ["TIMESTAMP WITH" in str(column[1]) for column in described]
+    if not any(zoned):
+        return Table(names, result.fetchall())
+    columns = ", ".join(f"c{place}{'::varchar' if is_so else ''}" for place, is_so in enumerate(zoned))
+    aliases = ", ".join(f"c{place}" for place in range(len(names)))
+    inner = query.strip().rstrip(";")
+    try:
+        found = connection.execute(f"select {columns} from (\n{inner}\n) as t({aliases})").fetchall()  # noqa: S608
+    except duckdb.ParserException:
+        name = names[zoned.index(True)]
+        raise UsageError(f"SQL: column {name} has a time zone", hint="Cast it: ::timestamp or ::varchar") from None
+    return Table(names, found)
 
 
 def one_line(error: Exception) -> str:
