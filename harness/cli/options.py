@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from harness.folder import DEFAULT_RESULTS
+
 
 class Amount(click.FloatRange):
     """A number above zero; "nan" and "inf" are none: a bound that compares with nothing is never reached."""
@@ -26,7 +28,7 @@ class Amount(click.FloatRange):
 results = click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("results"),
+    default=DEFAULT_RESULTS,
     envvar="HARNESS_RESULTS",
     show_default=True,
     help="Folder of the results.",

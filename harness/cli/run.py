@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from harness import catalog, config, request
 from harness.cli import options
 from harness.cli.progress import Progress
 from harness.errors import CannotMeasure, UsageError
+from harness.folder import results_option
 from harness.prices import price_of
 from harness.report import terminal
 from harness.report.summary import summarise
@@ -102,13 +102,13 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool) -> None:
             raise CannotMeasure(
                 f"nothing could be measured: every request failed, {why}", hint="See harness providers check"
             )
-        me, where = _called(), _where(results)
+        me, where = _called(), results_option(results)
         notes.print(f"In the browser: {me} dashboard{where}", highlight=False, soft_wrap=True)
         query = "select endpoint, quality_mean, ttft_p50_ms, cost_usd from endpoint_summary"
         notes.print(f'In numbers: {me} sql "{query}"{where}', highlight=False, soft_wrap=True)
         return
     why = sat.tally.stopped or "interrupted"
-    again = f"{_called()} resume {sat.folder.id}{_where(results)}"
+    again = f"{_called()} resume {sat.folder.id}{results_option(results)}"
     click.echo(f"harness: {why}; what was there is sealed. Go on with: {again}", err=True)
     sys.exit(130)
 
@@ -118,12 +118,6 @@ def _called() -> str:
     if shutil.which("harness") or not sys.argv[0].endswith("harness"):
         return "harness"
     return min(os.path.relpath(sys.argv[0]), str(Path(sys.argv[0]).absolute()), key=len)
-
-
-def _where(results: Path) -> str:
-    """The option that names the results, where it is needed."""
-    usual = Path(os.environ.get("HARNESS_RESULTS", "results"))
-    return "" if results == usual else f" --results {shlex.quote(str(results))}"
 
 
 def _refuse_unpriced(plan: Plan) -> None:
