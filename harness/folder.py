@@ -133,6 +133,20 @@ class RunFolder:
         return self.root / "verdicts.jsonl"
 
     @property
+    def server_path(self) -> Path:
+        """What the servers told of themselves under ``/metrics``, one sample a line."""
+        return self.root / "server.jsonl"
+
+    def vitals_path(self, shard: int) -> Path:
+        """How the measuring process of a shard was, one window a line."""
+        return self.root / f"vitals-{shard}.jsonl"
+
+    def vitals(self) -> list[Path]:
+        """The vitals that exist, by shard."""
+        found = self.root.glob("vitals-*.jsonl")
+        return sorted(found, key=lambda path: int(path.stem.removeprefix("vitals-")))
+
+    @property
     def lock_path(self) -> Path:
         """Held by the process that writes the run; holds that process's number."""
         return self.root / ".lock"

@@ -17,7 +17,7 @@ JsonObject = dict[str, Any]
 ProviderKind = Literal["hosted", "gateway", "local", "simulated"]
 AuthScheme = Literal["bearer", "header", "none"]
 JobKind = Literal["quality", "tools", "probe", "load"]
-Phase = Literal["warmup", "measure"]
+Phase = Literal["warmup", "measure", "cooldown"]
 Clock = Literal["kernel", "user", "mixed"]
 
 FailureKind = Literal[
@@ -44,8 +44,13 @@ FailureKind = Literal[
     "bad_json",
     "too_large",
     "cancelled",
+    "abandoned",
+    "unasked",
     "harness",
 ]
+"""``cancelled``: the run was stopped meanwhile; ``abandoned``: the plan's user gave up waiting, as planned;
+``unasked``: an earlier turn of the same session failed, so that this one could not be asked. None of the three says
+anything about the endpoint: they are counted apart."""
 
 VerdictWord = Literal["supported", "partial", "ignored", "rejected", "broken", "untestable", "skipped"]
 RunStatus = Literal["running", "interrupted", "finished", "failed"]
@@ -115,6 +120,8 @@ class Deadlines:
     first_byte_s: float = 120.0
     idle_s: float = 60.0
     total_s: float = 600.0
+    give_up_s: float | None = None
+    """When a user of a load stops waiting, from the sending on; None: never. Its kind is ``abandoned``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +179,9 @@ class Sample:
     params: Mapping[str, Any] = field(default_factory=dict)
     """Body fields: temperature, max_tokens, tool_choice, response_format, stop, seed..."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    turns: tuple[str, ...] = ()
+    """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests.
+    Only loads have sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +241,21 @@ class Load:
     levels: tuple[Any, ...]
     """Arrival laws of ``harness.run.arrivals``, one stage each, in the order of rising stress."""
     requests_per_level: int
+    """Measured requests (sessions, where a sample has turns) of each level."""
     sample: Callable[[int, int], Sample]
-    """``sample(seed, index)``: the index-th prompt; distinct for each index, so that no prompt cache answers."""
+    """``sample(seed, index)``: the index-th prompt or session. Its ``metadata`` may hold ``input_tokens`` and
+    ``output_tokens``, the lengths it was made for."""
     warmup: int = 1
     """Requests sent before each level and kept out of every metric."""
+    cooldown: int = 0
+    """Requests that go on after the measured ones, so that those end under load; kept out of every metric."""
     slo: Slo = Slo()
+    nonce: Literal["request", "run", "none"] = "request"
+    """What is put before the first message so that no cache of an earlier run answers: a text of each request's own,
+    one of the run (prefixes stay shared within it), or nothing."""
+    give_up_share: float = 0.0
+    """Share of requests, 0 to 1, whose user stops waiting after ``give_up_s``."""
+    give_up_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,6 +461,16 @@ class Job:
     sample: str
     repeat: int = 0
     phase: Phase = "measure"
+    turn: int = 0
+    """Place in its session; 0: the first request, or no session."""
+    due_ns: int | None = None
+    """Planned arrival since its stage began, under an open arrival law; None: as soon as a place is free."""
+    give_up_s: float | None = None
+    """When its user stops waiting; None: never."""
+    input_tokens: int | None = None
+    """Prompt tokens it was made for; None: nothing was asked for. What came is in the usage."""
+    output_tokens: int | None = None
+    """Output tokens it was made for; None: nothing was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

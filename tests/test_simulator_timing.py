@@ -18,9 +18,9 @@ import pytest
 from loopback import certificate
 
 from harness.engines import child
-from harness.simulator.alarm import Alarm
 from harness.simulator.faults import draw, offsets_ns
 from harness.simulator.profile import PROFILES, Profile
+from harness.wire.alarm import Alarm
 
 TTFT_MS, ITL_MS, TOKENS = 60, 10, 30
 MS = 1_000_000

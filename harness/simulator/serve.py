@@ -18,13 +18,13 @@ from pathlib import Path
 from harness import catalog
 from harness.errors import CannotMeasure, UsageError
 from harness.simulator import book
-from harness.simulator.alarm import Alarm
 from harness.simulator.log import TimingLog
 from harness.simulator.profile import Profile
 from harness.simulator.server import Connection
 from harness.simulator.service import Service
 from harness.types import JsonObject
 from harness.wire import loop
+from harness.wire.alarm import Alarm
 
 KEY_ENV = "HARNESS_SIM_KEY"
 _BACKLOG = 1024

@@ -14,11 +14,11 @@ from typing import cast
 
 import httptools
 
-from harness.simulator.alarm import Alarm
 from harness.simulator.log import TimingLog
 from harness.simulator.replies import Reply
 from harness.simulator.service import Incoming, Service
 from harness.simulator.stream import Send
+from harness.wire.alarm import Alarm
 
 LARGEST_BODY = 16 * 2**20
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
