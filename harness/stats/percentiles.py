@@ -1,0 +1,62 @@
+"""Percentiles of measurements in time order, each with what may be said of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from harness.stats.intervals import quantile
+from harness.stats.serial import Method, interval_in_time, nearest_rank
+
+SHOWN = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
+BEYOND = 10
+"""Values that must lie beyond a percentile before it is shown: with fewer it is the story of a few requests."""
+
+
+class Percentile(NamedTuple):
+    """One percentile."""
+
+    q: float
+    value: float | None
+    """None: no values. ``math.inf``: so many failed that it is not among the answers."""
+    low: float | None
+    """Of the 95 % interval; None: n is too small to bound it."""
+    high: float | None
+    n: int
+    method: Method
+    """``batch means`` where neighbours are alike, which makes the interval of independent values too narrow."""
+    enough: bool
+    """Whether at least ``BEYOND`` values lie beyond it; otherwise it should not be shown."""
+
+
+def percentile(values: Sequence[float], q: float) -> Percentile:
+    """One percentile of finite values in time order, linearly interpolated as SQL's ``quantile_cont``.
+
+    Raises:
+        ValueError: a value is not finite; see ``percentile_with_failures``.
+    """
+    if not all(map(math.isfinite, values)):
+        raise ValueError("a percentile of finite values was asked of others")
+    return _percentile(values, q, quantile(values, q))
+
+
+def percentile_with_failures(values: Sequence[float], q: float) -> Percentile:
+    """The same where a failed request is ``math.inf``: what a user sees who waits for an answer that never comes.
+
+    By nearest rank: between an answer and no answer there is nothing to interpolate.
+    """
+    return _percentile(values, q, nearest_rank(sorted(values), q) if values else None)
+
+
+def percentiles(values: Sequence[float]) -> tuple[Percentile, ...]:
+    """Those of ``SHOWN``, of finite values in time order."""
+    return tuple(percentile(values, q) for q in SHOWN)
+
+
+def _percentile(values: Sequence[float], q: float, value: float | None) -> Percentile:
+    n = len(values)
+    (low, high), method = interval_in_time(values, q)
+    # The slack is for 1 - q, which is a little under a tenth for 0.9.
+    enough = n * min(q, 1 - q) + 1e-9 >= BEYOND
+    return Percentile(q, value, low, high, n, method, enough)

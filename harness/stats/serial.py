@@ -1,0 +1,113 @@
+"""Measurements that follow each other: whether neighbours are alike, and what that leaves of an interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, stdev
+from typing import Literal
+
+from harness.stats.intervals import Interval, quantile_interval
+
+Method = Literal["order statistics", "batch means"]
+
+BATCHES = 10
+"""Few and long: the means of long batches are independent. Law & Kelton advise no more than 20 to 30."""
+_STUDENT = 2.262
+"""0.975 quantile of Student's t with ``BATCHES - 1`` degrees of freedom."""
+_SHORTEST = 4
+"""Values in a batch below which batches are no remedy."""
+
+
+def lag1(values: Sequence[float]) -> float | None:
+    """Lag-1 autocorrelation of the values' ranks, -1..1; None: fewer than three values, or all are equal.
+
+    Ranks, because one stall of seconds among milliseconds would hide any pattern of the rest.
+
+    Source: Wald & Wolfowitz, "An exact test for randomness in the non-parametric case based on serial correlation",
+    Annals of Mathematical Statistics 14 (1943); Bartels, JASA 77 (1982).
+    """
+    ranks = _ranks(values)
+    middle = (len(ranks) - 1) / 2
+    total = sum((rank - middle) ** 2 for rank in ranks)
+    if len(ranks) < 3 or total == 0:
+        return None
+    return sum((ranks[i] - middle) * (ranks[i + 1] - middle) for i in range(len(ranks) - 1)) / total
+
+
+def correlated(values: Sequence[float]) -> bool:
+    """Whether neighbours are alike beyond chance: lag-1 autocorrelation above 1.96 / sqrt(n).
+
+    Source: Bartlett, "On the theoretical specification and sampling properties of autocorrelated time-series",
+    Supplement to JRSS 8 (1946).
+    """
+    found = lag1(values)
+    return found is not None and found > 1.96 / math.sqrt(len(values))
+
+
+def batch_interval(values: Sequence[float], q: float) -> Interval:
+    """95 % interval of a quantile of values in time order that may be autocorrelated; a bound is None where n is small.
+
+    The share of values at or below the sample quantile is a mean, and the means of ``BATCHES`` consecutive batches of
+    that indicator show how much it really varies; the share's interval is then read back as values, rounded outwards.
+
+    Source: Woodruff, "Confidence intervals for medians and other position measures", JASA 47 (1952), for the
+    inversion; Law & Kelton, "Simulation modeling and analysis", 3rd ed. (2000), section 9.5.3, for batch means.
+    """
+    n = len(values)
+    if n < BATCHES * _SHORTEST:
+        return Interval(None, None)
+    ordered = sorted(values)
+    middle = nearest_rank(ordered, q)
+    below = [float(value <= middle) for value in values]
+    half = _STUDENT * stdev(fmean(batch) for batch in split(below, BATCHES)) / math.sqrt(BATCHES)
+    low, high = q - half, q + half
+    return Interval(
+        ordered[math.floor(low * (n - 1))] if low > 0 else None,
+        ordered[math.ceil(high * (n - 1))] if high < 1 else None,
+    )
+
+
+def interval_in_time(values: Sequence[float], q: float) -> tuple[Interval, Method]:
+    """95 % interval of a quantile of values in time order, and how it was found.
+
+    That of independent values where neighbours are not alike. Where they are, the wider of it and ``batch_interval`` on
+    either side: dependence of this kind never makes an interval narrower.
+    """
+    alone = quantile_interval(values, q)
+    if not correlated(values):
+        return alone, "order statistics"
+    batched = batch_interval(values, q)
+    low = None if alone.low is None or batched.low is None else min(alone.low, batched.low)
+    high = None if alone.high is None or batched.high is None else max(alone.high, batched.high)
+    return Interval(low, high), "batch means"
+
+
+def nearest_rank(ordered: Sequence[float], q: float) -> float:
+    """The ceil(q n)-th of n sorted values, at least one of them.
+
+    Source: Hyndman & Fan, "Sample quantiles in statistical packages", The American Statistician 50 (1996), type 1.
+    """
+    # 0.07 * 100 is a little over 7: the slack keeps rounding from moving the rank.
+    return ordered[max(math.ceil(q * len(ordered) - 1e-9), 1) - 1]
+
+
+def split(values: Sequence[float], parts: int) -> list[Sequence[float]]:
+    """Consecutive parts whose lengths differ by one at most; some are empty when there are fewer values than parts."""
+    n = len(values)
+    return [values[n * i // parts : n * (i + 1) // parts] for i in range(parts)]
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """0-based ranks; equal values share their mean rank."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    ranks = [0.0] * len(values)
+    start = 0
+    while start < len(order):
+        end = start
+        while end + 1 < len(order) and values[order[end + 1]] == values[order[start]]:
+            end += 1
+        for at in range(start, end + 1):
+            ranks[order[at]] = (start + end) / 2
+        start = end + 1
+    return ranks
