@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -26,6 +26,9 @@ MAX_DEPTH = 24
 MAX_NODES = 50_000
 MAX_SCALAR = 100
 """Longest number: PyYAML's base-60 integers take quadratic time."""
+
+Parsed = TypeVar("Parsed")
+"""What a document means to the one who asked for it; never a list."""
 
 _ROOT = Path(__file__).resolve().parent
 
@@ -143,9 +146,11 @@ def as_block(provider: Provider) -> JsonObject:
         block["auth"] = {key: value for key, value in asdict(provider.auth).items() if value is not None}
     if provider.serve is not None:
         block["serve"] = {"engine": provider.serve.engine, **provider.serve.options}
-    for name in ("headers", "models", "any_model", "price_provider"):
+    for name in ("headers", "models", "any_model", "price_provider", "metrics_url"):
         if value := getattr(provider, name):
             block[name] = dict(value) if isinstance(value, Mapping) else value
+    if provider.accept_encoding != "identity":
+        block["accept_encoding"] = provider.accept_encoding
     defaults = {"limits": Limits(), "deadlines": Deadlines(), "quirks": Quirks()}
     for name, default in defaults.items():
         usual, actual = asdict(default), asdict(getattr(provider, name))  # type: ignore[call-overload]
@@ -185,7 +190,18 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def read_file(path: Path) -> dict[str, Provider]:
-    """Read one file alone; ConfigError as ``file:line: field: what is wrong``."""
+    """Read one file of providers alone; ConfigError as ``file:line: field: what is wrong``."""
+    return read_document(path, parse, empty="the file is empty; it should begin with providers:")
+
+
+def read_document(
+    path: Path, understand: Callable[[object], Parsed | list[tuple[FieldPath, str]]], *, empty: str
+) -> Parsed:
+    """Read a user's YAML file within the bounds of this module, and have its plain values understood.
+
+    ``understand`` gives what they mean, which is no list, or a list of (path, what is wrong) of which the first in the
+    file is told; ``empty`` is told of a file without a value. ConfigError as ``file:line: field: what is wrong``.
+    """
     shown = _shown(path)
     try:
         with path.open("rb") as file:
@@ -197,9 +213,9 @@ def read_file(path: Path) -> dict[str, Provider]:
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{shown}: larger than {MAX_BYTES:,} bytes")
     try:
-        document, lines = _load(_decode(data))
-        parsed = parse(document)
-        if isinstance(parsed, dict):
+        document, lines = _load(_decode(data), empty)
+        parsed = understand(document)
+        if not isinstance(parsed, list):
             return parsed
         found = [(_line(lines, where), where, words) for where, words in parsed]
         # A mistyped field is also a missing one: the typing error is the one to tell.
@@ -226,7 +242,7 @@ def _decode(data: bytes) -> str:
         raise _Mistake(data.count(b"\n", 0, error.start) + 1, (), "is not UTF-8 text") from None
 
 
-def _load(text: str) -> tuple[object, dict[FieldPath, int]]:
+def _load(text: str, empty: str) -> tuple[object, dict[FieldPath, int]]:
     """The document as plain values, and the line of every field in it."""
     try:
         _refuse_bombs(text)
@@ -238,7 +254,7 @@ def _load(text: str) -> tuple[object, dict[FieldPath, int]]:
     except yaml.reader.ReaderError as error:
         raise _Mistake(text.count("\n", 0, error.position) + 1, (), "holds a character YAML does not allow") from None
     if node is None:
-        raise _Mistake(1, (), "the file is empty; it should begin with providers:")
+        raise _Mistake(1, (), empty)
     lines: dict[FieldPath, int] = {(): 1}
     reader = _Reader(lines)
     return reader.value(node, (), 0), lines

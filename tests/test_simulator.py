@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,12 +21,15 @@ from harness.errors import UnknownName, UsageError
 from harness.simulator import tokens
 from harness.simulator.answers import wrong
 from harness.simulator.book import Book, write
-from harness.simulator.faults import draw
+from harness.simulator.chance import draw
+from harness.simulator.faults import FAULTS
 from harness.simulator.instance import instance
 from harness.simulator.mutants import MUTANTS
-from harness.simulator.profile import PROFILES, RATES, named, with_settings
+from harness.simulator.profile import PROFILES, named
 from harness.simulator.ratelimit import Bucket
-from harness.simulator.service import Incoming, Service
+from harness.simulator.service import Service
+from harness.simulator.settings import with_settings
+from harness.simulator.turn import Incoming
 from harness.types import Completion, StreamMarks, ToolCall
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +84,8 @@ class Got(NamedTuple):
 def sent(service: Service, method: str, path: str, body: bytes = b"", **headers: str) -> Got:
     """What a service answers, without a socket."""
     named_headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    sends = list(service.reply(Incoming(method, path, named_headers, body, 1)).sends)
+    # Some answers never end.
+    sends = list(itertools.islice(service.reply(Incoming(method, path, named_headers, body, 1)).sends, 2000))
     head, _, rest = b"".join(send.data for send in sends).partition(b"\r\n\r\n")
     if not head:
         return Got(0, {}, b"", sends[-1].kind)
@@ -675,30 +682,82 @@ def test_a_retry_may_fare_better() -> None:
     assert row == [chat(second).status for _ in range(30)]
 
 
+STATUSES = [name for name in FAULTS if name.startswith("http_") or name == "overload_503"]
+OTHERS = [name for name in FAULTS if name not in STATUSES]
+
+
+def suffering(fault: str, stream: bool) -> Got:
+    """An answer that a fault befell, which is the same whether the profile or the request asked for it."""
+    got = chat(serving(0, None, **{fault: 1}, giant_bytes=5000), "Tell me a story", stream=stream)
+    sim = {"fault": fault, "giant_bytes": 5000}
+    asked = chat(CLEAN, "Tell me a story", stream=stream, sim=sim)
+    assert (asked.status, asked.ends, asked.headers.keys()) == (got.status, got.ends, got.headers.keys())
+    return got
+
+
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("rate", RATES)
-def test_each_fault_looks_like_itself(rate: str, stream: bool) -> None:
-    """Every rate, when it is 1, breaks every answer in its own way."""
-    service = serving(0, None, **{rate: 1})
-    got = chat(service, "Tell me a story", stream=stream)
-    match rate:
-        case "http_500" | "http_429" | "overload_503":
-            assert got.status == int(rate[-3:])
-            assert ("retry-after" in got.headers) == (rate != "http_500")
-        case "cut" | "stall":
-            assert got.ends == "close"
-        case "reset":
-            assert got.ends == "abort"
+@pytest.mark.parametrize("fault", STATUSES)
+def test_a_status_is_what_its_fault_says(fault: str, stream: bool) -> None:
+    """The status is in the name, the body is the documented error, and Retry-After comes where a wait would help."""
+    got = suffering(fault, stream)
+    assert got.status == int(re.findall(r"\d{3}", fault)[0])
+    assert set(got.error) == {"message", "type", "param", "code"}
+    assert ("retry-after" in got.headers) == (got.status in (429, 503, 529) and fault != "http_429_bare")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("fault", OTHERS)
+def test_each_fault_looks_like_itself(fault: str, stream: bool) -> None:
+    """Every fault, when its share is 1 or a request asks for it, breaks the answer in its own way."""
+    got = suffering(fault, stream)
+    body = got.body.decode()
+    ends = {"cut", "stall", "lying_length", "no_answer", "stall_before_headers", "stall_after_headers"}
+    assert got.ends == "close" if fault in ends else "abort" if fault == "reset" else got.ends
+    assert got.status == (
+        0 if fault in ("no_answer", "stall_before_headers") or (fault == "stall" and not stream) else 200
+    )
+    match fault:
         case "inband_error":
-            assert got.status == 200
-            assert '"error":{' in got.body.decode()
-            assert '"finish_reason":"' not in got.body.decode()
+            assert '"error":{' in body
+            assert '"finish_reason":"' not in body
         case "empty":
             assert (got.text if stream else got.message["content"]) == ""
-            assert '"finish_reason":"stop"' in got.body.decode()
+            assert '"finish_reason":"stop"' in body
         case "malformed":
             with pytest.raises(ValueError, match=r"."):
                 _ = got.chunks if stream else got.json
+        case "html_200":
+            assert got.headers["content-type"].startswith("text/html")
+            assert body.startswith("<!DOCTYPE html>")
+        case "lying_length":
+            assert int(got.headers["content-length"]) > len(got.body)
+        case "giant_line":
+            assert max(map(len, body.splitlines())) > 5000
+        case "endless":
+            assert "[DONE]" not in body
+            assert body.count("and so on") > 1000
+
+
+def test_retry_after_comes_in_every_form() -> None:
+    """Seconds, an HTTP date in the near future, thirty years, or nothing, as the fault says."""
+
+    def after(fault: str) -> str | None:
+        return chat(CLEAN, sim={"fault": fault, "retry_after_s": 90}).headers.get("retry-after")
+
+    assert (after("http_429"), after("http_429_bare")) == ("90", None)
+    assert float(after("http_429_absurd") or 0) > 30 * 365 * 86_400
+    wait = parsedate_to_datetime(after("http_429_date") or "") - datetime.now(UTC)
+    assert timedelta(seconds=80) < wait <= timedelta(seconds=91)
+
+
+def test_a_slow_loris_sends_a_byte_at_a_time() -> None:
+    """Each byte of the body is a write of its own, one drip_ms after the other."""
+    body = json.dumps({"model": "sim-small", "messages": [USER], "sim": {"fault": "slow_loris", "drip_ms": 5}})
+    head, *drips = CLEAN.reply(Incoming("POST", "/v1/chat/completions", {}, body.encode(), 1)).sends
+    drips = [send for send in drips if send.data]
+    assert head.kind in ("slot", "head")
+    assert {len(send.data) for send in drips[1:]} == {1}
+    assert {later.due_ns - sooner.due_ns for sooner, later in itertools.pairwise(drips[1:])} == {5_000_000}
 
 
 def test_every_mutant_changes_something() -> None:

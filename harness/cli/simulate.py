@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from harness.simulator import profile as profiles
 from harness.simulator.serve import Listen, serve
+from harness.simulator.settings import profile_of, with_settings
 from harness.types import JsonObject
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -39,16 +39,19 @@ def command(
 ) -> None:
     """Serve a simulated endpoint whose timing, answers and faults are known.
 
-    Profiles: steady-vendor, flaky-vendor, truth (TTFT 200 ms, ITL 20 ms, exact), null (no delays).
+    Profiles: steady-vendor, flaky-vendor, vllm-like (a batch, with metrics), gateway (coalesced chunks), bad-day (seven
+    faults), truth (TTFT 200 ms, ITL 20 ms, exact), null (no delays), or a YAML file with fields of a profile.
 
     \b
       harness simulate truth --port 8000 --set ttft_ms=50 --log sends.jsonl
       harness simulate null --set mutants=ignore_stop,no_done --set http_500=0.1
+      harness simulate my-vendor.yaml
 
+    All fields, faults and the way a request sets them for itself are in docs/simulator.md.
     One line of JSON with the base URL is printed when it is ready; Ctrl-C or SIGTERM ends it.
     Any key is accepted unless HARNESS_SIM_KEY holds the right one (or the variable named by --set key_env=NAME).
     """
-    chosen = profiles.with_settings(profiles.named(profile), settings)
+    chosen = with_settings(profile_of(profile), settings)
     serve(chosen, Listen(host, port, seed, log, log_chunks, tls_cert, tls_key, watch_stdin), _tell)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from harness import __version__
 from harness.engines import Running, child
 from harness.errors import ConfigError
-from harness.simulator import profile as profiles
+from harness.simulator.profile import PROFILES
+from harness.simulator.settings import profile_of, with_settings
 
 READY_S = 30.0
 _OWN = ("profile", "port", "seed")
@@ -21,16 +22,17 @@ _OWN = ("profile", "port", "seed")
 def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
     """Start a simulated endpoint and wait until it answers.
 
-    Options: ``profile`` (required), ``port`` (a free one), ``seed`` (0), and any field of the profile, for example
-    ``http_500: 0.1``. With ``log_dir`` its send times are in ``simulator-<profile>.sends.jsonl``.
-    Raises UnknownName or UsageError for a wrong option, EngineError when it cannot start.
+    Options: ``profile`` (required: a shipped one, or the path of a YAML file), ``port`` (a free one), ``seed`` (0), and
+    any field of the profile or share of a fault, for example ``http_500: 0.1``. With ``log_dir`` its send times are in
+    ``simulator-<profile>.sends.jsonl``. Raises UnknownName or UsageError for a wrong option, EngineError when it cannot
+    start.
     """
     name = options.get("profile")
     if not isinstance(name, str):
-        raise ConfigError("the engine simulator needs a profile", hint=f"Known: {', '.join(profiles.PROFILES)}")
+        raise ConfigError("the engine simulator needs a profile", hint=f"Known: {', '.join(PROFILES)}")
     settings = [f"{key}={_text(value)}" for key, value in options.items() if key not in _OWN]
     # Checked here too, so that a mistake in a user's file is told as one.
-    profiles.with_settings(profiles.named(name), settings)
+    known_as = with_settings(profile_of(name), settings).name
     argv = [sys.executable, "-m", "harness", "simulate", name, "--watch-stdin"]
     argv += ["--port", _number(options, "port"), "--seed", _number(options, "seed")]
     for setting in settings:
@@ -39,10 +41,10 @@ def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
         if log_dir is None:
             log_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simulator-")))
         else:
-            argv += ["--log", str(log_dir / f"simulator-{name}.sends.jsonl")]
+            argv += ["--log", str(log_dir / f"simulator-{known_as}.sends.jsonl")]
         # A key in the user's shell is meant for a simulator started by hand; here only the option key_env asks for one.
         env = {} if "key_env" in options else {"HARNESS_SIM_KEY": ""}
-        process, ready = child.spawn(argv, log=log_dir / f"simulator-{name}.log", ready_timeout_s=READY_S, env=env)
+        process, ready = child.spawn(argv, log=log_dir / f"simulator-{known_as}.log", ready_timeout_s=READY_S, env=env)
         stack.callback(child.stop, process)
         stop = stack.pop_all().close
     return Running(base_url=ready["base_url"], version=f"simulator {__version__}", pid=process.pid, stop=stop)
@@ -56,4 +58,6 @@ def _number(options: Mapping[str, Any], key: str) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{share}" for name, share in value.items())
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -11,7 +11,7 @@ from harness.simulator import tokens
 from harness.simulator.asked import Asked
 from harness.simulator.book import Book, Call, Entry
 from harness.simulator.calling import calls_for, spoiled, wrong_value
-from harness.simulator.faults import draw
+from harness.simulator.chance import draw, length
 from harness.simulator.instance import instance
 from harness.simulator.messages import text_of
 from harness.simulator.obedience import follow
@@ -40,8 +40,8 @@ def answer(asked: Asked, profile: Profile, book: Book, seed: int, place: tuple[i
     again = (place[0], asked.seed if asked.seed is not None else place[1]) if asked.hot else ()
     parts = (profile.name, asked.model, asked.form, *question, "tools", *names, *again)
     entry = book.find(asked.messages, names) if len(book) else None
-    luck = draw(seed, "luck", *parts)
     rng = draw(seed, "words", *parts)
+    luck = rng if entry is None else draw(seed, "luck", *parts)
     calls = _calls(asked, profile, entry, luck)
     if calls:
         return Said("", calls if asked.parallel else calls[:1])
@@ -70,7 +70,7 @@ def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Rand
     if asked.form == "json_object":
         # Free text that was asked for goes into the object: the form is forced, whatever the prompt wants.
         return json.dumps({"answer": follow(asked.messages, rng) or tokens.filler(rng, 6)}, ensure_ascii=False)
-    return follow(asked.messages, rng) or tokens.filler(rng, profile.tokens)
+    return follow(asked.messages, rng) or tokens.filler(rng, length(profile.tokens, profile.tokens_sd, rng))
 
 
 def _lengthened(text: str, asked: Asked, rng: random.Random) -> str:

@@ -1,59 +1,68 @@
-"""What befalls one request: drawn from the seed and the request itself, so that a run can be repeated."""
+"""Named faults: what may befall one request. A profile gives each a share, a request may ask for one by name.
+
+Faults here replace or end an answer. A deviation that an answer can live with is a mutant
+(``harness.simulator.mutants``); every mutant is also known here by its name, as a fault of single requests.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import random
-from collections import OrderedDict
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from harness.simulator.profile import Profile
+from harness.simulator.mutants import MUTANTS
+from harness.simulator.refusal import Refusal
 
-_REMEMBERED = 200_000
-"""Bodies whose repeats are counted; the oldest is forgotten, which keeps a soak test's memory bounded."""
+FAULTS: Mapping[str, str] = MappingProxyType(
+    {
+        "http_500": "status 500",
+        "http_429": "status 429 with `retry-after` in seconds (`retry_after_s`; none: without it)",
+        "overload_503": "status 503 with `retry-after` in seconds",
+        "malformed": "a body, or one event of a stream, is no JSON",
+        "cut": "the connection ends inside the answer",
+        "reset": "the connection is reset (RST) inside the answer",
+        "stall": "the answer stops coming; the connection ends `stall_s` later",
+        "inband_error": "an error object after status 200, in a stream after some of its tokens",
+        "empty": "a complete answer without a token",
+        "http_401": "status 401",
+        "http_403": "status 403",
+        "http_404": "status 404",
+        "http_408": "status 408",
+        "http_529": "status 529, overloaded",
+        "http_429_date": "status 429 with `retry-after` as an HTTP date",
+        "http_429_absurd": "status 429 with a `retry-after` of thirty years",
+        "http_429_bare": "status 429 without `retry-after`",
+        "no_answer": "the connection ends before a byte was sent",
+        "stall_before_headers": "nothing is sent; the connection ends `stall_s` later",
+        "stall_after_headers": "headers, and then nothing; the connection ends `stall_s` later",
+        "slow_loris": "the body comes a byte at a time, each after `drip_ms`",
+        "html_200": "status 200 with a page of HTML, as of a proxy",
+        "lying_length": "`content-length` says more than is sent before the connection ends",
+        "giant_line": "one line of `giant_bytes`",
+        "endless": "the answer never ends",
+    }
+)
+FATES = (*FAULTS, *MUTANTS)
+"""All that may befall one request, in the order in which shares are drawn."""
+
+_ABSURD_S = 10**9
+_STATUS: Mapping[str, tuple[int, str, str, str | None]] = {
+    "http_500": (500, "The server had an error.", "server_error", None),
+    "http_429": (429, "Too many requests.", "requests", "rate_limit_exceeded"),
+    "overload_503": (503, "The engine is overloaded.", "server_error", "overloaded"),
+    "http_401": (401, "The API key provided is not correct.", "invalid_request_error", "invalid_api_key"),
+    "http_403": (403, "The key may not use this model.", "invalid_request_error", "permission_denied"),
+    "http_404": (404, "The model does not exist.", "invalid_request_error", "model_not_found"),
+    "http_408": (408, "The request timed out.", "server_error", "timeout"),
+    "http_529": (529, "The service is overloaded.", "overloaded_error", "overloaded"),
+}
 
 
-def draw(seed: int, *parts: str | bytes | int) -> random.Random:
-    """A generator that depends on the seed and the parts alone, in this process and in any other."""
-    state = hashlib.blake2b(digest_size=16)
-    for part in (seed, *parts):
-        raw = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
-        state.update(len(raw).to_bytes(4, "big") + raw)
-    return random.Random(int.from_bytes(state.digest(), "big"))  # noqa: S311 - repeatable on purpose
-
-
-class Repeats:
-    """Counts how often each body was seen, so that a retry may fare better than the first try."""
-
-    def __init__(self) -> None:
-        self._seen: OrderedDict[bytes, int] = OrderedDict()
-
-    def count(self, body: bytes) -> int:
-        """0 for the first time this body is seen, 1 for the second..."""
-        key = hashlib.blake2b(body, digest_size=16).digest()
-        number = self._seen.pop(key, -1) + 1
-        self._seen[key] = number
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        return number
-
-
-def fault(profile: Profile, rng: random.Random) -> str | None:
-    """The fault of one request, a name of ``profile.RATES``, or None; takes exactly one number from ``rng``."""
-    at, level = rng.random(), 0.0
-    for name, share in profile.rates().items():
-        level += share
-        if at < level:
-            return name
-    return None
-
-
-def offsets_ns(profile: Profile, tokens: int, rng: random.Random) -> list[int]:
-    """When each token is due, in ns after the request was read; rising, ``tokens`` long."""
-    ttft, itl, sigma = profile.ttft_ms * 1e6, profile.itl_ms * 1e6, profile.jitter
-    if not sigma:
-        return [round(ttft + k * itl) for k in range(tokens)]
-    due, at = [], ttft * rng.lognormvariate(0, sigma)
-    for _ in range(tokens):
-        due.append(round(at))
-        at += itl * rng.lognormvariate(0, sigma)
-    return due
+def refusal_of(fate: str | None, retry_after_s: float | None, date_of: str) -> Refusal | None:
+    """The error response of a fault; None: it is none of those. ``date_of``: the HTTP date of its Retry-After."""
+    status = _STATUS.get("http_429" if fate and fate.startswith("http_429") else fate or "")
+    if status is None:
+        return None
+    code, message, kind, word = status
+    after = "" if retry_after_s is None or code not in (429, 503, 529) else f"{retry_after_s:g}"
+    after = {"http_429_date": date_of, "http_429_absurd": str(_ABSURD_S), "http_429_bare": ""}.get(fate or "", after)
+    return Refusal(code, message, kind=kind, code=word, headers={"retry-after": after} if after else {})

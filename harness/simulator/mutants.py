@@ -1,7 +1,8 @@
 """Named deviations from the documented protocol: each breaks one thing, so that a probe of it has something to find.
 
 A profile holds any number of them (``--set mutants=ignore_stop,no_done``). Without one the server is a correct
-reference. Deviations here are constant; faults that come and go are the rates of ``harness.simulator.profile``.
+reference. Named there they are constant; as a share (``--set no_done=0.1``) each is a fault of single requests, beside
+those of ``harness.simulator.faults``, which no answer lives through.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "no_created": "the field created is missing",
         "no_id": "the field id is missing",
         "other_model": "the response names another model",
+        "other_fingerprint": "the response has another system_fingerprint",
         "finish_stop": "finish_reason is stop where it should be length",
         "finish_null": "finish_reason is null at the end",
         "finish_odd": "finish_reason is a word outside the documented set",
@@ -79,6 +81,22 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "no_last_blank": "the empty line behind the last event is missing",
         "wrong_type": "the stream is declared as application/json",
         "error_as_stream": "an invalid request for a stream gets status 200 and an error event",
+        "sse_cr": "lines of the stream end with CR",
+        "sse_crlf": "lines of the stream end with CR LF",
+        "sse_crlf_split": "lines end with CR LF, and every write between the two",
+        "sse_comments": "comment lines stand before every event",
+        "sse_event_fields": "every event has the fields event, id and retry",
+        "sliced": "every event comes in two writes, cut inside a character where it has one beyond ASCII",
+        # bytes
+        "gzip_unasked": "bodies and streams are compressed although nobody asked",
+        "lying_encoding": "content-encoding says gzip, and it is not",
+        "blank_lines": "blank lines stand before a body that is not streamed",
+        "bad_utf8": "text holds bytes that are no UTF-8",
+        "lone_surrogate": "text holds half of a surrogate pair",
+        "nul": "text holds the sign NUL",
+        "ansi": "text holds the control sequences of a terminal",
+        "bidi": "text holds signs that turn the direction of writing",
+        "line_separators": "text holds U+0085, U+2028 and U+2029 as they are",
         # tool calls
         "tool_arguments_object": "arguments are an object, not a string",
         "tool_arguments_broken": "arguments lack their last brace",

@@ -36,10 +36,22 @@ class Bucket:
         return [
             (f"x-ratelimit-limit-{unit}", str(self.limit)),
             (f"x-ratelimit-remaining-{unit}", str(math.floor(self._level))),
-            (f"x-ratelimit-reset-{unit}", f"{full:.3f}s" if full >= 1 else f"{full * 1000:.0f}ms"),
+            (f"x-ratelimit-reset-{unit}", duration(full)),
         ]
 
     def _fill(self, now_ns: int) -> None:
-        gained = (now_ns - self._at_ns) * 1e-9 * self.limit / 60
+        # A pipelined request may have been read before one that was answered already.
+        gained = max(0, now_ns - self._at_ns) * 1e-9 * self.limit / 60
         self._level = min(float(self.limit), self._level + gained) if self._at_ns else self._level
-        self._at_ns = now_ns
+        self._at_ns = max(self._at_ns, now_ns)
+
+
+def duration(seconds: float) -> str:
+    """A time as these headers give it: ``6m0s``, ``1.5s``, ``20ms``.
+
+    Source: OpenAI, "Rate limits", the table of headers.
+    """
+    if seconds < 1:
+        return f"{math.ceil(seconds * 1000)}ms"
+    minutes, rest = divmod(math.ceil(seconds * 1000) / 1000, 60)
+    return f"{minutes:.0f}m{rest:g}s" if minutes else f"{rest:g}s"

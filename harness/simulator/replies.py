@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
+from harness.simulator.batch import Seat
+from harness.simulator.events import Answer, Framing, spoilt
 from harness.simulator.refusal import Refusal
 from harness.simulator.shapes import dumps
-from harness.simulator.stream import Send
+from harness.simulator.speech import Piece
+from harness.simulator.stream import ENGINE_DIED, Send, streamed, whole
+from harness.simulator.turn import Turn
 from harness.types import JsonObject
 
 JSON = "application/json"
 EVENTS = "text/event-stream; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Sign in to go on</h1></body></html>"
+"""What a proxy answers in the place of an endpoint."""
+_KNOWN = frozenset(HTTPStatus)
+_LIE = 1_000_000
+"""Bytes that a lying content-length adds."""
 
 
 @dataclass(slots=True)
@@ -21,16 +32,65 @@ class Reply:
 
     sends: Iterator[Send]
     status: int
-    close: bool = False
-    """Whether the connection ends with it."""
     record: JsonObject = field(default_factory=dict)
     """What the log tells of it beside the times."""
+    close: bool = False
+    """Whether the connection ends with it."""
+    seat: Seat | None = None
+    """Its place in the batch; None: it needs none."""
 
 
 def head(status: int, headers: Iterable[tuple[str, str]]) -> bytes:
     """Status line and headers with the empty line behind them."""
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in headers)]
+    phrase = HTTPStatus(status).phrase if status in _KNOWN else "Overloaded"
+    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {value}" for name, value in headers)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+def of_answer(turn: Turn, built: Answer, usual: Sequence[tuple[str, str]], *, stream: bool) -> Reply:
+    """The reply with an answer, or with what a fault puts in its place; ``usual``: headers of every response."""
+    if turn.fate == "html_200":
+        # When the answer would have begun.
+        headers = [("content-type", HTML), ("content-length", str(len(PAGE))), *usual]
+        sends = whole(replace(built, steps=0), head(200, headers), PAGE)
+    else:
+        sends = _streamed(turn, built, usual) if stream else _whole(turn, built, usual)
+    return Reply(sends, 200, {"request_id": turn.name}, turn.closes, built.seat)
+
+
+def _streamed(turn: Turn, built: Answer, usual: Sequence[tuple[str, str]]) -> Iterator[Send]:
+    lies = turn.fate == "lying_length"
+    headers = [
+        ("content-type", JSON if "wrong_type" in turn.mutants else EVENTS),
+        ("cache-control", "no-cache"),
+        ("content-length", str(_LIE)) if lies else ("transfer-encoding", "chunked"),
+        *_encoded(turn),
+        *usual,
+    ]
+    return streamed(built, head(200, headers), Framing(turn.mutants, chunked=not lies))
+
+
+def _whole(turn: Turn, built: Answer, usual: Sequence[tuple[str, str]]) -> Iterator[Send]:
+    choices = built.choices
+    if turn.fate == "giant_line":
+        choices = (replace(choices[0], pieces=(Piece("x" * turn.profile.giant_bytes),)), *choices[1:])
+    body = spoilt(dumps(built.shape.whole(choices, built.usage)), turn.mutants)
+    if turn.fate == "malformed":
+        body = body[: len(body) * 2 // 3]
+    elif turn.fate == "inband_error":
+        body = dumps({"error": ENGINE_DIED})
+    if "blank_lines" in turn.mutants:
+        body = b"\n\n" + body
+    if "gzip_unasked" in turn.mutants:
+        body = gzip.compress(body, mtime=0)
+    told = len(body) + _LIE if turn.fate == "lying_length" else len(body)
+    size = ("transfer-encoding", "chunked") if turn.fate == "endless" else ("content-length", str(told))
+    return whole(built, head(200, [("content-type", JSON), size, *_encoded(turn), *usual]), body)
+
+
+def _encoded(turn: Turn) -> list[tuple[str, str]]:
+    """The header that names a compression, rightly or not."""
+    return [("content-encoding", "gzip")] if turn.mutants & {"gzip_unasked", "lying_encoding"} else []
 
 
 def error(refusal: Refusal, mutants: frozenset[str]) -> tuple[int, str, bytes]:

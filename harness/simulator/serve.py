@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import os
@@ -10,9 +11,10 @@ import signal
 import socket
 import ssl
 import sys
+import time
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import catalog
@@ -28,6 +30,8 @@ from harness.wire.alarm import Alarm
 
 KEY_ENV = "HARNESS_SIM_KEY"
 _BACKLOG = 1024
+_COLLECT_EVERY = 20_000
+"""Objects made before the youngest are looked through: a pause is a late token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,10 @@ def serve(profile: Profile, listen: Listen, ready: Callable[[JsonObject], None])
     service = Service(profile, _book(profile), seed=listen.seed, key=_key(profile))
     tls = _tls(listen)
     listener = _listener(listen)
-    # What is loaded by now stays: the collector need not look at it while tokens are due.
+    # What is loaded by now stays: the collector need not look at it while tokens are due, and rarely at the rest.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY, 50, 100)
     with listener:
         loop.run(_serve(service, listen, listener, tls, ready))
 
@@ -76,30 +81,67 @@ async def _serve(
     if listen.watch_stdin:
         running.add_reader(sys.stdin.fileno(), _watch, stop)
     alarm, log = Alarm(running), TimingLog(listen.log)
-    open_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
-    accepted = 0
-
-    def connected() -> Connection:
-        nonlocal accepted
-        accepted += 1
-        connection = Connection(service, alarm, log, log_chunks=listen.log_chunks, number=accepted)
-        open_connections.add(connection)
-        return connection
-
-    server = await running.create_server(connected, sock=listener, ssl=tls, backlog=_BACKLOG)
+    door = _Door(service, alarm, log, tls, log_chunks=listen.log_chunks)
+    await door.open(listener)
+    port = listener.getsockname()[1]
     address = f"[{listen.host}]" if ":" in listen.host else listen.host
-    base_url = f"{'https' if tls else 'http'}://{address}:{listener.getsockname()[1]}/v1"
+    base_url = f"{'https' if tls else 'http'}://{address}:{port}/v1"
     told: JsonObject = {"base_url": base_url, "profile": service.profile.name, "pid": os.getpid()}
     log.add({"type": "start", **told, "seed": listen.seed, "mutants": sorted(service.mutants)})
     ready(told)
+    profile = service.profile
+    if profile.down_after_s is not None and not await _set(stop, profile.down_after_s):
+        door.shut(reset=True)
+        log.add({"type": "down", "at_ns": time.perf_counter_ns()})
+        if profile.down_for_s is not None and not await _set(stop, profile.down_for_s):
+            await door.open(_listener(replace(listen, port=port)))
+            log.add({"type": "up", "at_ns": time.perf_counter_ns()})
     await stop.wait()
-    server.close()
-    for connection in list(open_connections):
-        connection.shut()
+    door.shut()
     # One turn of the loop, in which the transports close their sockets.
     await asyncio.sleep(0)
     alarm.close()
     log.close()
+
+
+class _Door:
+    """Where connections come in, while it is open."""
+
+    def __init__(
+        self, service: Service, alarm: Alarm, log: TimingLog, tls: ssl.SSLContext | None, *, log_chunks: bool
+    ) -> None:
+        self._service, self._alarm, self._log, self._tls, self._log_chunks = service, alarm, log, tls, log_chunks
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._accepted = 0
+        self._server: asyncio.AbstractServer | None = None
+
+    async def open(self, listener: socket.socket) -> None:
+        """Take connections of a listening socket, which closes with the door."""
+        running = asyncio.get_running_loop()
+        self._server = await running.create_server(self._connected, sock=listener, ssl=self._tls, backlog=_BACKLOG)
+
+    def shut(self, *, reset: bool = False) -> None:
+        """Take no more connections, and end those that are open."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        for connection in list(self._connections):
+            connection.shut(reset=reset)
+
+    def _connected(self) -> Connection:
+        self._accepted += 1
+        connection = Connection(
+            self._service, self._alarm, self._log, log_chunks=self._log_chunks, number=self._accepted
+        )
+        self._connections.add(connection)
+        return connection
+
+
+async def _set(stop: asyncio.Event, within_s: float) -> bool:
+    """Whether the end was asked for in that time."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), within_s)
+    return stop.is_set()
 
 
 def _book(profile: Profile) -> book.Book:

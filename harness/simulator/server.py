@@ -10,14 +10,16 @@ import struct
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import cast
 
 import httptools
 
 from harness.simulator.log import TimingLog
 from harness.simulator.replies import Reply
-from harness.simulator.service import Incoming, Service
+from harness.simulator.service import Service
 from harness.simulator.stream import Send
+from harness.simulator.turn import Incoming
 from harness.wire.alarm import Alarm
 
 LARGEST_BODY = 16 * 2**20
@@ -26,6 +28,10 @@ _OUR_FAULT = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnec
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MARKS = {"head": "headers_ns", "role": "role_ns", "end": "end_ns", "body": "end_ns"}
 """Which time of the log each kind of write is; that of a whole body is the end alone."""
+_WAITING = frozenset({"token", "slot"})
+_ENDS = frozenset({"close", "abort"})
+_HELD_BYTES = 4 * 2**20
+"""What may wait for a client that does not read, before its stream waits as well."""
 
 
 class Connection(asyncio.Protocol):
@@ -34,7 +40,9 @@ class Connection(asyncio.Protocol):
     def __init__(self, service: Service, alarm: Alarm, log: TimingLog, *, log_chunks: bool, number: int) -> None:
         self.service, self.alarm, self.log = service, alarm, log
         self.log_chunks, self.number = log_chunks, number
-        self.closed = False
+        self.closed = self.paused = False
+        self.resumed: Callable[[], None] | None = None
+        """What waits for the client to read."""
         self.accept_ns = 0
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Incoming] = deque()
@@ -55,6 +63,7 @@ class Connection(asyncio.Protocol):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # Without TLS the kernel is handed every write at once: transports gather writes until the loop's next turn,
         # which would put the stamp taken before a write far away from the write itself.
+        self._transport.set_write_buffer_limits(high=_HELD_BYTES)
         self._fd = -1 if transport.get_extra_info("sslcontext") else self._socket.fileno()
 
     def data_received(self, data: bytes) -> None:
@@ -69,6 +78,17 @@ class Connection(asyncio.Protocol):
             if self._transfer is None and not self.closed:
                 self._transport.write(_BAD_REQUEST)
             self.end()
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self.paused = False
+        if self.resumed is not None:
+            self.alarm.at(0, self.resumed)
+            self.resumed = None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """The client is gone."""
@@ -158,11 +178,12 @@ class Connection(asyncio.Protocol):
             # Not at once: a thousand pipelined requests would be as many calls inside one another.
             asyncio.get_running_loop().call_soon(self._serve)
 
-    def shut(self) -> None:
+    def shut(self, *, reset: bool = False) -> None:
         """The server ends: give up what is under way."""
+        self.closed = True
         if self._transfer is not None:
             self._transfer.abandon()
-        self.end()
+        self.end(reset=reset)
 
     def _serve(self) -> None:
         if self._transfer is not None or not self._waiting:
@@ -193,15 +214,19 @@ class Transfer:
 
     def __init__(self, connection: Connection, reply: Reply, start_ns: int) -> None:
         self._connection, self._reply, self._start_ns = connection, reply, start_ns
+        self._sends, self._seat, self._meter = reply.sends, reply.seat, connection.service.meter
         self._marks: dict[str, int] = {}
         self._chunks: list[int] = []
+        self._chunk_tokens: list[int] = []
         self._sent = 0
         self._logged = False
         self._next: Send | None = None
+        self._first_ns = self._last_ns = 0
+        """When the engine had its first token and its last one so far; 0: none yet."""
 
     def start(self) -> None:
         """Write what is due at once and wait for the rest."""
-        self._next = next(self._reply.sends, None)
+        self._next = next(self._sends, None)
         self._wait()
 
     def abandon(self) -> None:
@@ -210,48 +235,95 @@ class Transfer:
 
     def _step(self) -> None:
         connection = self._connection
-        while self._next is not None and not connection.closed:
-            send = self._next
+        if connection.paused:
+            connection.resumed = self._step
+            return
+        send = self._next
+        while send is not None and not connection.closed:
             self._write(send)
-            self._next = next(self._reply.sends, None)
+            self._next = following = next(self._sends, None)
             # A token always waits for its turn among the streams, even when it is already due.
-            if self._next is not None and (self._next.kind == "token" or self._next.due_ns > send.due_ns):
+            if following is not None and (following.kind in _WAITING or following.due_ns > send.due_ns):
                 break
+            send = following
         self._wait()
 
     def _wait(self) -> None:
-        if self._next is None:
+        send = self._next
+        if send is not None and send.kind == "slot" and not self._connection.closed:
+            if self._seat is not None and self._seat.granted_ns is None:
+                self._seat.wake = self._granted
+                return
+            send = self._next = next(self._sends, None)
+        if send is None:
             self._log(aborted=False)
             self._connection.finished(self._reply)
         elif self._connection.closed:
             self._log(aborted=True)
-        elif self._next.due_ns <= 0 and self._next.kind != "token":
+        elif send.due_ns <= 0 and send.kind != "token":
             self._step()
         else:
-            self._connection.alarm.at(self._start_ns + self._next.due_ns, self._step)
+            self._connection.alarm.at(self._start_ns + send.due_ns, self._step)
+
+    def _granted(self) -> None:
+        # In a turn of its own: the one who leaves is in the middle of a write.
+        self._connection.alarm.at(self._start_ns, self._wait)
 
     def _write(self, send: Send) -> None:
-        if send.kind in {"close", "abort"}:
+        kind = send.kind
+        if kind == "token":
+            stamp = self._connection.write(send.data)
+            if not self._sent:
+                self._marks["first_ns"] = stamp
+            self._marks["last_ns"] = stamp
+            self._sent += send.tokens
+            self._connection.log.late(stamp - self._start_ns - send.due_ns)
+            if self._connection.log_chunks:
+                self._chunks.append(stamp)
+                self._chunk_tokens.append(send.tokens)
+        elif kind == "tick":
+            stamp = self._start_ns + send.due_ns
+        elif kind in _ENDS:
             self._marks["end_ns"] = time.perf_counter_ns()
-            self._connection.end(reset=send.kind == "abort")
+            self._connection.end(reset=kind == "abort")
             return
-        stamp = self._connection.write(send.data)
-        if send.kind != "token":
-            self._marks[_MARKS[send.kind]] = stamp
+        else:
+            stamp = self._connection.write(send.data)
+            self._marks[_MARKS[kind]] = stamp
+        if send.tokens:
+            self._count(stamp, send.tokens)
+
+    def _count(self, at_ns: int, tokens: int) -> None:
+        """What the engine's own metrics make of some tokens."""
+        meter, seat = self._meter, self._seat
+        if seat is None:
             return
-        self._marks.setdefault("first_ns", stamp)
-        self._marks["last_ns"] = stamp
-        self._sent += send.tokens
-        self._connection.log.late(stamp - self._start_ns - send.due_ns)
-        if self._connection.log_chunks:
-            self._chunks.append(stamp)
+        if self._first_ns:
+            meter.gap.observe((at_ns - self._last_ns) * 1e-9 / tokens, tokens)
+        else:
+            self._first_ns = at_ns
+            meter.prompt_tokens += seat.prompt
+            meter.first.observe((at_ns - self._start_ns) * 1e-9)
+            if tokens > 1:
+                meter.gap.observe(0.0, tokens - 1)
+        self._last_ns = at_ns
+        seat.produced += tokens
+        meter.output_tokens += tokens
 
     def _log(self, *, aborted: bool) -> None:
         if self._logged:
             return
         self._logged = True
+        granted = None
+        if (seat := self._seat) is not None:
+            granted, seat.wake = seat.granted_ns, None
+            seat.leave(time.perf_counter_ns())
+            if granted is not None and self._first_ns:
+                self._meter.finished(self._start_ns, granted, self._first_ns, self._last_ns, seat.produced)
         marks = {name: self._marks.get(name) for name in ("headers_ns", "role_ns", "first_ns", "last_ns", "end_ns")}
         line = {"type": "request", **self._reply.record, "status": self._reply.status, "sent": self._sent}
-        times = {"accept_ns": self._connection.accept_ns, "read_ns": self._start_ns, **marks}
-        chunks = {"chunks_ns": self._chunks} if self._connection.log_chunks else {}
-        self._connection.log.add({**line, "aborted": aborted, **times, **chunks})
+        times = {"accept_ns": self._connection.accept_ns, "read_ns": self._start_ns, "granted_ns": granted, **marks}
+        chunks = {"chunks_ns": self._chunks, "chunks_tokens": self._chunk_tokens}
+        self._connection.log.add(
+            {**line, "aborted": aborted, **times, **(chunks if self._connection.log_chunks else {})}
+        )

@@ -6,45 +6,41 @@ import hmac
 import math
 import secrets
 import time
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Literal
 from urllib.parse import unquote
 
+from harness.errors import UsageError
 from harness.simulator import asked as asking
-from harness.simulator import replies
+from harness.simulator import metrics, replies
 from harness.simulator.answers import Said, answer
 from harness.simulator.asked import Asked
+from harness.simulator.batch import Batch, Seat, live_ns, offsets_ns
 from harness.simulator.book import Book
-from harness.simulator.faults import Repeats, draw, fault, offsets_ns
+from harness.simulator.chance import Repeats, draw, fate
+from harness.simulator.events import Answer
+from harness.simulator.faults import FAULTS, refusal_of
 from harness.simulator.messages import text_of
+from harness.simulator.prefix import PrefixCache
 from harness.simulator.profile import Profile
 from harness.simulator.ratelimit import Bucket
 from harness.simulator.refusal import Refusal
 from harness.simulator.replies import EVENTS, JSON, Reply
+from harness.simulator.settings import for_request
 from harness.simulator.shapes import Shape, dumps
 from harness.simulator.speech import Choice, prompt_tokens, spoken, usage
-from harness.simulator.stream import Answer, Send, streamed, whole
+from harness.simulator.stream import Send
+from harness.simulator.turn import Incoming, Turn
 from harness.types import JsonObject
 
 _SURFACES: dict[str, Literal["chat", "text"]] = {"/v1/chat/completions": "chat", "/v1/completions": "text"}
 _BORN = 1_767_225_600
 """When the simulated models say they were created: 2026-01-01."""
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One request off the wire."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    """Names in lower case."""
-    body: bytes
-    read_ns: int
-    """When its last byte had been read."""
-    keep_alive: bool = True
-    too_large: bool = False
+_OVERRIDES = 1_000
+"""Different x-sim headers whose profiles are kept."""
 
 
 class Service:
@@ -54,55 +50,67 @@ class Service:
         """``key``: the one that is accepted; None: any, or none."""
         self.profile = profile
         self.mutants = frozenset(profile.mutants)
+        self.batch = Batch(profile.batch, profile.queue_limit)
+        self.meter = metrics.Meter()
         self._book = book
         self._seed = seed
         self._key = key
         self._requests = Bucket(profile.requests_per_minute)
         self._tokens = Bucket(profile.tokens_per_minute)
+        self._prefixes = PrefixCache(profile.kv_tokens) if profile.prefix_cache else None
         self._repeats = Repeats()
+        self._overrides: dict[str, Profile] = {}
         self._last_prompt = ""
+        self._mutants_from_ns = time.perf_counter_ns() + round(profile.mutants_after_s * 1e9)
 
     def reply(self, incoming: Incoming) -> Reply:
         """How to answer; never raises for what a client did."""
-        name = f"req_{secrets.token_hex(12)}"
+        late = bool(self.profile.mutants_after_s) and incoming.read_ns < self._mutants_from_ns
+        turn = Turn(incoming, f"req_{secrets.token_hex(12)}", self.profile, frozenset[str]() if late else self.mutants)
         path = incoming.path.partition("?")[0]
         try:
             if path in _SURFACES and incoming.method == "POST":
-                return self._complete(incoming, _SURFACES[path], name)
-            return self._json(incoming, name, 200, dumps(self._look_up(incoming, path)))
+                return self._complete(turn, _SURFACES[path])
+            if path == "/metrics" and incoming.method == "GET" and self.profile.metrics:
+                page = self.meter.text(self.profile.models[0], self.batch, self.profile.kv_tokens)
+                return self._json(turn, 200, page, metrics.CONTENT_TYPE)
+            return self._json(turn, 200, dumps(self._look_up(turn, path)))
         except Refusal as refusal:
-            return self._refused(incoming, name, refusal)
+            return self._refused(turn, refusal)
 
     # --- routes ------------------------------------------------------------------------------------------
 
-    def _look_up(self, incoming: Incoming, path: str) -> JsonObject:
+    def _look_up(self, turn: Turn, path: str) -> JsonObject:
         """What a GET gives."""
+        method = turn.incoming.method
         if path in _SURFACES:
-            raise _wrong_method(incoming.method, "POST")
-        found = self._found(incoming, path)
+            raise _wrong_method(method, "POST")
+        found = self._found(turn, path)
         if found is None:
-            raise Refusal(404, f"Unknown request URL: {incoming.method} {path}.", code="unknown_url")
-        if incoming.method != "GET" and "path_200" not in self.mutants:
-            raise _wrong_method(incoming.method, "GET")
+            raise Refusal(404, f"Unknown request URL: {method} {path}.", code="unknown_url")
+        if method != "GET" and "path_200" not in turn.mutants:
+            raise _wrong_method(method, "GET")
         return found
 
-    def _found(self, incoming: Incoming, path: str) -> JsonObject | None:
+    def _found(self, turn: Turn, path: str) -> JsonObject | None:
         """What a path holds; None: nothing."""
         if path == "/health":
             return {"status": "ok"}
-        if (path == "/v1/models" or path.startswith("/v1/models/")) and "models_404" not in self.mutants:
-            self._check_key(incoming)
-            return self._models() if path == "/v1/models" else self._model(unquote(path.removeprefix("/v1/models/")))
-        return {"status": "ok"} if "path_200" in self.mutants else None
+        if (path == "/v1/models" or path.startswith("/v1/models/")) and "models_404" not in turn.mutants:
+            self._check_key(turn)
+            if path == "/v1/models":
+                return self._models(turn)
+            return self._model(turn, unquote(path.removeprefix("/v1/models/")))
+        return {"status": "ok"} if "path_200" in turn.mutants else None
 
-    def _models(self) -> JsonObject:
-        names = [] if "models_empty" in self.mutants else list(self.profile.models)
-        names *= 2 if "models_twice" in self.mutants else 1
-        return {"object": "list", "data": [self._model(name) for name in names]}
+    def _models(self, turn: Turn) -> JsonObject:
+        names = [] if "models_empty" in turn.mutants else list(self.profile.models)
+        names *= 2 if "models_twice" in turn.mutants else 1
+        return {"object": "list", "data": [self._model(turn, name) for name in names]}
 
-    def _model(self, name: str) -> JsonObject:
-        self._check_model(name)
-        if "models_bare" in self.mutants:
+    def _model(self, turn: Turn, name: str) -> JsonObject:
+        self._check_model(turn, name)
+        if "models_bare" in turn.mutants:
             return {"id": name, "object": "model"}
         model: JsonObject = {"id": name, "object": "model", "created": _BORN, "owned_by": self.profile.name}
         if self.profile.input_usd_per_mtok is not None:
@@ -112,179 +120,210 @@ class Service:
             }
         return model
 
-    def _complete(self, incoming: Incoming, surface: Literal["chat", "text"], name: str) -> Reply:
-        self._check_key(incoming)
-        self._admit(self._requests, 1, incoming.read_ns, "requests")
-        _check_body(incoming)
-        body = asking.parse_json(incoming.body)
+    def _complete(self, turn: Turn, surface: Literal["chat", "text"]) -> Reply:
+        self._check_key(turn)
+        self._admit(self._requests, 1, turn, "requests")
+        _check_body(turn.incoming)
+        body = asking.parse_json(turn.incoming.body)
+        self._override(turn, body.pop("sim", None))
+        self._befall(turn)
         try:
-            asked = asking.read(body, surface, self.mutants)
-            self._check_model(asked.model)
+            asked = asking.read(body, surface, turn.mutants)
+            self._check_model(turn, asked.model)
             prompt = prompt_tokens(asked)
             if prompt > self.profile.context_tokens:
                 what = f"This model reads at most {self.profile.context_tokens} tokens, your prompt has {prompt}."
                 raise Refusal(400, what, param="messages", code="context_length_exceeded")
         except Refusal as refusal:
-            if body.get("stream") is True and "error_as_stream" in self.mutants:
-                return self._refused_as_stream(incoming, name, refusal)
+            if body.get("stream") is True and "error_as_stream" in turn.mutants:
+                return self._refused_as_stream(turn, refusal)
             raise
-        self._admit(self._tokens, prompt + (asked.cap or self.profile.tokens), incoming.read_ns, "tokens")
-        return self._answer(incoming, name, asked, prompt)
+        self._admit(self._tokens, prompt + (asked.cap or turn.profile.tokens), turn, "tokens")
+        if refusal_ := self._fated(turn):
+            return self._refused(turn, refusal_)
+        if self.batch.full:
+            raise Refusal(
+                self.profile.queue_full_status,
+                "The queue is full.",
+                kind="server_error",
+                code="overloaded",
+                headers=_after(self.profile.retry_after_s),
+            )
+        return self._answer(turn, asked, prompt)
+
+    def _override(self, turn: Turn, inside: object) -> None:
+        """Take over what the request changes for itself."""
+        header = turn.incoming.headers.get("x-sim")
+        if not self.profile.per_request or (header is None and inside is None):
+            return
+        try:
+            key = f"{header}\0{inside!r}"
+            profile = self._overrides.get(key) or for_request(self.profile, header, inside)
+        except (UsageError, RecursionError) as error:
+            raise Refusal(400, f"{error}", param="sim", code="invalid_value") from None
+        if len(self._overrides) < _OVERRIDES:
+            self._overrides[key] = profile
+        turn.profile = profile
+        if profile.mutants != self.profile.mutants:
+            turn.mutants = frozenset(profile.mutants)
+
+    def _befall(self, turn: Turn) -> None:
+        """Draw what befalls the request."""
+        turn.repeat = self._repeats.count(turn.incoming.body)
+        turn.rng = draw(self._seed, "fate", self.profile.name, turn.incoming.body, turn.repeat)
+        drawn = fate(turn.profile.faults, turn.rng)
+        if drawn in FAULTS:
+            turn.fate = drawn
+        elif drawn is not None:
+            turn.mutants |= {drawn}
+
+    def _fated(self, turn: Turn) -> Refusal | None:
+        if turn.fate is None:
+            return None
+        later = datetime.now(UTC) + timedelta(seconds=min(turn.profile.retry_after_s or 0.0, 86_400))
+        return refusal_of(turn.fate, turn.profile.retry_after_s, format_datetime(later, usegmt=True))
 
     # --- answers -----------------------------------------------------------------------------------------
 
-    def _answer(self, incoming: Incoming, name: str, asked: Asked, prompt: int) -> Reply:
-        repeat = self._repeats.count(incoming.body)
-        rng = draw(self._seed, "fate", self.profile.name, incoming.body, repeat)
-        fate = fault(self.profile, rng)
-        if refusal := self._fated(fate):
-            return self._refused(incoming, name, refusal, fault=fate)
-        choices = self._choices(asked, repeat, empty=fate == "empty")
+    def _answer(self, turn: Turn, asked: Asked, prompt: int) -> Reply:
+        assert turn.rng is not None
+        choices = self._choices(turn, asked)
         steps = max(len(choice.pieces) for choice in choices)
+        cached = self._cached(asked, prompt)
+        seat = self.batch.enter(turn.incoming.read_ns, prompt)
         prefix = "chatcmpl" if asked.surface == "chat" else "cmpl"
-        own = "same" if "same_id" in self.mutants else secrets.token_hex(12)
-        built = Answer(
-            shape=Shape(
-                asked.surface,
-                asked.model,
-                int(datetime.now(UTC).timestamp()),
-                self.mutants,
-                f"{prefix}-{own}",
-                asked.logprobs,
-            ),
-            choices=tuple(choices),
-            usage=usage(prompt, choices, self.mutants),
-            include_usage=asked.include_usage,
-            due_ns=tuple(offsets_ns(self.profile, steps, rng)),
-            profile=self.profile,
-            fault=fate,
-            rng=rng,
+        own = "same" if "same_id" in turn.mutants else secrets.token_hex(12)
+        shape = Shape(
+            asked.surface,
+            asked.model,
+            int(datetime.now(UTC).timestamp()),
+            turn.mutants,
+            f"{prefix}-{own}",
+            asked.logprobs,
         )
-        stream = asked.stream and "no_stream" not in self.mutants
-        record = {
-            "id": built.shape.id,
+        built = Answer(
+            shape=shape,
+            choices=tuple(choices),
+            usage=usage(prompt, cached, choices, turn.mutants),
+            include_usage=asked.include_usage,
+            steps=steps,
+            dues=self._dues(turn, seat, steps, prompt - cached),
+            profile=turn.profile,
+            fault=turn.fate,
+            rng=turn.rng,
+            seat=seat,
+        )
+        stream = asked.stream and "no_stream" not in turn.mutants
+        reply = replies.of_answer(turn, built, self._headers(turn), stream=stream)
+        reply.seat = seat
+        reply.record |= {
+            "id": shape.id,
             "model": asked.model,
             "stream": stream,
             "tokens": sum(len(choice.pieces) for choice in choices),
-            "fault": fate,
-            "repeat": repeat,
+            "prompt_tokens": prompt,
+            "cached_tokens": cached,
+            "fault": turn.befallen,
+            "repeat": turn.repeat,
         }
-        return self._streamed(incoming, name, built, record) if stream else self._whole(incoming, name, built, record)
+        return reply
 
-    def _choices(self, asked: Asked, repeat: int, *, empty: bool) -> list[Choice]:
+    def _dues(self, turn: Turn, seat: Seat, steps: int, fresh: int) -> Callable[[], Iterator[int]]:
+        """When tokens are due; ``fresh``: prompt tokens that need prefill."""
+        profile, rng = turn.profile, turn.rng
+        assert rng is not None
+        prefill = profile.prefill_ms_per_ktok * 1e3 * fresh
+        if self.profile.live:
+            return lambda: live_ns(profile, seat, rng, prefill)
+        fixed = offsets_ns(profile, max(1, steps), rng, prefill)
+        return lambda: iter(fixed)
+
+    def _cached(self, asked: Asked, prompt: int) -> int:
+        """Prompt tokens that the prefix cache holds."""
+        if self._prefixes is None:
+            return 0
+        cached = self._prefixes.known(asked, prompt)
+        self.meter.prefix_queries += prompt
+        self.meter.prefix_hits += cached
+        return cached
+
+    def _choices(self, turn: Turn, asked: Asked) -> list[Choice]:
         prompts = asked.messages if asked.surface == "text" else ()
         variants = [replace(asked, messages=(prompt,)) for prompt in prompts] or [asked]
         choices: list[Choice] = []
         for variant in variants:
             for number in range(asked.n):
-                said = answer(variant, self.profile, self._book, self._seed, (number, repeat))
-                if "leak_neighbour" in self.mutants:
+                said = answer(variant, turn.profile, self._book, self._seed, (number, turn.repeat))
+                if "leak_neighbour" in turn.mutants:
                     said = Said(f"{said.text} {self._last_prompt}", said.calls)
-                said = Said("") if empty else said
-                choices.append(spoken(said, variant, self.mutants, len(choices)))
+                said = Said("") if turn.fate == "empty" else said
+                choices.append(spoken(said, variant, turn.mutants, len(choices)))
         self._last_prompt = text_of(asked.messages[-1]) if asked.messages else ""
         return choices
 
-    def _streamed(self, incoming: Incoming, name: str, built: Answer, record: JsonObject) -> Reply:
-        kind = JSON if "wrong_type" in self.mutants else EVENTS
-        headers = [("content-type", kind), ("cache-control", "no-cache"), ("transfer-encoding", "chunked")]
-        start = replies.head(200, headers + self._headers(incoming, name))
-        return Reply(streamed(built, start), 200, self._closes(incoming), {"request_id": name, **record})
-
-    def _whole(self, incoming: Incoming, name: str, built: Answer, record: JsonObject) -> Reply:
-        body = dumps(built.shape.whole(built.choices, built.usage))
-        if built.fault == "malformed":
-            body = body[: len(body) * 2 // 3]
-        elif built.fault == "inband_error":
-            failed = {"message": "The engine died.", "type": "server_error", "param": None, "code": "engine_error"}
-            body = dumps({"error": failed})
-        headers = [("content-type", JSON), ("content-length", str(len(body))), *self._headers(incoming, name)]
-        sends = whole(built, replies.head(200, headers), body)
-        return Reply(sends, 200, self._closes(incoming), {"request_id": name, **record})
-
-    def _fated(self, fate: str | None) -> Refusal | None:
-        """The error response of a drawn fault; None: it is none of those."""
-        after = self.profile.retry_after_s
-        headers = {} if after is None else {"retry-after": f"{after:g}"}
-        match fate:
-            case "http_500":
-                return Refusal(500, "The server had an error.", kind="server_error")
-            case "overload_503":
-                return Refusal(
-                    503, "The engine is overloaded.", kind="server_error", code="overloaded", headers=headers
-                )
-            case "http_429":
-                code = "rate_limit_exceeded"
-                return Refusal(429, "Too many requests.", kind="requests", code=code, headers=headers)
-        return None
-
     # --- errors and headers ------------------------------------------------------------------------------
 
-    def _refused(self, incoming: Incoming, name: str, refusal: Refusal, fault: str | None = None) -> Reply:
-        status, kind, body = replies.error(refusal, self.mutants)
-        reply = self._json(incoming, name, status, body, kind, list(refusal.headers.items()))
-        reply.record["fault"] = fault
+    def _refused(self, turn: Turn, refusal: Refusal) -> Reply:
+        status, kind, body = replies.error(refusal, turn.mutants)
+        reply = self._json(turn, status, body, kind, list(refusal.headers.items()))
+        reply.record["fault"] = turn.fate
         return reply
 
-    def _refused_as_stream(self, incoming: Incoming, name: str, refusal: Refusal) -> Reply:
-        body = b"data: " + replies.error(refusal, self.mutants)[2] + b"\n\ndata: [DONE]\n\n"
-        return self._json(incoming, name, 200, body, EVENTS)
+    def _refused_as_stream(self, turn: Turn, refusal: Refusal) -> Reply:
+        body = b"data: " + replies.error(refusal, turn.mutants)[2] + b"\n\ndata: [DONE]\n\n"
+        return self._json(turn, 200, body, EVENTS)
 
     def _json(
-        self,
-        incoming: Incoming,
-        name: str,
-        status: int,
-        body: bytes,
-        kind: str = JSON,
-        extra: list[tuple[str, str]] | None = None,
+        self, turn: Turn, status: int, body: bytes, kind: str = JSON, extra: list[tuple[str, str]] | None = None
     ) -> Reply:
         headers = [("content-type", kind), ("content-length", str(len(body))), *(extra or ())]
-        start = replies.head(status, headers + self._headers(incoming, name))
-        data = start if incoming.method == "HEAD" else start + body
+        start = replies.head(status, headers + self._headers(turn))
+        data = start if turn.incoming.method == "HEAD" else start + body
         sends = iter([Send(0, "body", data)])
-        return Reply(sends, status, self._closes(incoming), {"request_id": name, "id": None, "stream": False})
+        return Reply(sends, status, {"request_id": turn.name, "id": None, "stream": False}, close=turn.closes)
 
-    def _headers(self, incoming: Incoming, name: str) -> list[tuple[str, str]]:
+    def _headers(self, turn: Turn) -> list[tuple[str, str]]:
         """The headers of every response."""
-        now = time.perf_counter_ns()
+        read_ns = turn.incoming.read_ns
         headers = [
             ("server", "harness-simulator"),
-            ("openai-processing-ms", str((now - incoming.read_ns) // 1_000_000)),
+            ("openai-processing-ms", str((time.perf_counter_ns() - read_ns) // 1_000_000)),
         ]
-        if "no_request_id" not in self.mutants:
-            headers.append(("x-request-id", name))
-        if "no_rate_headers" not in self.mutants:
-            headers += self._requests.headers("requests", incoming.read_ns)
-            headers += self._tokens.headers("tokens", incoming.read_ns)
-        return [*headers, ("connection", "close" if self._closes(incoming) else "keep-alive")]
-
-    def _closes(self, incoming: Incoming) -> bool:
-        return not incoming.keep_alive or "no_keep_alive" in self.mutants
+        if "no_request_id" not in turn.mutants:
+            headers.append(("x-request-id", turn.name))
+        if "no_rate_headers" not in turn.mutants:
+            headers += self._requests.headers("requests", read_ns)
+            headers += self._tokens.headers("tokens", read_ns)
+        return [*headers, ("connection", "close" if turn.closes else "keep-alive")]
 
     # --- checks ------------------------------------------------------------------------------------------
 
-    def _check_key(self, incoming: Incoming) -> None:
-        if self._key is None or "ignore_auth" in self.mutants:
+    def _check_key(self, turn: Turn) -> None:
+        if self._key is None or "ignore_auth" in turn.mutants:
             return
-        scheme, _, token = incoming.headers.get("authorization", "").partition(" ")
+        headers = turn.incoming.headers
+        scheme, _, token = headers.get("authorization", "").partition(" ")
         given = token.strip() if scheme.lower() == "bearer" else ""
-        given = given or incoming.headers.get("api-key", "") or incoming.headers.get("x-api-key", "")
+        given = given or headers.get("api-key", "") or headers.get("x-api-key", "")
         if not given:
             raise Refusal(401, "You did not provide an API key: Authorization: Bearer KEY.")
         if not hmac.compare_digest(given.encode(), self._key.encode()):
             raise Refusal(401, "The API key provided is not correct.", code="invalid_api_key")
 
-    def _check_model(self, name: str) -> None:
-        if name not in self.profile.models and "ignore_model" not in self.mutants:
+    def _check_model(self, turn: Turn, name: str) -> None:
+        if name not in self.profile.models and "ignore_model" not in turn.mutants:
             raise Refusal(404, f"The model {name!r} does not exist.", param="model", code="model_not_found")
 
-    def _admit(self, bucket: Bucket, amount: int, now_ns: int, kind: str) -> None:
-        wait = bucket.take(amount, now_ns)
+    def _admit(self, bucket: Bucket, amount: int, turn: Turn, kind: str) -> None:
+        wait = bucket.take(amount, turn.incoming.read_ns)
         if wait is not None:
             headers = {"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))}
             what = f"Rate limit reached: {bucket.limit} {kind} per minute."
             raise Refusal(429, what, kind=kind, code="rate_limit_exceeded", headers=headers)
+
+
+def _after(seconds: float | None) -> dict[str, str]:
+    return {} if seconds is None else {"retry-after": f"{seconds:g}"}
 
 
 def _check_body(incoming: Incoming) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from harness.simulator.faults import draw
+from harness.simulator.chance import draw
 from harness.simulator.speech import Choice, Piece
 from harness.types import JsonObject
 
@@ -82,7 +82,7 @@ class Shape:
             "created": self.created,
             "model": "other-model" if "other_model" in self.mutants else self.model,
             "service_tier": "default",
-            "system_fingerprint": FINGERPRINT,
+            "system_fingerprint": "fp_other" if "other_fingerprint" in self.mutants else FINGERPRINT,
         }
         if chunk and "changing_id" in self.mutants:
             body["id"] = f"chatcmpl-{secrets.token_hex(12)}"

@@ -14,6 +14,14 @@ from harness.simulator.book import Call
 from harness.simulator.messages import text_of
 from harness.types import JsonObject
 
+_SIGNS = {
+    "nul": "\0",
+    "ansi": "\x1b[31m\x1b[2J",
+    "bidi": "\u202e\u2066",
+    "line_separators": "\u0085 \u2028 \u2029",
+}
+"""What mutants put before a text."""
+
 
 class Piece(NamedTuple):
     """One output token."""
@@ -93,18 +101,18 @@ def prompt_tokens(asked: Asked) -> int:
     return total
 
 
-def usage(prompt: int, choices: list[Choice], mutants: frozenset[str]) -> JsonObject:
-    """The object ``usage``."""
+def usage(prompt: int, cached: int, choices: list[Choice], mutants: frozenset[str]) -> JsonObject:
+    """The object ``usage``; ``cached`` of the ``prompt`` tokens came from the prefix cache."""
     completion = sum(len(choice.pieces) for choice in choices)
     if "usage_constant_prompt" in mutants:
         prompt = 7
     if "usage_zero" in mutants:
-        prompt = completion = 0
+        prompt = completion = cached = 0
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion + ("usage_total" in mutants),
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": min(cached, prompt), "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": 0,
             "audio_tokens": 0,
@@ -136,6 +144,9 @@ def _marked(text: str, asked: Asked, mutants: frozenset[str]) -> str:
         text = f"<think>The user wants an answer.</think>{text}"
     if "replacement_char" in mutants:
         text = "".join(sign if sign.isascii() else "\ufffd" for sign in text)
+    for name, signs in _SIGNS.items():
+        if name in mutants and text:
+            text = f"{signs} {text}"
     return text
 
 

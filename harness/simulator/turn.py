@@ -1,0 +1,49 @@
+"""One request while it is answered."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from harness.simulator.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One request off the wire."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+    read_ns: int
+    """When its last byte had been read."""
+    keep_alive: bool = True
+    too_large: bool = False
+
+
+@dataclass(slots=True)
+class Turn:
+    """One request while it is answered, with the profile and the deviations that hold for it."""
+
+    incoming: Incoming
+    name: str
+    """Its x-request-id."""
+    profile: Profile
+    mutants: frozenset[str]
+    fate: str | None = None
+    """A name of ``FAULTS``; a mutant that befell it is among its mutants."""
+    rng: random.Random | None = None
+    repeat: int = 0
+    """How often its body was seen before."""
+
+    @property
+    def closes(self) -> bool:
+        """Whether the connection ends with the answer."""
+        return not self.incoming.keep_alive or "no_keep_alive" in self.mutants or self.fate == "lying_length"
+
+    @property
+    def befallen(self) -> str | None:
+        """The fault that was drawn for this request, of either kind; None: there is none."""
+        return self.fate or next(iter(sorted(self.mutants - set(self.profile.mutants))), None)
