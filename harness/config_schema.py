@@ -194,6 +194,8 @@ class ProviderBlock(_Block):
     prices: dict[ModelName, PriceBlock] = {}
     price_provider: str | None = None
     serve: ServeBlock | None = None
+    accept_encoding: Literal["identity", "gzip"] = "identity"
+    metrics_url: Annotated[str, AfterValidator(_url)] | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> ProviderBlock:
@@ -300,4 +302,6 @@ def _provider(name: str, block: ProviderBlock) -> Provider:
         prices={model: Price(**price.model_dump()) for model, price in block.prices.items()},
         price_provider=block.price_provider,
         serve=Serve(block.serve.engine, dict(block.serve.model_extra or {})) if block.serve else None,
+        accept_encoding=block.accept_encoding,
+        metrics_url=block.metrics_url,
     )

@@ -23,9 +23,18 @@ class Loopback:
     ``sent_ns`` holds ``perf_counter_ns`` just before each send, ``requests`` the raw bytes of each request.
     With ``tls`` the same over TLS; a client that refuses the handshake leaves its error in ``tls_errors``.
     With ``deaf`` seconds pass before a request is read at all.
+    With ``tunnel`` each connection begins with a CONNECT, kept in ``connects`` and answered with these bytes: proxy and
+    target in one.
     """
 
-    def __init__(self, *scripts: Sequence[Step], tls: ssl.SSLContext | None = None, deaf: float = 0.0) -> None:
+    def __init__(
+        self,
+        *scripts: Sequence[Step],
+        tls: ssl.SSLContext | None = None,
+        deaf: float = 0.0,
+        tunnel: bytes | None = None,
+    ) -> None:
+        self.connects: list[bytes] = []
         self.requests: list[bytes] = []
         self.sent_ns: list[int] = []
         self.tls_errors: list[str] = []
@@ -37,6 +46,7 @@ class Loopback:
         self._scripts = scripts
         self._tls = tls
         self._deaf = deaf
+        self._tunnel = tunnel
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
@@ -76,6 +86,9 @@ class Loopback:
 
     def _serve(self, sock: socket.socket) -> None:
         try:
+            if self._tunnel is not None:
+                self.connects.append(_read_request(sock) or b"")
+                sock.sendall(self._tunnel)
             if self._tls is not None:
                 sock = self._tls.wrap_socket(sock, server_side=True)
                 self._sockets.append(sock)
@@ -149,11 +162,11 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
+def certificate(folder: Path, names: str = "DNS:localhost,IP:127.0.0.1") -> tuple[Path, Path]:
     """Certificate and key of a self-signed localhost, made with the ``openssl`` command."""
     cert, key = folder / "cert.pem", folder / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-    extensions = ("subjectAltName=DNS:localhost,IP:127.0.0.1", "keyUsage=critical,digitalSignature,keyCertSign")
+    extensions = (f"subjectAltName={names}", "keyUsage=critical,digitalSignature,keyCertSign")
     added = [word for extension in extensions for word in ("-addext", extension)]
     subprocess.run([*command.split(), *added, "-keyout", key, "-out", cert], check=True, capture_output=True)
     return cert, key

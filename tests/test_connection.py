@@ -7,6 +7,7 @@ import socket
 import statistics
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from loopback import CHUNKED, LAST_CHUNK, Loopback, chunk, sized
 
 from harness.types import Deadlines, Exchange
-from harness.wire import loop
+from harness.wire import connection, loop
 from harness.wire.pool import Origin, Pool
 
 HEAD = b"POST /x HTTP/1.1\r\nhost: loopback\r\ncontent-length: %d\r\n\r\n"
@@ -224,6 +225,107 @@ def test_connect_deadline(run: Any) -> None:
     assert exchange.failure is not None
     assert exchange.failure.kind == "timeout_connect"
     assert "connect_s" in exchange.failure.detail
+
+
+@pytest.mark.parametrize(
+    ("script", "body", "status"),
+    [
+        (["wait"], b"", None),
+        ([CHUNKED, *[chunk(b"a"), 0.02] * 50, "wait"], None, 200),
+        ([CHUNKED, chunk(b"a"), "wait"], b"a", 200),
+    ],
+)
+def test_a_user_who_gives_up(run: Any, script: Any, body: bytes | None, status: int | None) -> None:
+    """Giving up ends the exchange in time, closes the socket, keeps what had come, and is no timeout."""
+    with Loopback(script) as server:
+        exchange = run(post(server.port, deadlines=Deadlines(give_up_s=0.2)))
+        ended = time.perf_counter_ns()
+        assert server.gone.wait(3)
+    assert exchange.failure is not None
+    assert (exchange.failure.kind, exchange.failure.status) == ("abandoned", status)
+    assert exchange.failure.detail == "its user gave up after 0.2 s, as planned"
+    assert exchange.body == body if body is not None else len(exchange.reads) > 2
+    assert ended - (exchange.marks.send0_ns or 0) >= 0.2e9
+    assert exchange.marks.eof_ns is None
+
+
+def test_whoever_is_answered_in_time_does_not_give_up(run: Any) -> None:
+    """An answer before the time is kept, and the time of one request says nothing to the next on its connection."""
+
+    async def main(port: int) -> list[Exchange]:
+        pool, origin = Pool(), Origin("http", "127.0.0.1", port)
+        limits = [Deadlines(give_up_s=0.15), Deadlines(first_byte_s=0.6), Deadlines(give_up_s=0.05)]
+        found = []
+        for each in limits:
+            found.append(await pool.send(origin, HEAD % 0, b"", each))
+            await asyncio.sleep(0.03)
+        await pool.aclose()
+        return found
+
+    with Loopback([sized(b"1")], [0.2, sized(b"2")], ["wait"]) as server:
+        first, second, third = run(main(server.port))
+    assert (first.body, first.failure, second.body, second.failure) == (b"1", None, b"2", None)
+    assert third.reused
+    assert third.failure is not None
+    assert third.failure.kind == "abandoned"
+
+
+def test_deadlines_of_many(run: Any) -> None:
+    """Each of many exchanges ends at its own time, not before it and hardly after it."""
+
+    async def one(port: int, limit_s: float) -> tuple[float, Exchange]:
+        begin = time.perf_counter()
+        exchange = await post(port, deadlines=Deadlines(give_up_s=limit_s))
+        return time.perf_counter() - begin - limit_s, exchange
+
+    async def main(port: int) -> list[tuple[float, Exchange]]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(port, 0.1 + 0.01 * (n * 7 % 20))) for n in range(60)]
+        return [task.result() for task in tasks]
+
+    with Loopback(["wait"]) as server:
+        found = run(main(server.port))
+    assert {exchange.failure.kind for _, exchange in found if exchange.failure} == {"abandoned"}
+    assert min(late for late, _ in found) >= 0
+
+
+def test_reads_are_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that comes in more pieces than anybody can keep is given up, with what had come."""
+    monkeypatch.setattr(connection, "MAX_READS", 3)
+    with Loopback([CHUNKED, *[chunk(b"a"), 0.03] * 9, LAST_CHUNK]) as server:
+        exchange = loop.run(post(server.port))
+    assert exchange.failure is not None
+    assert (exchange.failure.kind, exchange.body) == ("too_large", b"aaaa")
+
+
+def test_a_read_of_one_byte_costs_little() -> None:
+    """A stream of single bytes takes some hundred bytes of memory for each read and no more."""
+    count = 4000
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % count)
+        for _ in range(count):
+            writer.write(b"x")
+            await asyncio.sleep(0)
+        await writer.drain()
+        writer.close()
+
+    async def main() -> tuple[Exchange, int]:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            await post(port, b"")  # what is loaded once
+            before, _ = tracemalloc.get_traced_memory()
+            exchange = await post(port, b"")
+            return exchange, tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    try:
+        exchange, held = loop.run(main())
+    finally:
+        tracemalloc.stop()
+    assert (exchange.failure, exchange.body) == (None, b"x" * count)
+    assert held < 300 * len(exchange.reads) + 50_000
 
 
 def test_what_arrived_beats_a_deadline(run: Any) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import socket
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -178,6 +181,161 @@ def test_closing_the_pool_ends_what_is_under_way() -> None:
     with Loopback(["wait"]) as server:
         with_pool(server, main)
         assert server.gone.wait(3)
+
+
+def cancelled(exchange: Exchange) -> bool:
+    """Whether it ended as the abort of these tests says."""
+    return (exchange.failure and (exchange.failure.kind, exchange.failure.detail)) == ("cancelled", "enough")
+
+
+def test_abort_keeps_what_had_come() -> None:
+    """An aborted exchange is recorded as cancelled with its marks and reads; the pool goes on."""
+
+    async def main(send: Send, pool: Pool) -> None:
+        tasks = [asyncio.ensure_future(send()) for _ in range(3)]
+        await asyncio.sleep(0.15)
+        pool.abort("enough")
+        for task in tasks:
+            exchange = await task
+            assert cancelled(exchange)
+            assert (exchange.status, exchange.body, exchange.marks.eof_ns) == (200, b"part", None)
+            assert exchange.marks.conn_ns
+            assert exchange.marks.send0_ns
+            assert exchange.marks.hdr_ns
+        assert (await send()).body == b"next"
+
+    part: list[Any] = [CHUNKED, chunk(b"part"), "wait"]
+    with Loopback(part, part, part, [sized(b"next")]) as server:
+        with_pool(server, main)
+
+
+def test_abort_ends_what_is_still_connecting() -> None:
+    """An exchange that waits for TCP, or for a TLS handshake, ends as cancelled at once, with the marks so far."""
+
+    async def main(scheme: str, port: int) -> None:
+        pool = Pool()
+        task = asyncio.ensure_future(pool.send(Origin(scheme, "127.0.0.1", port), GET, b"", Deadlines()))
+        await asyncio.sleep(0.05)
+        begin = time.perf_counter()
+        pool.abort("enough")
+        exchange = await task
+        assert time.perf_counter() - begin < 1
+        await pool.aclose()
+        assert cancelled(exchange)
+        assert exchange.marks.dns_ns is not None
+        assert (exchange.marks.conn_ns is not None) == (scheme == "https")
+        assert exchange.marks.send0_ns is None
+        assert pool._open == {}
+
+    with contextlib.ExitStack() as stack:
+        silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        run(main("https", silent.getsockname()[1]))
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        run(main("http", full.getsockname()[1]))
+    gc.collect()
+
+
+def test_abort_as_the_connection_comes_up() -> None:
+    """No exchange slips through between the end of connecting and the sending."""
+
+    async def main(send: Send, pool: Pool) -> None:
+        for turns in range(6):
+            task = asyncio.ensure_future(send())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            pool.abort("enough")
+            exchange = await task
+            assert cancelled(exchange) or turns == 0, turns
+            assert all(not connection.busy for connection in pool._open)
+
+    with Loopback([0.1, sized(b"x")]) as server:
+        with_pool(server, main)
+
+
+def test_prewarmed_connections_carry_the_first_requests() -> None:
+    """Connections made ahead are all used before another one is made, without waiting for any proof."""
+
+    async def main(send: Send, pool: Pool) -> None:
+        origin = Origin("http", "127.0.0.1", server.port)
+        assert await pool.prewarm(origin, 5, Deadlines(), at_once=2) == 5
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(send()) for _ in range(6)]
+        assert sorted(task.result().reused for task in tasks) == [False, *[True] * 5]
+        assert {task.result().failure for task in tasks} == {None}
+
+    with Loopback([0.1, sized(b"x")]) as server:
+        with_pool(server, main)
+        assert server.accepted == 6
+
+
+def test_prewarming_is_paced() -> None:
+    """Never more than so many connections are under way."""
+    most = 0
+
+    async def main(send: Send, pool: Pool) -> None:
+        nonlocal most
+        task = asyncio.ensure_future(pool.prewarm(Origin("http", "127.0.0.1", server.port), 20, Deadlines(), at_once=3))
+        while not task.done():
+            most = max(most, len(pool._dials))
+            await asyncio.sleep(0)
+        assert await task == 20
+
+    with Loopback([sized(b"x")]) as server:
+        with_pool(server, main)
+    assert most == 3
+
+
+def test_prewarming_where_nobody_listens() -> None:
+    """What cannot be reached gives no connections, soon and without an error."""
+
+    async def main() -> None:
+        pool = Pool()
+        for host in ("127.0.0.1", "gone.invalid"):
+            assert await pool.prewarm(Origin("https", host, 1), 100, Deadlines()) == 0
+        await pool.aclose()
+
+    run(main())
+
+
+def test_prewarmed_connections_to_a_server_that_hangs_up() -> None:
+    """A server that keeps nothing after an answer is not raced, however many connections it left open before one."""
+
+    async def main(send: Send, pool: Pool) -> None:
+        origin = Origin("http", "127.0.0.1", server.port)
+        assert await pool.prewarm(origin, 3, Deadlines()) == 3
+        await prove()
+        for number in range(6):
+            exchange = await send()
+            assert (exchange.failure, exchange.reused) == (None, number < 3)
+
+    with Loopback([sized(b"x"), "fin"]) as server:
+        with_pool(server, main)
+        assert server.accepted == 6
+
+
+def test_prewarmed_connections_that_died() -> None:
+    """A connection that its server ended before its first use is not used, and says nothing about kept ones."""
+
+    async def main() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        with listener:
+            origin = Origin("http", "127.0.0.1", listener.getsockname()[1])
+            pool = Pool()
+            assert await pool.prewarm(origin, 2, Deadlines()) == 2
+            for _ in range(2):
+                listener.accept()[0].close()
+            await asyncio.sleep(0.05)
+            assert pool._open == {}
+            assert not pool._homes[origin].unkept
+            await pool.aclose()
+
+    run(main())
 
 
 def test_no_socket_is_left() -> None:

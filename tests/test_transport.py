@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -228,6 +230,45 @@ def test_what_cannot_be_sent(url: Any, auth: Auth, headers: Any, key: str, error
         run(_made(lambda pool: Client(Provider("p", "hosted", url, auth, headers), pool, key=key))())
     assert "provider 'p'" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_giving_up_is_the_requests_own() -> None:
+    """A request may have its own patience, with and without a prepared head; the next one has the provider's again."""
+    with Loopback(["wait"], ["wait"], [0.15, sized(b"{}")]) as server:
+
+        async def main() -> list[Exchange]:
+            pool = Pool()
+            client = Client(provider(server.port), pool, key=KEY)
+            found = [await client.send(request(), prepared=prepared, give_up_s=0.05) for prepared in (True, False)]
+            found.append(await client.send(request(), prepared=True))
+            await client.aclose()
+            await pool.aclose()
+            return found
+
+        first, second, third = run(main())
+    assert [each.failure and each.failure.kind for each in (first, second, third)] == ["abandoned", "abandoned", None]
+
+
+def test_gzip_where_it_is_wanted() -> None:
+    """A provider that asks for gzip says so in the head, and its answers come decoded, read by read."""
+    packer = zlib.compressobj(wbits=31)
+    parts = [packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH) for data in (b"one", b"two")]
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n"
+    with Loopback([head, chunk(parts[0]), 0.05, chunk(parts[1]), 0.05, chunk(packer.flush()) + LAST_CHUNK]) as server:
+
+        async def main() -> Exchange:
+            pool = Pool()
+            client = Client(replace(provider(server.port), accept_encoding="gzip"), pool, key=KEY)
+            exchange = await client.send(request(stream=True), prepared=True)
+            await client.aclose()
+            await pool.aclose()
+            return exchange
+
+        exchange = run(main())
+    assert headers_of(server.requests[0])["accept-encoding"] == "gzip"
+    assert [read.data for read in exchange.reads] == [b"one", b"two"]
+    assert exchange.failure is None
+    assert (exchange.marks.eof_ns or 0) > exchange.reads[1].at_ns
 
 
 def test_request_header_with_a_line_break() -> None:

@@ -13,8 +13,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 SO_TIMESTAMPNS = 35
 """Of Linux on 64-bit machines; Python's ``socket`` has no name for it. The control message has the same number."""
@@ -24,6 +23,8 @@ _TIMESPEC = struct.Struct("@ll")
 CONTROL_SIZE = socket.CMSG_SPACE(_TIMESPEC.size) if _SUPPORTED else 0
 """Bytes to offer ``recvmsg`` for control messages."""
 
+_NEAR_NS = 5_000
+"""A single pair of clock readings that agrees so well with the known distance needs no closer look."""
 _WIDE_NS = 20_000
 """A pair of clock readings further apart than this was interrupted and is taken again."""
 _SLACK_NS = 50_000
@@ -43,72 +44,67 @@ def stamp(sock: socket.socket) -> bool:
     return True
 
 
-def stamp_of(control: Iterable[tuple[int, int, bytes]]) -> int | None:
+def stamp_of(control: Sequence[tuple[int, int, bytes]]) -> int | None:
     """Nanoseconds of the wall clock in the control messages of one ``recvmsg``; None: no stamp."""
     for level, kind, data in control:
-        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
+        if kind == SO_TIMESTAMPNS and level == socket.SOL_SOCKET and len(data) >= _TIMESPEC.size:
             seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            return int(seconds) * 1_000_000_000 + int(nanoseconds)
+            stamp_ns: int = seconds * 1_000_000_000 + nanoseconds
+            return stamp_ns
     return None
-
-
-def _realtime_ns() -> int:
-    return time.clock_gettime_ns(time.CLOCK_REALTIME)
-
-
-class Arrival(NamedTuple):
-    """When the bytes of one read arrived, monotonic nanoseconds."""
-
-    at_ns: int
-    """The kernel's stamp where it is believed, else ``now_ns``."""
-    now_ns: int
-    """Right after the read."""
-    kernel: bool
-    """Whether ``at_ns`` is the kernel's."""
 
 
 class KernelClock:
     """Converts kernel stamps; one for all connections of a pool, so that a step seen by one warns all."""
 
-    def __init__(self, mono: Callable[[], int] = time.perf_counter_ns, wall: Callable[[], int] = _realtime_ns) -> None:
+    def __init__(self, mono: Callable[[], int] = time.perf_counter_ns, wall: Callable[[], int] = time.time_ns) -> None:
         self._mono = mono
         self._wall = wall
         self._believed_from_ns = 0
-        _, self._offset_ns, self._width_ns, _ = self._sample()
+        self._offset_ns, self._width_ns, _ = self._sample()
 
-    def arrival(self, stamp_ns: int | None, floor_ns: int) -> Arrival:
+    def arrival(self, stamp_ns: int | None, floor_ns: int) -> tuple[int, int, bool]:
         """Convert the stamp of a read that has just returned.
 
         ``stamp_ns`` is wall-clock nanoseconds, None: the kernel gave none. ``floor_ns`` is the monotonic time before
         which the bytes cannot have arrived: the previous read of the connection, or the sending of the request.
+        Gives, in monotonic nanoseconds, when the bytes arrived (the kernel's stamp where it is believed, else now) and
+        the time right after the read; and whether the arrival is the kernel's.
         """
+        mono, wall = self._mono, self._wall  # calling an attribute that is no method is slow in Python
+        now_ns = mono()
         if stamp_ns is None:
-            now_ns = self._mono()
-            return Arrival(now_ns, now_ns, kernel=False)
-        now_ns, offset_ns, width_ns, after_ns = self._sample()
+            return now_ns, now_ns, False
+        # Both clocks are read at every arrival, so no step stays unseen; the exact distance is measured only when one
+        # pair of readings disagrees with the known one, which an interruption between the two does now and then.
+        if not -_NEAR_NS < now_ns - wall() - self._offset_ns < _NEAR_NS:
+            self._look_for_step()
+        at_ns = stamp_ns + self._offset_ns
+        if floor_ns <= at_ns <= now_ns and at_ns >= self._believed_from_ns:
+            return at_ns, now_ns, True
+        if max(floor_ns - _SLACK_NS, self._believed_from_ns) <= at_ns <= now_ns + _SLACK_NS:
+            return min(max(at_ns, floor_ns), now_ns), now_ns, True
+        return now_ns, now_ns, False
+
+    def _look_for_step(self) -> None:
+        offset_ns, width_ns, after_ns = self._sample()
         change_ns = offset_ns - self._offset_ns
         if abs(change_ns) > (width_ns + self._width_ns) // 2 + _SLACK_NS:
             # Packets stamped before the step come out wrong by the step: early after a step forward, late after a
             # step backward (the offset grew). Both lie before this bound; true stamps of later packets do not.
             self._believed_from_ns = after_ns + min(max(0, change_ns), _DOUBT_MAX_NS)
         self._offset_ns, self._width_ns = offset_ns, width_ns
-        at_ns = stamp_ns + offset_ns
-        lowest_ns = max(floor_ns - _SLACK_NS, self._believed_from_ns)
-        if not lowest_ns <= at_ns <= after_ns + _SLACK_NS:
-            return Arrival(now_ns, now_ns, kernel=False)
-        return Arrival(min(max(at_ns, floor_ns), now_ns), now_ns, kernel=True)
 
-    def _sample(self) -> tuple[int, int, int, int]:
-        """First reading, monotonic minus wall, width of the sandwich (twice its error), last reading; nanoseconds."""
-        first_ns = before_ns = self._mono()
-        wall_ns = self._wall()
-        after_ns = self._mono()
-        best = (after_ns - before_ns, (before_ns + after_ns) // 2 - wall_ns)
-        for _ in range(2):
-            if best[0] <= _WIDE_NS:
-                break
+    def _sample(self) -> tuple[int, int, int]:
+        """Monotonic minus wall, width of the sandwich (twice its error), last reading; nanoseconds."""
+        best: tuple[int, int] | None = None
+        for _ in range(3):
             before_ns = self._mono()
             wall_ns = self._wall()
             after_ns = self._mono()
-            best = min(best, (after_ns - before_ns, (before_ns + after_ns) // 2 - wall_ns))
-        return first_ns, best[1], best[0], after_ns
+            found = (after_ns - before_ns, (before_ns + after_ns) // 2 - wall_ns)
+            best = found if best is None else min(best, found)
+            if best[0] <= _WIDE_NS:
+                break
+        assert best is not None
+        return best[1], best[0], after_ns

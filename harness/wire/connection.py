@@ -12,26 +12,56 @@ import socket
 import time
 from collections.abc import Callable
 
-from harness.types import Deadlines, FailureKind, Read
-from harness.wire.clock import CONTROL_SIZE, Arrival, KernelClock, stamp_of
+from harness.types import Deadlines
+from harness.wire.clock import CONTROL_SIZE, KernelClock, stamp_of
+from harness.wire.deadline import Wheel
 from harness.wire.fault import Fault
 from harness.wire.response import Response
 from harness.wire.tls import Tls
 from harness.wire.trace import Trace
 
 READ_SIZE = 65536
-_RETRY_S = 0.001
-"""Shortest time to the next look at the deadlines; event loops round their timers to about this."""
+MAX_READS = 1_000_000
+"""Reads with body bytes after which a response is given up as ``too_large``: each is kept with its stamp."""
+_NEVER_NS = 1 << 62
 
 
 class Connection:
     """A connected socket that carries one exchange after another; it closes itself when it is of no more use."""
+
+    __slots__ = (
+        "_arrival",
+        "_deadlines",
+        "_floor_ns",
+        "_give_up_ns",
+        "_last_ns",
+        "_loop",
+        "_on_close",
+        "_recvmsg",
+        "_response",
+        "_send_error",
+        "_sock",
+        "_tls",
+        "_total_ns",
+        "_trace",
+        "_unsent",
+        "_waiter",
+        "_wheel",
+        "_writing",
+        "closed",
+        "exchanges",
+        "idle_since_ns",
+        "remote",
+        "slot",
+        "tls_version",
+    )
 
     def __init__(
         self,
         sock: socket.socket,
         tls: Tls | None,
         clock: KernelClock,
+        wheel: Wheel,
         *,
         remote: str,
         on_close: Callable[[Connection], None],
@@ -39,9 +69,17 @@ class Connection:
         self.remote = remote
         self.tls_version = tls.version if tls is not None else None
         self.closed = False
+        self.exchanges = 0
+        """How many were begun on it."""
+        self.idle_since_ns: int | None = None
+        """Since when it is kept after an answer; None: it is busy, or new."""
+        self.slot = -1
+        """The wheel's."""
         self._sock = sock
+        self._recvmsg = sock.recvmsg  # bound once, not at every read
         self._tls = tls
-        self._clock = clock
+        self._arrival = clock.arrival
+        self._wheel = wheel
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._unsent = memoryview(b"")
@@ -49,25 +87,35 @@ class Connection:
         self._send_error: OSError | None = None
         """The server stopped taking our bytes; what it says about it may still be readable."""
         self._trace: Trace | None = None
+        """Of the exchange under way; None: idle, or its response is complete."""
         self._response = Response()
         self._deadlines = Deadlines()
+        self._total_ns = self._give_up_ns = _NEVER_NS
         self._last_ns = 0
         self._floor_ns = 0
         self._waiter: asyncio.Future[Fault | None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._loop.add_reader(sock, self._readable)
 
     # --- for the pool ----------------------------------------------------------------------------------------
 
-    async def exchange(self, payload: bytes, deadlines: Deadlines, trace: Trace) -> Fault | None:
+    async def exchange(
+        self, payload: bytes, deadlines: Deadlines, trace: Trace, *, decode: bool = False
+    ) -> Fault | None:
         """Send one request and take in its response, all facts into ``trace``; the fault, if any, is returned.
 
         Afterwards the connection is either ``closed`` or may be used again. Cancellation closes it at once.
+        ``decode`` takes gzip off the body, for a request that asked for it.
         """
+        self.exchanges += 1
+        self.idle_since_ns = None
         trace.remote, trace.tls_version = self.remote, self.tls_version
         if self._tls is not None:
-            payload = self._tls.encrypt(payload)
-        self._response = Response()
+            try:
+                payload = self._tls.encrypt(payload)
+            except Fault as fault:
+                self.close()
+                return fault
+        self._response = Response(decode=decode)
         self._deadlines = deadlines
         self._trace = trace
         self._unsent = memoryview(payload)
@@ -75,8 +123,11 @@ class Connection:
         trace.send0_ns = self._last_ns = time.perf_counter_ns()
         if self._tls is None:
             self._floor_ns = trace.send0_ns  # under TLS session tickets may have come before we asked
+        self._total_ns = trace.started_ns + int(deadlines.total_s * 1e9)
+        give_up_s = deadlines.give_up_s
+        self._give_up_ns = _NEVER_NS if give_up_s is None else trace.send0_ns + int(give_up_s * 1e9)
         self._flush()
-        self._arm(time.perf_counter_ns())
+        self._wheel.watch(self, self._due_ns(trace))
         try:
             return await self._waiter
         except BaseException:
@@ -84,9 +135,11 @@ class Connection:
             raise
         finally:
             self._trace = self._waiter = None
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an exchange is under way."""
+        return self._trace is not None
 
     def check_idle(self) -> bool:
         """Whether a kept connection is still good, with what the event loop has not told us yet looked up."""
@@ -95,9 +148,11 @@ class Connection:
         return not self.closed
 
     def abort(self, fault: Fault) -> None:
-        """Close at once; an exchange under way ends with ``fault``."""
-        self._finish(fault)
-        self.close()
+        """Close at once; an exchange under way ends with ``fault``, what had arrived is kept."""
+        if not self.closed:
+            self._readable()
+            self._finish(fault)
+            self.close()
 
     def close(self) -> None:
         """Close the socket; may be called twice."""
@@ -107,6 +162,7 @@ class Connection:
         self._loop.remove_reader(self._sock)
         self._stop_writing()
         self._sock.close()
+        self._wheel.forget(self)
         self._on_close(self)
 
     # --- sending ---------------------------------------------------------------------------------------------
@@ -138,78 +194,81 @@ class Connection:
 
     def _readable(self) -> None:
         """One read of the socket."""
+        recvmsg, arrival = self._recvmsg, self._arrival  # calling an attribute that is no method is slow in Python
         try:
-            data, control, _, _ = self._sock.recvmsg(READ_SIZE, CONTROL_SIZE)
+            data, control, _, _ = recvmsg(READ_SIZE, CONTROL_SIZE)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self._broken(error)
             return
-        arrival = self._clock.arrival(stamp_of(control), self._floor_ns)
-        trace = self._trace
-        if data:
-            self._floor_ns = max(self._floor_ns, arrival.at_ns)
+        at_ns, now_ns, kernel = arrival(stamp_of(control), self._floor_ns)
         closed = not data
-        if self._tls is not None and data:
-            try:
-                data, closed = self._tls.decrypt(data)
-            except Fault as fault:
-                self._finish(fault)
-                self.close()
-                return
-            self._answer_tls()
-        if trace is None or self._response.complete:
+        if data:
+            self._floor_ns = at_ns
+            if self._tls is not None:
+                try:
+                    data, closed = self._tls.decrypt(data)
+                except Fault as fault:
+                    self._finish(fault)
+                    self.close()
+                    return
+                self._answer_tls()
+        trace = self._trace
+        if trace is None:
             if data or closed:
                 self.close()  # idle: the server hung up, or sent what nobody asked for
             return
         if data:
-            trace.count(arrival)
-            self._take(trace, data, arrival)
-        if closed and not self._response.complete:
-            self._ended(trace, arrival)
+            # Counted in place: this runs for every read of every stream.
+            if kernel:
+                trace.kernel_reads += 1
+                if now_ns - at_ns > trace.lag_max_ns:  # noqa: PLR1730 - half of what max() costs
+                    trace.lag_max_ns = now_ns - at_ns
+            else:
+                trace.user_reads += 1
+            self._take(trace, data, at_ns, now_ns)
+        if closed and self._trace is not None:
+            self._ended(trace, now_ns)
 
-    def _take(self, trace: Trace, data: bytes, arrival: Arrival) -> None:
+    def _take(self, trace: Trace, data: bytes, at_ns: int, now_ns: int) -> None:
         """Note one read of response bytes."""
         response = self._response
-        fault: Fault | None = None
-        try:
-            body = response.feed(data)
-        except Fault as found:
-            fault = found
-            body = response.take()
-        self._last_ns = arrival.now_ns
-        if response.headers_done and trace.hdr_ns is None:
-            trace.hdr_ns = arrival.at_ns
+        body = response.feed(data)
+        self._last_ns = now_ns
+        if trace.hdr_ns is None and response.headers_done:
+            trace.hdr_ns = at_ns
             trace.status = response.status
             trace.headers = response.headers
         if body:
-            trace.reads.append(Read(arrival.at_ns, body))
-            if len(trace.reads) == 1:
-                self._arm(arrival.now_ns)  # the idle deadline may be nearer than the one we sleep for
+            reads = trace.reads
+            reads.append((at_ns, body))
             if response.chunks > 1:
                 trace.coalesced_reads += 1
+            if len(reads) == 1:
+                self._wheel.watch(self, self._due_ns(trace))  # the idle deadline may be nearer than the one we wait for
+            elif len(reads) > MAX_READS and response.fault is None:
+                response.fault = Fault("too_large", f"body came in more than {MAX_READS} reads")
         if response.complete:
-            trace.eof_ns = arrival.at_ns
-        if response.complete or fault is not None:
-            self._finish(fault)
+            trace.eof_ns = at_ns
+            self._finish(response.fault)
+        elif response.fault is not None:
+            self._finish(response.fault)
 
-    def _ended(self, trace: Trace, arrival: Arrival) -> None:
+    def _ended(self, trace: Trace, now_ns: int) -> None:
         """The server closed its side."""
         if self._send_error is not None:
             self._broken(self._send_error)  # a reset that sending met first; reading then sees a plain end
             return
-        fault: Fault | None = None
-        trace.eof_ns = arrival.now_ns
-        try:
-            self._response.end()
-        except Fault as found:
-            fault = self._stale(trace) or found
-        self._finish(fault)
+        trace.eof_ns = now_ns
+        self._response.end()
+        fault = self._response.fault
+        self._finish(self._stale(trace) or fault if fault is not None else None)
         self.close()
 
     def _broken(self, error: OSError) -> None:
         """The connection was reset, or the kernel gave it up."""
-        if self._trace is not None and not self._response.complete:
+        if self._trace is not None:
             seen = self._response
             where = f"after {seen.body_bytes} body bytes" if seen.headers_done else "before the response headers ended"
             fault = Fault("reset", f"{error.strerror or error} {where}")
@@ -232,50 +291,49 @@ class Connection:
 
     def _finish(self, fault: Fault | None) -> None:
         """Wake the exchange; decide whether the connection may be kept."""
-        if self._waiter is None or self._waiter.done():
+        if self._trace is None or self._waiter is None:
             return
         response = self._response
-        if fault is None:
-            try:
-                response.check_encoding()
-            except Fault as found:
-                fault = found
         whole = response.complete and response.keep_alive and not self._unsent and self._send_error is None
-        self._waiter.set_result(fault)
+        self._trace = None
+        response.release()
+        if not self._waiter.done():  # a task that is being cancelled has already cancelled it
+            self._waiter.set_result(fault)
         if not whole:
             self.close()
 
-    def _due(self) -> tuple[int, FailureKind, str]:
-        """The nearest deadline: monotonic nanoseconds, its kind, and what to say."""
-        limits, trace = self._deadlines, self._trace
-        assert trace is not None
-        total_ns = trace.started_ns + round(limits.total_s * 1e9)
+    def _due_ns(self, trace: Trace) -> int:
+        """The nearest deadline."""
+        return min(self._near_ns(trace), self._total_ns, self._give_up_ns)
+
+    def _near_ns(self, trace: Trace) -> int:
+        """Until when the next byte of the body must have come."""
         if trace.reads:
-            near_ns, kind = self._last_ns + round(limits.idle_s * 1e9), "idle"
+            return self._last_ns + int(self._deadlines.idle_s * 1e9)
+        return (trace.send0_ns or 0) + int(self._deadlines.first_byte_s * 1e9)
+
+    def look(self) -> None:
+        """Give up if a deadline is over, else sleep again: reads move the deadline without touching the wheel."""
+        if self.busy:
+            self._readable()  # what has already arrived is taken before anything is given up
+        trace = self._trace
+        if trace is None:
+            return
+        due_ns = self._due_ns(trace)
+        if time.perf_counter_ns() < due_ns:
+            self._wheel.watch(self, due_ns)
         else:
-            near_ns, kind = (trace.send0_ns or 0) + round(limits.first_byte_s * 1e9), "first"
-        if total_ns <= near_ns:
-            return total_ns, "timeout_total", f"not finished within {limits.total_s:g} s (total_s)"
-        if kind == "idle":
-            return near_ns, "timeout_idle", f"no byte for {limits.idle_s:g} s (idle_s)"
+            self._finish(self._overdue(trace, due_ns))
+
+    def _overdue(self, trace: Trace, due_ns: int) -> Fault:
+        """Which deadline that was, and what to say."""
+        limits = self._deadlines
+        if due_ns == self._give_up_ns:
+            return Fault("abandoned", f"its user gave up after {limits.give_up_s:g} s, as planned")
+        if due_ns == self._total_ns:
+            return Fault("timeout_total", f"not finished within {limits.total_s:g} s (total_s)")
+        if trace.reads:
+            return Fault("timeout_idle", f"no byte for {limits.idle_s:g} s (idle_s)")
         heard = " although headers came" if trace.hdr_ns is not None else ""
-        return near_ns, "timeout_first_byte", f"no body byte within {limits.first_byte_s:g} s (first_byte_s){heard}"
-
-    def _arm(self, now_ns: int) -> None:
-        due_ns, _, _ = self._due()
-        if self._timer is not None:
-            self._timer.cancel()
-        delay_s = max((due_ns - now_ns) / 1e9, _RETRY_S)
-        self._timer = self._loop.call_later(delay_s, self._look_at_deadlines)
-
-    def _look_at_deadlines(self) -> None:
-        """Give up if something is due, else sleep again: reads move the deadline without touching the timer."""
-        self._readable()  # what has already arrived is taken before anything is given up
-        if self._waiter is None or self._waiter.done():
-            return
-        due_ns, kind, detail = self._due()
-        now_ns = time.perf_counter_ns()
-        if now_ns < due_ns:
-            self._arm(now_ns)
-            return
-        self._finish(Fault(kind, detail))
+        said = f"no body byte within {limits.first_byte_s:g} s (first_byte_s){heard}"
+        return Fault("timeout_first_byte", said)

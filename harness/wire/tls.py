@@ -48,7 +48,7 @@ class Tls:
 
     def pending(self) -> bytes:
         """Bytes that must go to the server, possibly none."""
-        return self._outgoing.read()
+        return self._outgoing.read() if self._outgoing.pending else b""
 
     def encrypt(self, data: bytes) -> bytes:
         """Records for ``data``."""
@@ -72,6 +72,8 @@ class Tls:
                     closed = True
                     break
                 pieces.append(piece)
+                if not self._incoming.pending and not self._session.pending():
+                    break  # all is read; asking once more would cost an exception
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
@@ -80,7 +82,7 @@ class Tls:
             if not pieces:
                 raise self._fault("broken record", error) from error
             closed = True  # what was decrypted before the break is kept; the framing tells whether it was all
-        return b"".join(pieces), closed
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), closed
 
     def _fault(self, what: str, error: ssl.SSLError) -> Fault:
         reason = (error.reason or str(error)).replace("_", " ").lower()

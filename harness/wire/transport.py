@@ -1,192 +1,146 @@
-"""The official SDK builds and signs each request; our own sockets send it and record what comes back.
+"""The official SDK builds and signs each request head; our own sockets send it and record what comes back.
 
-The SDK's ``AsyncOpenAI`` works on top of a transport that serialises the request it is given, lets the pool send it and
-answers the SDK with an empty success: the SDK neither parses nor raises anything, and its work lies before the first
-mark and after the last one. Prepared requests reuse the head that the SDK built for the first of their kind.
+Prepared requests reuse the head that the SDK built for the first of their kind, in this run or, with its key, host and
+values filled in anew, in an earlier one.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Mapping
-from contextvars import ContextVar
-from typing import NamedTuple
-
-import httpx2
-from openai import AsyncOpenAI, Omit, RequestOptions
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 from harness.errors import CannotMeasure, ConfigError, UsageError
 from harness.types import Deadlines, Exchange, Provider, Request
-from harness.wire.pool import Origin, Pool
+from harness.wire.heads import Gaps, Head, fingerprint, recall, remember
+from harness.wire.origin import Origin, origin_of
+from harness.wire.pool import Pool
+
+if TYPE_CHECKING:
+    from harness.wire.sdk import Sdk
 
 WRONG_KEY = "sk-this-key-is-made-up-and-must-be-refused"
-_UNUSED_KEY = "unused"
-"""The SDK insists on a key even where none is sent."""
-_PORTS = {"http": 80, "https": 443}
 
 _Cell = tuple[str, str, frozenset[tuple[str, str]], str, bool, bool]
 
 
-class Head(NamedTuple):
-    """A serialised request head, open at the place of the content length."""
-
-    origin: Origin
-    before: bytes
-    after: bytes | None
-    """None: the request has no content-length header, so ``before`` is the whole head."""
-
-    def render(self, length: int) -> bytes:
-        """The head for a body of ``length`` bytes, with its empty line."""
-        return self.before if self.after is None else b"%b%d%b" % (self.before, length, self.after)
-
-
-class _Call:
-    """One request on its way through the SDK; the transport leaves its findings here."""
-
-    __slots__ = ("exchange", "head", "send")
-
-    def __init__(self, *, send: bool) -> None:
-        self.send = send
-        self.head: Head | None = None
-        self.exchange: Exchange | None = None
-
-
-_CALL: ContextVar[_Call] = ContextVar("_CALL")
-
-
-def serialise(request: httpx2.Request) -> Head:
-    """Head of a request as the SDK made it: its headers in its order, one host, ``accept-encoding: identity``."""
-    url = request.url
-    origin = Origin(url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme])
-    lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), url.raw_path)]
-    after: list[bytes] | None = None
-    seen_host = False
-    for name, value in request.headers.raw:
-        lower = name.lower()
-        if lower == b"host":
-            if seen_host:
-                continue
-            seen_host = True
-        if lower == b"content-length":
-            lines.append(name + b": ")
-            after = [b"\r\n"]
-            continue
-        text = b"identity" if lower == b"accept-encoding" else value
-        (lines if after is None else after).append(b"%b: %b\r\n" % (name, text))
-    if after is None:
-        return Head(origin, b"".join([*lines, b"\r\n"]), None)
-    return Head(origin, b"".join(lines), b"".join([*after, b"\r\n"]))
-
-
-class WireTransport(httpx2.AsyncBaseTransport):
-    """Sends by the pool what the SDK built; the real answer goes past the SDK."""
-
-    def __init__(self, pool: Pool, deadlines: Deadlines) -> None:
-        self._pool = pool
-        self._deadlines = deadlines
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Serialise, send unless only the head is wanted, and answer with an empty success."""
-        call = _CALL.get()
-        body = await request.aread()
-        call.head = serialise(request)
-        if call.send:
-            head = call.head.render(len(body))
-            call.exchange = await self._pool.send(call.head.origin, head, body, self._deadlines)
-        return httpx2.Response(200, headers={"content-type": "application/json"}, content=b"{}")
+def load_sdk() -> type[Sdk]:
+    """Load the SDK, once; a run that will need it may do so before anything is measured."""
+    # It takes about a second, ten times what a short load takes as a whole: only a head that no earlier run left behind
+    # is worth it.
+    return cast("type[Sdk]", importlib.import_module("harness.wire.sdk").Sdk)
 
 
 class Client:
     """Sends requests to one provider as the official SDK would.
 
     ``key`` is the provider's key, None: no key is sent. Raises CannotMeasure if the provider has no base URL yet,
-    ConfigError if its URL, headers or key cannot be sent; no message holds the key. The pool stays the caller's.
+    ConfigError if its URL, headers, key or proxy cannot be used; no message holds the key. The pool stays the caller's.
     """
 
     def __init__(self, provider: Provider, pool: Pool, *, key: str | None) -> None:
         where = f"provider {provider.id!r}"
-        self._base_url = _checked_url(provider, where)
+        self._base_url, self._origin = _checked_url(provider, where)
         self._provider = provider
         self._pool = pool
         self._key = key
         self._heads: dict[_Cell, Head] = {}
+        self._patience: dict[float | None, Deadlines] = {None: provider.deadlines}
+        self._decode = provider.accept_encoding != "identity"
+        self._sdk: Sdk | None = None
         if key is not None and not _sendable(key):
             raise ConfigError(f"{where}: the key has a line break or a character outside ASCII", hint="Set it anew")
         if provider.auth.scheme == "header" and not provider.auth.header:
             raise ConfigError(f"{where}: auth.scheme is 'header' but auth.header names none")
+        if not _sendable(provider.accept_encoding):
+            raise ConfigError(f"{where}: accept_encoding cannot be sent")
         _check_headers(provider.headers, where, ConfigError)
+        pool.check(self._origin)
         self._ambient = _ambient_headers() - {name.lower() for name in provider.headers}
-        self._sdk = AsyncOpenAI(
-            api_key=key if key and provider.auth.scheme == "bearer" else _UNUSED_KEY,
-            base_url=self._base_url,
-            default_headers=dict(provider.headers),
-            http_client=httpx2.AsyncClient(transport=WireTransport(pool, provider.deadlines), trust_env=False),
-            max_retries=0,
-        )
-        # The SDK takes these from OPENAI_* variables: they belong to one vendor's account, not to every endpoint.
-        self._sdk.organization = None
-        self._sdk.project = None
 
-    async def send(self, request: Request, *, prepared: bool = False) -> Exchange:
+    async def send(self, request: Request, *, prepared: bool = False, give_up_s: float | None = None) -> Exchange:
         """Send one request; what the peer does wrong is in ``Exchange.failure``.
 
         ``prepared`` has the SDK build one head per method, path, headers, auth and kind, and reuses it with another
-        content length. Raises UsageError if a header of the request cannot be sent.
+        content length. ``give_up_s`` ends the exchange as ``abandoned`` so many seconds after its sending, None: the
+        provider's deadlines alone count. Raises UsageError if a header of the request cannot be sent.
         """
-        if prepared:
-            cell: _Cell = (
-                request.method,
-                request.path,
-                frozenset(request.headers.items()),
-                request.auth,
-                request.stream,
-                bool(request.body),  # the SDK puts the length of an empty body in another place
-            )
-            head = self._heads.get(cell)
-            if head is None:
-                head = self._heads[cell] = await self._built(request)
-            body = request.body or b""
-            return await self._pool.send(head.origin, head.render(len(body)), body, self._provider.deadlines)
-        call = _Call(send=True)
-        await self._through_sdk(request, call)
-        assert call.exchange is not None
-        return call.exchange
+        head = await (self._prepared(request) if prepared else self._built(request))
+        deadlines = self._patience.get(give_up_s)
+        if deadlines is None:
+            deadlines = self._patience[give_up_s] = replace(self._provider.deadlines, give_up_s=give_up_s)
+        body = request.body or b""
+        return await self._pool.send(head.origin, head.render(len(body)), body, deadlines, decode=self._decode)
+
+    async def prewarm(self, n: int, request: Request) -> int:
+        """Prepare the head of ``request`` and connect ``n`` times to where it goes; how many connections stand."""
+        head = await self._prepared(request)
+        return await self._pool.prewarm(head.origin, n, self._provider.deadlines)
 
     async def aclose(self) -> None:
         """Release the SDK; connections stay in the pool."""
-        await self._sdk.close()
+        if self._sdk is not None:
+            await self._sdk.aclose()
+
+    async def _prepared(self, request: Request) -> Head:
+        cell: _Cell = (
+            request.method,
+            request.path,
+            frozenset(request.headers.items()),
+            request.auth,
+            request.stream,
+            bool(request.body),  # the SDK puts the length of an empty body in another place
+        )
+        head = self._heads.get(cell)
+        if head is None:
+            head = self._heads[cell] = await self._recalled(request)
+        return head
+
+    async def _recalled(self, request: Request) -> Head:
+        """The head as an earlier run's SDK built it, else as ours does."""
+        _, sent_key = self._headers(request)
+        own = {name.lower(): text for each in (self._provider.headers, request.headers) for name, text in each.items()}
+        gaps = Gaps(self._origin, sent_key, own)
+        name = fingerprint(
+            self._base_url.partition("//")[2].partition("/")[2],
+            self._origin.scheme,
+            [self._provider.auth.scheme, self._provider.auth.header, self._provider.accept_encoding],
+            [list(self._provider.headers.items()), list(request.headers.items())],
+            [sorted(self._ambient), sorted(name.lower() for name in os.environ if name.startswith("OPENAI_"))],
+            [request.method, request.path, request.auth, request.stream, bool(request.body), sent_key is not None],
+        )
+        head = recall(name, gaps)
+        if head is None:
+            head = await self._built(request)
+            remember(name, head, gaps)
+        return head
 
     async def _built(self, request: Request) -> Head:
-        call = _Call(send=False)
-        await self._through_sdk(request, call)
-        assert call.head is not None
-        return call.head
+        added, _ = self._headers(request)
+        if self._sdk is None:
+            provider = self._provider
+            bearer = self._key if provider.auth.scheme == "bearer" else None
+            self._sdk = load_sdk()(self._base_url, bearer, provider.headers, provider.accept_encoding)
+        return await self._sdk.head(request.method, request.path, request.body, added)
 
-    async def _through_sdk(self, request: Request, call: _Call) -> None:
+    def _headers(self, request: Request) -> tuple[dict[str, str | None], str | None]:
+        """What is added to, or taken from, the SDK's own headers for this request; and the key that it sends."""
         _check_headers(request.headers, f"request to {request.path}", UsageError)
-        options: RequestOptions = {"headers": self._headers(request), "security": {"bearer_auth": True}}
-        token = _CALL.set(call)
-        try:
-            if request.method == "GET":
-                await self._sdk.get(request.path, cast_to=httpx2.Response, options=options)
-            else:
-                await self._sdk.post(
-                    request.path, content=request.body or b"", cast_to=httpx2.Response, options=options
-                )
-        finally:
-            _CALL.reset(token)
-
-    def _headers(self, request: Request) -> dict[str, str | Omit]:
-        """What is added to, or taken from, the SDK's own headers for this request."""
-        headers: dict[str, str | Omit] = {name: Omit() for name in self._ambient}
-        headers |= self._auth_headers(request)
+        headers: dict[str, str | None] = dict.fromkeys(self._ambient)
+        auth, key = self._auth_headers(request)
+        headers |= auth
+        carrier = (self._provider.auth.header or "authorization").lower()
         for name, value in request.headers.items():
-            for key in [key for key in headers if key.lower() == name.lower()]:
-                del headers[key]
+            if name.lower() == carrier:
+                key = None
+            for there in [there for there in headers if there.lower() == name.lower()]:
+                del headers[there]
             headers[name] = value
-        return headers
+        return headers, key
 
-    def _auth_headers(self, request: Request) -> dict[str, str | Omit]:
+    def _auth_headers(self, request: Request) -> tuple[dict[str, str | None], str | None]:
         """The key in its place; a wrong key for a provider without authentication goes where the SDK puts keys."""
         auth = self._provider.auth
         key = {"provider": self._key, "wrong": WRONG_KEY, "none": None}[request.auth]
@@ -194,24 +148,23 @@ class Client:
             key = None
         if auth.scheme == "header":
             assert auth.header is not None
-            return {auth.header: key} | {"Authorization": Omit()} if key else {"Authorization": Omit()}
+            return ({auth.header: key} if key else {}) | {"Authorization": None}, key
         if key is None:
-            return {"Authorization": Omit()}
+            return {"Authorization": None}, None
         if request.auth == "provider" and "authorization" not in self._ambient:
-            return {}  # the SDK's own
-        return {"Authorization": f"Bearer {key}"}
+            return {}, key  # the SDK's own
+        return {"Authorization": f"Bearer {key}"}, key
 
 
-def _checked_url(provider: Provider, where: str) -> str:
+def _checked_url(provider: Provider, where: str) -> tuple[str, Origin]:
     if provider.base_url is None:
         raise CannotMeasure(f"{where} has no base_url", hint="Its server has not been started")
     try:
-        url = httpx2.URL(provider.base_url)
-    except httpx2.InvalidURL as error:
-        raise ConfigError(f"{where}: base_url {provider.base_url!r} is not a URL: {error}") from error
-    if url.scheme not in _PORTS or not url.host:
-        raise ConfigError(f"{where}: base_url {provider.base_url!r} must begin with http:// or https:// and a host")
-    return provider.base_url
+        if not provider.base_url.isprintable() or " " in provider.base_url:
+            raise ValueError("holds a space or a line break")
+        return provider.base_url, origin_of(provider.base_url)
+    except ValueError as error:
+        raise ConfigError(f"{where}: base_url {provider.base_url!r} cannot be used: {error}") from error
 
 
 def _sendable(text: str) -> bool:

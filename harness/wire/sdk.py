@@ -1,0 +1,102 @@
+"""The official SDK as the builder of request heads: it makes and signs each one, and sends none.
+
+``AsyncOpenAI`` works on top of a transport that keeps the head of the request it is given and answers with an empty
+success: the SDK neither parses nor raises anything, and its work lies outside every measured time. Loading it costs
+about a second, so ``harness.wire.transport`` does that only when a head is wanted that no earlier run left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+import httpx2
+from openai import AsyncOpenAI, Omit, RequestOptions
+
+from harness.errors import ConfigError
+from harness.wire.heads import Head
+from harness.wire.origin import PORTS, Origin
+
+_UNUSED_KEY = "unused"
+"""The SDK insists on a key even where none is sent."""
+
+_HEADS: ContextVar[list[Head]] = ContextVar("_HEADS")
+"""Where the transport leaves the head of the call under way."""
+
+
+def serialise(request: httpx2.Request, accept_encoding: str) -> Head:
+    """Head of a request as the SDK made it: its headers in its order, one host, and the encoding we accept."""
+    url = request.url
+    origin = Origin(url.scheme, url.raw_host.decode("ascii"), url.port or PORTS[url.scheme])
+    lines = [b"%b %b HTTP/1.1\r\n" % (request.method.encode("ascii"), url.raw_path)]
+    after: list[bytes] | None = None
+    seen_host = False
+    for name, value in request.headers.raw:
+        lower = name.lower()
+        if lower == b"host":
+            if seen_host:
+                continue
+            seen_host = True
+        if lower == b"content-length":
+            lines.append(name + b": ")
+            after = [b"\r\n"]
+            continue
+        text = accept_encoding.encode("ascii") if lower == b"accept-encoding" else value
+        (lines if after is None else after).append(b"%b: %b\r\n" % (name, text))
+    if after is None:
+        return Head(origin, b"".join([*lines, b"\r\n"]), None)
+    return Head(origin, b"".join(lines), b"".join([*after, b"\r\n"]))
+
+
+class _Catcher(httpx2.AsyncBaseTransport):
+    """Keeps the head of what the SDK built; nothing is sent."""
+
+    def __init__(self, accept_encoding: str) -> None:
+        self._accept_encoding = accept_encoding
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Serialise, and answer with an empty success."""
+        await request.aread()
+        _HEADS.get().append(serialise(request, self._accept_encoding))
+        return httpx2.Response(200, headers={"content-type": "application/json"}, content=b"{}")
+
+
+class Sdk:
+    """The SDK's client for one base URL; ``key`` is what it sends as a bearer token, None: it is never asked to.
+
+    Raises ConfigError for a base URL that the SDK does not take.
+    """
+
+    def __init__(self, base_url: str, key: str | None, headers: Mapping[str, str], accept_encoding: str) -> None:
+        try:
+            self._client = AsyncOpenAI(
+                api_key=key or _UNUSED_KEY,
+                base_url=base_url,
+                default_headers=dict(headers),
+                http_client=httpx2.AsyncClient(transport=_Catcher(accept_encoding), trust_env=False),
+                max_retries=0,
+            )
+        except httpx2.InvalidURL as error:
+            raise ConfigError(f"base_url {base_url!r} is not a URL: {error}") from error
+        # The SDK takes these from OPENAI_* variables: they belong to one vendor's account, not to every endpoint.
+        self._client.organization = None
+        self._client.project = None
+
+    async def head(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str | None]) -> Head:
+        """Head of one request; ``headers`` are added to the SDK's own, None takes one away."""
+        added: dict[str, str | Omit] = {name: Omit() if text is None else text for name, text in headers.items()}
+        options: RequestOptions = {"headers": added, "security": {"bearer_auth": True}}
+        heads: list[Head] = []
+        token = _HEADS.set(heads)
+        try:
+            if method == "GET":
+                await self._client.get(path, cast_to=httpx2.Response, options=options)
+            else:
+                await self._client.post(path, content=body or b"", cast_to=httpx2.Response, options=options)
+        finally:
+            _HEADS.reset(token)
+        return heads[0]
+
+    async def aclose(self) -> None:
+        """Release the SDK's client."""
+        await self._client.close()
