@@ -16,11 +16,17 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
+from functools import partial
+from itertools import accumulate
+from math import isfinite
+from operator import sub
 from pathlib import Path
 from typing import Any, NamedTuple, Self
+
+import orjson
 
 from harness.errors import StoreError
 from harness.folder import RunFolder, store_error, storing
@@ -31,6 +37,12 @@ VERSION = 1
 SYNC_EVERY_S = 1.0
 _SESSION_START = b'{"v":1,"type":"session"'
 _SCAN_BYTES = 1 << 16
+_READ_BYTES = 1 << 20
+"""Lines of streams are long: a smaller buffer would have each put together from many reads."""
+_MARKS = tuple(field.name for field in fields(WireMarks))
+_read: Callable[[tuple[int, bytes]], Read] = partial(tuple.__new__, Read)
+"""``Read._make`` without a Python frame for each read."""
+_FAILURE = tuple(field.name for field in fields(Failure))
 
 
 class Session(NamedTuple):
@@ -50,18 +62,20 @@ class Session(NamedTuple):
 
 def to_line(attempt: Attempt) -> bytes:
     r"""Write an attempt as one line of JSON that ends in ``\n`` and holds no other."""
+    failure = attempt.exchange.failure
     return _line(
         {
             "v": VERSION,
             "type": "attempt",
-            "job": asdict(attempt.job),
+            "job": _job_object(attempt.job),
             "number": attempt.number,
             "sched_ns": attempt.sched_ns,
             "admit_ns": attempt.admit_ns,
             "in_flight": attempt.in_flight,
             "request": _request_object(attempt.request),
             "exchange": _exchange_object(attempt.exchange),
-        }
+        },
+        reals=(attempt.job.give_up_s, failure.retry_after_s if failure else None),
     )
 
 
@@ -71,7 +85,7 @@ def from_line(line: bytes) -> Attempt:
     Errors: StoreError when it is not such a line, or of a newer version.
     """
     try:
-        record = json.loads(line)
+        record = _record(line)
         if record["v"] != VERSION:
             raise StoreError(f"journal line has version {record['v']!r}", hint="Update endpoint-harness")
         if record["type"] != "attempt":
@@ -89,13 +103,26 @@ def from_line(line: bytes) -> Attempt:
         raise StoreError(f"journal line cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _line(record: JsonObject) -> bytes:
-    """JSON on one line; lone surrogates, which UTF-8 has no bytes for, force the escaped form."""
+def _line(record: JsonObject, reals: Sequence[float | None] = ()) -> bytes:
+    """JSON on one line; ``reals`` are the fractions in it.
+
+    ``orjson`` writes nearly every line. It refuses lone surrogates, which UTF-8 has no bytes for and which force the
+    escaped form, and it would write an infinity as null.
+    """
+    if all(real is None or isfinite(real) for real in reals):
+        try:
+            return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        except orjson.JSONEncodeError:
+            pass
+    return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+
+def _record(line: bytes) -> Any:
+    """What a line says; some lines of ``json`` (infinities, lone surrogates) only ``json`` reads."""
     try:
-        text = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:
-        text = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode()
-    return text + b"\n"
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)
 
 
 def _body_value(body: bytes | None) -> str | dict[str, str] | None:
@@ -111,6 +138,27 @@ def _body(value: str | dict[str, str] | None) -> bytes | None:
     if value is None:
         return None
     return value.encode("utf-8") if isinstance(value, str) else base64.b64decode(value["base64"], validate=True)
+
+
+def _job_object(job: Job) -> JsonObject:
+    """Plans and turns of a load are written only where there are such; lines of before have none of them."""
+    record: JsonObject = {
+        "id": job.id,
+        "endpoint": job.endpoint,
+        "kind": job.kind,
+        "stage": job.stage,
+        "task": job.task,
+        "sample": job.sample,
+        "repeat": job.repeat,
+        "phase": job.phase,
+    }
+    if job.turn:
+        record["turn"] = job.turn
+    for name in ("due_ns", "give_up_s", "input_tokens", "output_tokens"):
+        value = getattr(job, name)
+        if value is not None:
+            record[name] = value
+    return record
 
 
 def _request_object(request: Request) -> JsonObject:
@@ -131,40 +179,36 @@ def _request(record: JsonObject) -> Request:
 
 def _exchange_object(exchange: Exchange) -> JsonObject:
     """The reads become their sizes, their times (the first, then steps) and the body they make together."""
-    times = [read.at_ns for read in exchange.reads]
+    times, marks, failure = [read.at_ns for read in exchange.reads], exchange.marks, exchange.failure
     return {
-        "marks": {name: mark for name, mark in asdict(exchange.marks).items() if mark is not None},
+        "marks": {name: mark for name in _MARKS if (mark := getattr(marks, name)) is not None},
         "status": exchange.status,
         "headers": exchange.headers,
         "clock": exchange.clock,
         "reused": exchange.reused,
-        "failure": None if exchange.failure is None else asdict(exchange.failure),
+        "failure": None if failure is None else {name: getattr(failure, name) for name in _FAILURE},
         "coalesced_reads": exchange.coalesced_reads,
         "lag_max_ns": exchange.lag_max_ns,
         "tls_version": exchange.tls_version,
         "remote": exchange.remote,
-        "read_steps_ns": [at - before for before, at in zip([0, *times], times, strict=False)],
+        "read_steps_ns": [*times[:1], *map(sub, times[1:], times)],
         "read_bytes": [len(read.data) for read in exchange.reads],
         "body": _body_value(exchange.body),
     }
 
 
 def _exchange(record: JsonObject) -> Exchange:
-    fields: dict[str, Any] = dict(record)
-    body = _body(fields.pop("body")) or b""
-    steps, sizes = fields.pop("read_steps_ns"), fields.pop("read_bytes")
+    body = _body(record.pop("body")) or b""
+    sizes = record.pop("read_bytes")
     if sum(sizes) != len(body):
         raise StoreError(f"journal line cannot be read: {len(body)} body bytes where {sum(sizes)} are announced")
-    reads, at, start = [], 0, 0
-    for step, size in zip(steps, sizes, strict=True):
-        at += step
-        reads.append(Read(at, body[start : start + size]))
-        start += size
-    fields["reads"] = tuple(reads)
-    fields["marks"] = WireMarks(**fields["marks"])
-    fields["headers"] = tuple((name, value) for name, value in fields["headers"])
-    fields["failure"] = None if fields["failure"] is None else Failure(**fields["failure"])
-    return Exchange(**fields)
+    times, ends = accumulate(record.pop("read_steps_ns")), list(accumulate(sizes))
+    pieces = [body[start:end] for start, end in zip((0, *ends), ends, strict=False)]
+    record["reads"] = tuple(map(_read, zip(times, pieces, strict=True)))
+    record["marks"] = WireMarks(**record["marks"])
+    record["headers"] = tuple((name, value) for name, value in record["headers"])
+    record["failure"] = None if record["failure"] is None else Failure(**record["failure"])
+    return Exchange(**record)
 
 
 # --- writing ---------------------------------------------------------------------------------------------
@@ -319,7 +363,7 @@ def sessions(folder: RunFolder) -> list[Session]:
 
 
 def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with storing(path), path.open("rb") as file:
+    with storing(path), path.open("rb", buffering=_READ_BYTES) as file:
         for number, line in enumerate(file, 1):
             if line.endswith(b"\n"):
                 yield number, line

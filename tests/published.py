@@ -4,11 +4,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from harness.folder import RunFolder, create
+from harness.store import query
 from harness.store.columns import ATTEMPTS, SCORES, SEALED, TEXTS, VERDICTS
+from harness.store.rows import to_line
 
 MS = 1_000_000
 EPOCH = datetime(2026, 1, 1)  # noqa: DTZ001 - the tables keep UTC without a zone
@@ -70,7 +69,7 @@ def attempt(job: str, *, number: int = 0, ms: dict[str, float] | None = None, **
     """A row of attempts: a measured load attempt unless changed; ``ms`` gives marks in milliseconds."""
     marks = {f"{name}_ns": round(at * MS) for name, at in (ms or {}).items()}
     sent = marks.get("send0_ns", marks.get("admit_ns", 0))
-    row: dict[str, Any] = dict.fromkeys(ATTEMPTS.names)
+    row: dict[str, Any] = dict.fromkeys(ATTEMPTS)
     row |= {
         "run_id": "?",
         "job_id": job,
@@ -82,6 +81,7 @@ def attempt(job: str, *, number: int = 0, ms: dict[str, float] | None = None, **
         "sample": job,
         "repeat": 0,
         "phase": "measure",
+        "turn": 0,
         "shard": 0,
         "session": 1,
         "sched_ns": 0,
@@ -117,9 +117,21 @@ def make_run(results: Path, slug: str = "made", **tables: list[dict[str, Any]]) 
     """A sealed run folder that holds these rows."""
     run = create(results, slug)
     run.write_manifest(manifest(run))
-    for table, schema in SEALED.items():
-        pq.write_table(pa.Table.from_pylist(tables.get(table, []), schema), run.parquet_path(table))
+    lines = run.root / "rows"
+    with query.converter() as connection:
+        for table, columns in SEALED.items():
+            if table in tables or not table.endswith("_samples"):
+                lines.write_bytes(b"".join(to_line(_row(row)) for row in tables.get(table, [])))
+                longest = lines.stat().st_size
+                query.to_parquet(connection, lines, run.parquet_path(table), columns, longest=longest)
+    lines.unlink()
     return run
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """Moments as sealing writes them."""
+    since_1970 = {name: at - datetime(1970, 1, 1) for name, at in row.items() if isinstance(at, datetime)}  # noqa: DTZ001
+    return row | {name: at // timedelta(microseconds=1) for name, at in since_1970.items()}
 
 
 def now() -> datetime:

@@ -1,5 +1,6 @@
 """The journal: nothing acknowledged is lost, nothing secret is kept, everything reads back as it was."""
 
+import json
 import os
 import select
 import signal
@@ -63,7 +64,12 @@ attempts = st.builds(
         task=texts,
         sample=texts,
         repeat=st.integers(0, 9),
-        phase=st.sampled_from(["warmup", "measure"]),
+        phase=st.sampled_from(["warmup", "measure", "cooldown"]),
+        turn=st.integers(0, 3),
+        due_ns=st.none() | ints,
+        give_up_s=st.none() | st.floats(allow_nan=False),
+        input_tokens=st.none() | st.integers(0, 9),
+        output_tokens=st.none() | st.integers(0, 9),
     ),
     number=st.integers(0, 9),
     request=st.builds(
@@ -115,6 +121,37 @@ def test_a_line_reads_back_as_the_same_attempt(attempt: Attempt) -> None:
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
     assert from_line(line) == attempt
+
+
+WRITTEN_BEFORE = (
+    b'{"v":1,"type":"attempt","job":{"id":"a","endpoint":"p/m","kind":"load","stage":"s","task":"t","sample":"n",'
+    b'"repeat":0,"phase":"measure"},"number":1,"sched_ns":1,"admit_ns":2,"in_flight":1,"request":{"path":"/x",'
+    b'"method":"POST","stream":true,"workload_sha256":"00","headers":{},"auth":"provider","body":"\xc3\xa9"},'
+    b'"exchange":{"marks":{"send0_ns":5},"status":200,"headers":[["x","\\ud800"]],"clock":"kernel","reused":true,'
+    b'"failure":{"kind":"reset","detail":"d","status":null,"retry_after_s":Infinity},"coalesced_reads":0,'
+    b'"lag_max_ns":null,"tls_version":null,"remote":null,"read_steps_ns":[9,3],"read_bytes":[1,2],'
+    b'"body":{"base64":"YWL/"}}}\n'
+)
+
+
+def test_a_line_written_before_reads_back() -> None:
+    """Lines without the fields of loads, with what only ``json`` reads, mean what they meant."""
+    attempt = from_line(WRITTEN_BEFORE)
+    assert attempt.job == Job("a", "p/m", "load", "s", "t", "n")
+    assert attempt.request.body == "é".encode()
+    assert attempt.exchange.headers == (("x", "\ud800"),)
+    assert attempt.exchange.failure == Failure("reset", "d", None, float("inf"))
+    assert attempt.exchange.reads == (Read(9, b"a"), Read(12, b"b\xff"))
+    assert from_line(to_line(attempt)) == attempt
+
+
+def test_only_plans_that_are_there_are_written() -> None:
+    """A job without a plan or turns has the same line as ever; what it has stands in it by name."""
+    assert set(json.loads(to_line(SIMPLE))["job"]) == {
+        *("id", "endpoint", "kind", "stage", "task", "sample", "repeat", "phase")
+    }
+    planned = replace(SIMPLE, job=replace(SIMPLE.job, turn=2, due_ns=0, input_tokens=7))
+    assert {"turn": 2, "due_ns": 0, "input_tokens": 7}.items() <= json.loads(to_line(planned))["job"].items()
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"v":2,"type":"attempt"}', b"\xff", b'{"v":1,"type":"other"}'])

@@ -1,6 +1,9 @@
 """Sealing: what is in the Parquet follows from the journal alone, and no text a server sends can stop it."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +18,9 @@ from harness.errors import StoreError
 from harness.folder import RunFolder, create
 from harness.journal import Journal, sessions
 from harness.store import query
-from harness.store.columns import SEALED
+from harness.store.columns import SERVER_VALUES
 from harness.store.index import publish
-from harness.store.seal import seal
+from harness.store.seal import Sealing, seal
 from harness.types import Attempt, Exchange, Failure, Job, Read, Request, WireMarks
 
 
@@ -189,7 +192,10 @@ def test_bytes_that_are_no_utf8_are_flagged(run: RunFolder) -> None:
 def test_judgements_are_sealed(run: RunFolder) -> None:
     """Scores and verdicts keep their fields; a run without them has empty files."""
     sealed(run)
-    assert [pq.read_table(run.parquet_path(table)).num_rows for table in SEALED] == [0, 0, 0, 0]
+    always = ("attempts", "texts", "scores", "verdicts")
+    assert [pq.read_table(run.parquet_path(table)).num_rows for table in always] == [0, 0, 0, 0]
+    assert not run.parquet_path("server_samples").exists()
+    assert not run.parquet_path("client_samples").exists()
     row = {"job": "j", "endpoint": "p/m", "task": "t", "sample": "s", "repeat": 0, "value": 1, "answer": "\ud800"}
     row |= {"explanation": "e", "scorer": "exact", "version": 2}
     run.scores_path.write_text(json.dumps(row) + "\n")
@@ -237,3 +243,141 @@ def test_a_full_disk_leaves_what_was_sealed(run: RunFolder) -> None:
         seal(run)
     assert pq.read_table(run.parquet_path("attempts")).num_rows == 1
     assert not list(run.root.glob(".*.tmp"))
+
+
+# --- nothing is bent on the way --------------------------------------------------------------------------
+
+
+def test_numbers_survive(run: RunFolder) -> None:
+    """64-bit times, fractions to the last bit, infinities and what was asked of the job come out as they went in."""
+    largest = 2**63 - 1
+    job = Job("a", "p/m", "load", "s", "t", "a", turn=3, give_up_s=0.1 + 0.2, input_tokens=5, output_tokens=7)
+    reset = Failure("reset", "r", None, float("inf"))
+    attempt = replace(streamed("a", STREAM[:2], lag_max_ns=largest, failure=reset), job=job)
+    (row,), _ = sealed(run, replace(attempt, sched_ns=-largest - 1))
+    assert (row["lag_max_ns"], row["sched_ns"], row["retry_after_s"]) == (largest, -largest - 1, float("inf"))
+    assert (row["turn"], row["give_up_s"]) == (3, 0.1 + 0.2)
+    assert (row["input_tokens_asked"], row["output_tokens_asked"]) == (5, 7)
+
+
+def test_values_of_scores_survive(run: RunFolder) -> None:
+    """A score keeps its value bit by bit, one that is no number too."""
+    sealed(run)
+    named = {"endpoint": "p/m", "task": "t", "sample": "s", "repeat": 0, "scorer": "x", "version": 1}
+    values = [5e-324, 1.7976931348623157e308, -0.0, 1 / 3, float("nan"), float("inf"), 1]
+    rows = [named | {"job": str(place), "value": value} for place, value in enumerate(values)]
+    run.scores_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    seal(run)
+    stored = [row["value"] for row in pq.read_table(run.parquet_path("scores")).to_pylist()]
+    assert list(map(repr, stored)) == [repr(float(value)) for value in values]
+
+
+@pytest.mark.parametrize("letter", ["\x00", "\ufffe", "\u2028", "\U0010ffff", "\x1b", "'", '"', "\\"])
+def test_every_character_survives(run: RunFolder, letter: str) -> None:
+    """Whatever JSON or SQL makes of a character, it stands in the table, in lists and nested texts too."""
+    headers = (("content-type", letter),)
+    _, (text,) = sealed(run, answered(completion(f"a{letter}b"), headers=headers))
+    assert text["text"] == f"a{letter}b"
+    assert json.loads(text["response_headers_json"]) == [["content-type", letter]]
+    assert text["response_body"].encode() == completion(f"a{letter}b")
+
+
+def test_a_very_long_text_survives(run: RunFolder) -> None:
+    """A body longer than what DuckDB takes for one JSON object unless told otherwise is sealed whole."""
+    long = "\x01é" * 3_000_000
+    _, texts = sealed(run, answered(completion(long), job="a"), answered(completion("short"), job="b"))
+    assert texts[0]["text"] == long
+    assert texts[1]["text"] == "short"
+
+
+# --- judging and sealing in one pass ---------------------------------------------------------------------
+
+
+def test_a_judge_looks_on(run: RunFolder) -> None:
+    """Attempts are handed out once with their outcomes, and what is judged of them meanwhile is sealed with them."""
+    with Journal(run) as journal:
+        for name in "abc":
+            journal.append(streamed(name))
+    with Sealing(run) as sealing:
+        seen = [(attempt.job.id, outcome.ok) for attempt, outcome in sealing.outcomes()]
+        row = {"job": "a", "endpoint": "p/m", "task": "t", "sample": "s", "repeat": 0, "value": 1.0, "scorer": "x"}
+        run.scores_path.write_text(json.dumps(row | {"version": 1}) + "\n")
+        assert not run.parquet_path("attempts").exists()
+    assert seen == [("a", True), ("b", True), ("c", True)]
+    assert pq.read_table(run.parquet_path("attempts")).num_rows == 3
+    assert pq.read_table(run.parquet_path("scores")).num_rows == 1
+
+
+@pytest.mark.parametrize("seen", [0, 1, 3])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_judge_that_fails_costs_no_record(run: RunFolder, seen: int, error: type[BaseException]) -> None:
+    """Wherever judging breaks off, all attempts are sealed and the error goes on."""
+    with Journal(run) as journal:
+        for name in "abc":
+            journal.append(streamed(name))
+    with pytest.raises(error), Sealing(run) as sealing:  # noqa: PT012 - where it fails is the case
+        outcomes = sealing.outcomes()
+        for _ in range(seen):
+            next(outcomes)
+        raise error
+    assert pq.read_table(run.parquet_path("attempts")).num_rows == 3
+    assert not list(run.root.glob(".*.tmp"))
+
+
+def test_a_damaged_journal_seals_nothing(run: RunFolder) -> None:
+    """The error names file and line, once; what was sealed before stays and nothing temporary is left."""
+    sealed(run, streamed("a"))
+    with run.journal_path(0).open("ab") as file:
+        file.write(b"rubbish\n")
+    with pytest.raises(StoreError, match=r"journal-0\.jsonl:3: "), Sealing(run) as sealing:
+        list(sealing.outcomes())
+    assert pq.read_table(run.parquet_path("attempts")).num_rows == 1
+    assert not list(run.root.glob(".*.tmp"))
+
+
+def test_what_a_killed_sealing_left_is_cleared(run: RunFolder) -> None:
+    """Rows of a process that is no more are removed, those of a living one are not ours."""
+    dead, living = run.root / ".texts.rows.999999999.tmp", run.root / f".texts.rows.{os.getppid()}.tmp"
+    for path in (dead, living):
+        path.write_bytes(b"x")
+    seal(run)
+    assert (dead.exists(), living.exists()) == (False, True)
+
+
+# --- samples ---------------------------------------------------------------------------------------------
+
+
+def test_samples_are_sealed(run: RunFolder) -> None:
+    """What the server and this client told becomes rows; half a line is passed over, what is absent is NULL."""
+    sealed(run, streamed("a"))
+    (session,) = sessions(run)
+    good = {"endpoint": "p/m", "at_ns": session.mono_ns + 2_000_000, "values": {"waiting": 3, "kv_usage": 0.1, "x": 1}}
+    run.server_path.write_text(json.dumps(good) + '\n{"endpoint": "p/m", "at_\n' + json.dumps(good))
+    vitals = {"at_ns": 2**62, "window_ns": 1, "lag_max_ns": 2, "lag_sum_ns": 3, "lag_n": 4, "cpu_ns": 5}
+    run.vitals_path(0).write_text(json.dumps(vitals) + "\n[]\n")
+    run.vitals_path(11).write_text(json.dumps(vitals | {"lag_n": 6}) + "\n" + json.dumps(vitals)[:20])
+    seal(run)
+    (server,) = pq.read_table(run.parquet_path("server_samples")).to_pylist()
+    at = (session.wall + timedelta(milliseconds=2)).replace(tzinfo=None)
+    told = dict.fromkeys(SERVER_VALUES) | {"waiting": 3.0, "kv_usage": 0.1}
+    assert server == {"run_id": run.id, "endpoint": "p/m", "at_ns": good["at_ns"], "at": at} | told
+    client = pq.read_table(run.parquet_path("client_samples")).to_pylist()
+    named = {"run_id": run.id, "shard": 0}
+    assert client == [named | vitals, named | vitals | {"shard": 11, "lag_n": 6}]
+
+
+def test_sealing_needs_no_heavy_package(run: RunFolder) -> None:
+    """Neither Arrow nor pandas is loaded: their import would be most of the time of a small run."""
+    sealed(run, streamed("a"))
+    code = """
+import sys
+from pathlib import Path
+from harness.folder import RunFolder
+from harness.store.seal import seal
+seal(RunFolder(Path(sys.argv[1])))
+print({"pandas", "pyarrow", "numpy"} & set(sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run.root)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "set()\n", done.stderr

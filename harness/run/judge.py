@@ -15,31 +15,69 @@ from harness.conformance.capture import Capture
 from harness.conformance.verdict import judge_all
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
-from harness.run.plan import Plan, told
-from harness.types import Attempt, Failure, JsonObject
+from harness.run.plan import Plan
+from harness.run.samples import told
+from harness.types import OUR_DOING, Attempt, Failure, JsonObject, Outcome
 from harness.wire.assemble import assemble
 
 
-def judge(folder: RunFolder, plan: Plan) -> Failure | None:
+def judge(folder: RunFolder, plan: Plan, outcomes: Iterable[tuple[Attempt, Outcome]] | None = None) -> Failure | None:
     """Write ``scores.jsonl`` and ``verdicts.jsonl`` of a run from its journals, replacing earlier ones.
 
+    ``outcomes`` are all its attempts in the order written with what they came to, as ``Sealing.outcomes`` hands them
+    out; None: the journals are read here. Of a load no more than the failures is kept in memory.
     Gives what ``barren`` says of the run. TaskError when a scorer fails.
     """
-    last = [
-        Capture(attempt, assemble(attempt.exchange, stream=attempt.request.stream))
-        for attempt in last_attempts(read_attempts(folder))
-    ]
-    write_atomic(folder.verdicts_path, _lines(_verdicts(last, plan)))
-    write_atomic(folder.scores_path, _lines(_scores(last, plan)))
-    return barren(last)
+    if outcomes is None:
+        outcomes = ((one, assemble(one.exchange, stream=one.request.stream)) for one in read_attempts(folder))
+    last: dict[str, Capture] = {}
+    load = _Load()
+    for attempt, outcome in outcomes:
+        if attempt.job.kind == "load":
+            load.add(attempt, outcome)
+        elif not cancelled(attempt):
+            last[attempt.job.id] = Capture(attempt, outcome)
+    captures = list(last.values())
+    write_atomic(folder.verdicts_path, _lines(_verdicts(captures, plan)))
+    write_atomic(folder.scores_path, _lines(_scores(captures, plan)))
+    return barren(captures, load.failures())
 
 
-def barren(captures: Iterable[Capture]) -> Failure | None:
-    """The commonest failure, where all failed and nothing was measured; None: something was, or nothing was asked."""
+class _Load:
+    """The failures of load attempts, as long as nothing else is there."""
+
+    def __init__(self) -> None:
+        self._worked = False
+        self._failures: dict[str, Failure] = {}
+
+    def add(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Note how one ended; loads are not retried, so the attempt that was not cancelled is its job's last."""
+        if cancelled(attempt):
+            return
+        if outcome.failure is None:
+            self._worked = True
+            self._failures.clear()
+        elif not self._worked:
+            self._failures[attempt.job.id] = outcome.failure
+
+    def failures(self) -> list[Failure | None]:
+        """One for each job where all failed; else one None, for that there was an answer."""
+        return [None] if self._worked else [*self._failures.values()]
+
+
+def barren(captures: Iterable[Capture], load: Iterable[Failure | None] = ()) -> Failure | None:
+    """The commonest failure, where all failed and nothing was measured; None: something was, or nothing was asked.
+
+    ``load`` are the failures of load attempts, None for one that worked. What says nothing about the endpoint
+    (``OUR_DOING``) is left out.
+    """
     captures = list(captures)
-    failures = [one.outcome.failure for one in captures if one.attempt.job.kind != "probe"]
+    asked = [*load, *(one.outcome.failure for one in captures if one.attempt.job.kind != "probe")]
+    failures = [failure for failure in asked if failure is None or failure.kind not in OUR_DOING]
     # Where there were only probes: one may well ask for what must be refused, so any answer tells something.
-    failures = failures or [one.outcome.failure if one.status is None else None for one in captures]
+    failures = failures or [
+        one.outcome.failure if one.status is None else None for one in captures if one.attempt.job.kind == "probe"
+    ]
     told_of = [failure for failure in failures if failure is not None]
     if not told_of or len(told_of) < len(failures):
         return None
@@ -47,17 +85,8 @@ def barren(captures: Iterable[Capture]) -> Failure | None:
     return next(failure for failure in told_of if failure.kind == commonest)
 
 
-def last_attempts(attempts: Iterable[Attempt]) -> list[Attempt]:
-    """The attempt that counts for each job: its last one that was not cancelled."""
-    by_job: dict[str, Attempt] = {}
-    for attempt in attempts:
-        if not cancelled(attempt):
-            by_job[attempt.job.id] = attempt
-    return list(by_job.values())
-
-
 def cancelled(attempt: Attempt) -> bool:
-    """Whether we broke it off ourselves, so that it says nothing about the endpoint."""
+    """Whether the run was stopped while it was under way: it is no final attempt, and a resumed run repeats it."""
     return attempt.exchange.failure is not None and attempt.exchange.failure.kind == "cancelled"
 
 

@@ -1,196 +1,201 @@
-"""Sealing: the journals, scores and verdicts of a run become Parquet files beside them.
+"""Sealing: the journals, scores, verdicts and samples of a run become Parquet files beside them.
 
 Everything that is not a recorded fact is derived anew here (completion, failure, cost), so sealing again with a
-newer reader of answers corrects old runs. ``attempts.parquet`` is put in place last: where it is, the others are.
+newer reader of answers corrects old runs. Rows go through a temporary file of JSON lines, so that memory does not
+grow with the run. ``attempts.parquet`` is put in place last: where it is, the others are.
 """
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from math import isfinite
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeGuard
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import orjson
 
 from harness.errors import StoreError
-from harness.folder import RunFolder, atomic_file
-from harness.journal import Session, entries
-from harness.prices import cost_usd
-from harness.store.columns import ATTEMPTS, MARKS, SCORES, TEXTS, VERDICTS
-from harness.types import Attempt, Completion, JsonObject, Outcome, Price, StreamMarks
+from harness.folder import RunFolder, atomic_file, store_error, storing
+from harness.journal import entries, sessions
+from harness.store import query
+from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
+from harness.store.rows import attempt_row, moment_us, real, text_row, to_line
+from harness.types import Attempt, JsonObject, Outcome, Price
 from harness.wire.assemble import assemble
 
 ASSEMBLED_PATH = "/chat/completions"
-REPLACED = frozenset({"lone_surrogate", "invalid_utf8"})
-"""Deviations by which ``assemble`` says that it put U+FFFD for something."""
-_BATCH = 2000
-_INT32_MAX, _UINT16_MAX = 2**31 - 1, 2**16 - 1
+_ORDER = ("texts", "scores", "verdicts", "server_samples", "client_samples", "attempts")
+_OPTIONAL = frozenset({"server_samples", "client_samples"})
 
 
 def seal(folder: RunFolder) -> None:
-    """Write attempts, texts, scores and verdicts of a run as Parquet, replacing what was sealed before.
+    """Write what a run recorded as Parquet, replacing what was sealed before.
 
     Errors: StoreError when a journal or a file of judgements cannot be read, or the disk refuses.
     """
-    manifest = folder.read_manifest()
-    prices = {row["id"]: Price(**row["price"]) if row.get("price") else None for row in manifest.get("endpoints", [])}
-    _write_table(folder.parquet_path("scores"), SCORES, _judged(folder, folder.scores_path))
-    _write_table(folder.parquet_path("verdicts"), VERDICTS, _judged(folder, folder.verdicts_path))
-    texts, attempts = folder.parquet_path("texts"), folder.parquet_path("attempts")
-    found = entries(folder)
-    with atomic_file(attempts) as attempts_file, atomic_file(texts) as texts_file, _told(attempts):  # noqa: SIM117
-        with (
-            pq.ParquetWriter(attempts_file, ATTEMPTS, compression="zstd") as attempts_writer,
-            pq.ParquetWriter(texts_file, TEXTS, compression="zstd") as texts_writer,
-        ):
-            while batch := list(islice(found, _BATCH)):
-                rows = [_rows(folder.id, session, attempt, prices) for session, attempt in batch]
-                attempts_writer.write_table(pa.Table.from_pylist([row for row, _ in rows], ATTEMPTS))
-                texts_writer.write_table(pa.Table.from_pylist([text for _, text in rows], TEXTS))
+    with Sealing(folder):
+        pass
 
 
-def outcome_of(attempt: Attempt) -> Outcome:
+def outcome_of(attempt: Attempt, assembled: Outcome) -> Outcome:
     """What a recorded attempt came to; answers of other paths are not understood, only their failures are."""
-    outcome = assemble(attempt.exchange, stream=attempt.request.stream)
     if attempt.request.path.partition("?")[0].endswith(ASSEMBLED_PATH):
-        return outcome
+        return assembled
     status = attempt.exchange.status
     refused = attempt.exchange.failure is not None or status is None or not 200 <= status < 300
-    return Outcome(completion=None, failure=outcome.failure if refused else None)
+    return Outcome(completion=None, failure=assembled.failure if refused else None)
 
 
-# --- one attempt -----------------------------------------------------------------------------------------
+class Sealing:
+    """A sealing under way: it reads the journals once, and whoever judges the attempts may look on.
+
+    What is judged meanwhile is sealed at the end of the ``with`` block, also when the block fails.
+    Errors: as ``seal``, from ``outcomes`` and at the end.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+        self._lines: dict[str, _Lines] = {}
+        self._passing = self._pass()
+        self._whole = False
+
+    def outcomes(self) -> Iterator[tuple[Attempt, Outcome]]:
+        """Every attempt in the order written, with what ``assemble`` makes of it; only once."""
+        return self._passing
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._stack:
+            for _ in self._passing:  # what nobody has asked for
+                pass
+            if self._whole:  # else the error that ended the pass is on its way
+                self._finish()
+        if isinstance(error, KeyboardInterrupt) and not self._whole:
+            seal(self._folder)  # it hit the pass itself; the run is interrupted, but sealed it shall be
+
+    def _pass(self) -> Iterator[tuple[Attempt, Outcome]]:
+        folder = self._folder
+        endpoints = folder.read_manifest().get("endpoints", [])
+        prices = {row["id"]: Price(**row["price"]) if row.get("price") else None for row in endpoints}
+        _remove_leftovers(folder)
+        attempts, texts = self._open("attempts"), self._open("texts")
+        for session, attempt in entries(folder):
+            assembled = assemble(attempt.exchange, stream=attempt.request.stream)
+            outcome = outcome_of(attempt, assembled)
+            attempts.add(attempt_row(folder.id, session, attempt, outcome, prices.get(attempt.job.endpoint)))
+            texts.add(text_row(folder.id, attempt, outcome.completion))
+            yield attempt, assembled
+        self._whole = True
+
+    def _open(self, table: str) -> _Lines:
+        lines = _Lines(self._folder.parquet_path(table))
+        self._stack.callback(lines.remove)
+        self._lines[table] = lines
+        return lines
+
+    def _finish(self) -> None:
+        folder = self._folder
+        rows = {
+            "scores": _judged(folder, folder.scores_path),
+            "verdicts": _judged(folder, folder.verdicts_path),
+            "server_samples": _server_samples(folder),
+            "client_samples": _client_samples(folder),
+        }
+        for table, found in rows.items():
+            lines = self._open(table)
+            for row in found:
+                lines.add(row)
+        with query.converter() as connection:
+            for table in _ORDER:
+                lines = self._lines[table]
+                if lines.empty and table in _OPTIONAL:
+                    continue
+                lines.close()
+                with atomic_file(lines.target) as file, _told(lines.target):
+                    query.to_parquet(connection, lines.path, Path(file.name), SEALED[table], longest=lines.longest)
 
 
-def _rows(
-    run_id: str, session: Session, attempt: Attempt, prices: Mapping[str, Price | None]
-) -> tuple[JsonObject, JsonObject]:
-    """The attempt's row and its row of texts."""
-    outcome = outcome_of(attempt)
-    row = _facts(session, attempt) | _understood(attempt, outcome)
-    usage = outcome.completion.usage if outcome.completion else None
-    row["cost_usd"] = cost_usd(usage, prices.get(attempt.job.endpoint))
-    key = {"run_id": run_id, "job_id": attempt.job.id, "number": attempt.number}
-    texts = _clean(key | _texts(attempt, outcome.completion))
-    texts["text_lossy"] |= not REPLACED.isdisjoint(row["deviations"])
-    return _clean(key | row), texts
+class _Lines:
+    """The rows of one table on their way to ``target``, in a file of their own."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f".{target.stem}.rows.{os.getpid()}.tmp")
+        self.longest = 0
+        self.empty = True
+        with storing(target):
+            self._file = self.path.open("wb", buffering=1 << 18)
+
+    def add(self, row: JsonObject) -> None:
+        """Write one row; errors: StoreError when a value fits no column, or the disk refuses."""
+        try:
+            line = to_line(row)
+            self._file.write(line)
+        except OSError as error:
+            raise store_error(error, self.target) from error
+        except (TypeError, ValueError) as error:
+            raise _wrong_type(self.target, error) from error
+        self.empty = False
+        self.longest = max(self.longest, len(line))
+
+    def close(self) -> None:
+        """Have all rows in the file."""
+        with storing(self.target):
+            self._file.close()
+
+    def remove(self) -> None:
+        """Leave nothing behind."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            self.path.unlink()
 
 
-def _facts(session: Session, attempt: Attempt) -> JsonObject:
-    job, exchange = attempt.job, attempt.exchange
-    started_ns = attempt.admit_ns if exchange.marks.send0_ns is None else exchange.marks.send0_ns
-    return {
-        **{name: getattr(job, name) for name in ("endpoint", "kind", "stage", "task", "sample", "repeat", "phase")},
-        **asdict(exchange.marks),
-        "shard": session.shard,
-        "session": session.session,
-        "sched_ns": attempt.sched_ns,
-        "admit_ns": attempt.admit_ns,
-        "started_at": _wall(session, started_ns),
-        "status": exchange.status,
-        "stream": attempt.request.stream,
-        "workload_sha256": attempt.request.workload_sha256,
-        "clock": exchange.clock,
-        "reused": exchange.reused,
-        "coalesced_reads": exchange.coalesced_reads,
-        "n_reads": len(exchange.reads),
-        "lag_max_ns": exchange.lag_max_ns,
-        "in_flight": attempt.in_flight,
-    }
+def _remove_leftovers(folder: RunFolder) -> None:
+    """What a killed process left of its sealing; its number is in the name."""
+    for path in folder.root.glob(".*.rows.*.tmp"):
+        with suppress(OSError, ValueError):
+            if not _lives(int(path.suffixes[-2].removeprefix("."))):
+                path.unlink()
 
 
-def _wall(session: Session, at_ns: int) -> datetime:
-    """UTC without a zone, which is how the tables keep time."""
-    at = session.wall + timedelta(microseconds=(at_ns - session.mono_ns) // 1000)
-    return at.astimezone(UTC).replace(tzinfo=None)
-
-
-def _understood(attempt: Attempt, outcome: Outcome) -> JsonObject:
-    failure, completion = outcome.failure, outcome.completion
-    row: JsonObject = {
-        **dict.fromkeys(MARKS[7:]),
-        "failure_kind": failure.kind if failure else None,
-        "failure_detail": failure.detail if failure else None,
-        "retry_after_s": failure.retry_after_s if failure else None,
-        "deviations": [],
-    }
-    if completion is None:
-        return row
-    marks: StreamMarks = completion.marks
-    usage = asdict(completion.usage) if completion.usage else {}
-    return row | {
-        **asdict(marks),
-        **usage,
-        "finish_reason": completion.finish_reason,
-        "response_model": completion.model,
-        "system_fingerprint": completion.system_fingerprint,
-        "tool_calls": len(completion.tool_calls),
-        "text_chars": len(completion.text),
-        "chunk_delta_us": _steps_us(attempt.exchange.marks.send0_ns, completion.output_ns),
-        "chunk_events": [min(events, _UINT16_MAX) for events in completion.output_events],
-        "deviations": list(completion.deviations),
-    }
-
-
-def _steps_us(start_ns: int | None, times_ns: tuple[int, ...]) -> list[int] | None:
-    """Gaps in microseconds, rounded so that their sums stay within half a microsecond of the truth."""
-    if start_ns is None:
-        return None
-    since_start = [(at - start_ns + 500) // 1000 for at in times_ns]
-    return [min(at - before, _INT32_MAX) for before, at in zip([0, *since_start], since_start, strict=False)]
-
-
-def _texts(attempt: Attempt, completion: Completion | None) -> JsonObject:
-    return {
-        "request_body": attempt.request.body,
-        "response_body": attempt.exchange.body,
-        "text": completion.text if completion else None,
-        "reasoning": completion.reasoning if completion else None,
-        "tool_calls_json": json.dumps([asdict(call) for call in completion.tool_calls]) if completion else None,
-        "response_headers_json": json.dumps(attempt.exchange.headers),
-    }
-
-
-# --- text that UTF-8 cannot hold -------------------------------------------------------------------------
-
-
-def _clean(row: JsonObject) -> JsonObject:
-    """Make every string storable, and say in ``text_lossy`` whether that changed one."""
-    lossy = False
-    for name, value in row.items():
-        if isinstance(value, (str, bytes)):
-            row[name], changed = _storable(value)
-        elif isinstance(value, list) and value and isinstance(value[0], str):
-            parts = [_storable(part) for part in value]
-            row[name], changed = [part for part, _ in parts], any(part_changed for _, part_changed in parts)
-        else:
-            continue
-        lossy = lossy or changed
-    row["text_lossy"] = lossy
-    return row
-
-
-def _storable(value: str | bytes) -> tuple[str, bool]:
-    """Lone surrogates (legal in JSON escapes) and bytes that are no UTF-8 become U+FFFD."""
+def _lives(process: int) -> bool:
     try:
-        if isinstance(value, bytes):
-            return value.decode("utf-8"), False
-        value.encode("utf-8")
-    except UnicodeDecodeError:
-        assert isinstance(value, bytes)
-        return value.decode("utf-8", "replace"), True
-    except UnicodeEncodeError:
-        assert isinstance(value, str)
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), True
-    return value, False
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return process != os.getpid()
 
 
-# --- judgements ------------------------------------------------------------------------------------------
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what DuckDB raises into a StoreError: a disk that refuses, or a value of the wrong type."""
+    try:
+        yield
+    except query.DatabaseError as error:
+        refused = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES, errno.EROFS)
+        code = next((code for code in refused if os.strerror(code) in str(error)), None)
+        if code is not None:
+            raise store_error(OSError(code, os.strerror(code)), path) from error
+        raise _wrong_type(path, error) from error
+
+
+def _wrong_type(path: Path, error: Exception) -> StoreError:
+    said = query.one_line(error).partition(" Try setting ")[0]
+    return StoreError(f"{path}: a record has a value of the wrong type: {said}")
+
+
+# --- what is not in the journals -------------------------------------------------------------------------
 
 
 def _judged(folder: RunFolder, path: Path) -> Iterator[JsonObject]:
@@ -202,26 +207,51 @@ def _judged(folder: RunFolder, path: Path) -> Iterator[JsonObject]:
             row = json.loads(line)
             if "job" in row:
                 row["job_id"] = row.pop("job")
-            yield _clean(row | {"run_id": folder.id})
+            yield {name: real(value) if isinstance(value, float) else value for name, value in row.items()} | {
+                "run_id": folder.id
+            }
         except (ValueError, TypeError, AttributeError) as error:
             raise StoreError(
                 f"{path}:{number} cannot be read: {error}", hint="Make it anew with `harness score`"
             ) from error
 
 
-def _write_table(path: Path, schema: pa.Schema, rows: Iterable[JsonObject]) -> None:
-    with _told(path):
-        table = pa.Table.from_pylist(list(rows), schema)
-    with atomic_file(path) as file:
-        pq.write_table(table, file, compression="zstd")
+def _server_samples(folder: RunFolder) -> Iterator[JsonObject]:
+    if not folder.server_path.exists():
+        return
+    anchor = next((one for one in sessions(folder) if one.shard == 0), None)
+    for line in _samples(folder.server_path):
+        endpoint, at_ns, values = line.get("endpoint"), line.get("at_ns"), line.get("values")
+        if isinstance(endpoint, str) and _whole(at_ns) and isinstance(values, dict):
+            told = {name: values[name] for name in SERVER_VALUES if _number(values.get(name))}
+            at = {} if anchor is None else {"at": moment_us(anchor, at_ns)}
+            yield {"run_id": folder.id, "endpoint": endpoint, "at_ns": at_ns, **at, **told}
 
 
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn what Arrow raises for a value of the wrong type into a StoreError; a disk's refusal passes."""
-    try:
-        yield
-    except pa.ArrowException as error:
-        if isinstance(error, OSError):
-            raise
-        raise StoreError(f"{path}: a record has a value of the wrong type: {error}") from error
+def _client_samples(folder: RunFolder) -> Iterator[JsonObject]:
+    for path in folder.vitals():
+        shard = int(path.stem.removeprefix("vitals-"))
+        for line in _samples(path):
+            counts = {name: line.get(name) for name in CLIENT_COUNTS}
+            if all(map(_whole, counts.values())):
+                yield {"run_id": folder.id, "shard": shard, **counts}
+
+
+def _samples(path: Path) -> Iterator[JsonObject]:
+    """The objects in a file of samples; what a killed process left half written is passed over."""
+    with storing(path), path.open("rb") as file:
+        for line in file:
+            try:
+                value = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(value, dict) and line.endswith(b"\n"):
+                yield value
+
+
+def _whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)

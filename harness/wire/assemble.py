@@ -7,21 +7,27 @@ answer without a finish reason is ``truncated`` even where ``[DONE]`` follows: n
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
-import json
+from collections.abc import Sequence
 from typing import Any
 
-from harness.types import Completion, Exchange, Failure, JsonObject, Outcome
-from harness.wire.chunks import Chunks, wanted_choice
-from harness.wire.complaint import Complaint, complaint, http_failure, inband, one_line, page, retry_after
-from harness.wire.sse import Decoder, Event, LineTooLongError
+from harness.types import Completion, Exchange, Failure, FailureKind, Outcome
+from harness.wire.chunks import Chunks, choices_of, wanted_choice
+from harness.wire.complaint import Complaint, complaint, http_failure, one_line, page, retry_after
+from harness.wire.objects import Objects, Run, decoded, reads_of
+from harness.wire.sse import Decoder, Event, LineTooLongError, plain
+from harness.wire.template import Frame
 
 _OF_A_CUT = frozenset({"empty", "bad_json", "bad_sse"})
 """What a body that was cut off looks like: nothing to tell beside the fault that cut it."""
+_ALIGNED, _BARE = Frame(b"data: ", b"\n\n"), Frame(b"", b"")
 
 
-def assemble(exchange: Exchange, *, stream: bool) -> Outcome:
+def assemble(exchange: Exchange, *, stream: bool, shortcuts: bool = True) -> Outcome:
     """Understand one chat-completion exchange; ``stream`` says what the request asked for. Never raises.
+
+    Without ``shortcuts`` every event is taken apart on its own; the outcome is the same.
 
     A fault of the transport wins over everything the body says, with one exception: after a finish reason and
     ``[DONE]`` a cut or reset connection is the deviation ``unclean_close``. Further deviations named here:
@@ -40,7 +46,7 @@ def assemble(exchange: Exchange, *, stream: bool) -> Outcome:
         if fault is not None and status >= 400:
             fault = dataclasses.replace(fault, retry_after_s=retry_after(exchange.headers))
         return Outcome(None, fault or _refused(exchange, status))
-    reading = _Reading(exchange)
+    reading = _Reading(exchange, shortcuts=shortcuts)
     failure = reading.read(stream=stream)
     completion = reading.completion
     if fault is None:
@@ -66,24 +72,26 @@ def _refused(exchange: Exchange, status: int) -> Failure:
 class _Reading:
     """One body under way to a completion; used once."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, *, shortcuts: bool) -> None:
         self.completion: Completion | None = None
-        self.problem: Failure | None = None
-        """The first thing that the server itself said or did wrong; None: nothing but, perhaps, an early end."""
         self._exchange = exchange
         self._cut = exchange.failure is not None
+        self._times = [read.at_ns for read in exchange.reads]
+        self._shortcuts = shortcuts
+        self._objects = Objects(exchange.status)
         self._names: set[str] = set()
-        self._ev1_ns: int | None = None
-        self._done_ns: int | None = None
+
+    @property
+    def problem(self) -> Failure | None:
+        """The first thing that the server itself said or did wrong; None: nothing but, perhaps, an early end."""
+        return self._objects.problem
 
     def read(self, *, stream: bool) -> Failure | None:
         """Fill ``completion``; tells why it is no success, None: it is one."""
+        if stream and self._shortcuts and self._read_aligned():
+            return self._streamed()
         body = self._exchange.body
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            text = body.decode(errors="replace")
-        start = text.lstrip("\ufeff \t\r\n")
+        start = body.decode(errors="replace").lstrip("\ufeff \t\r\n")
         if not start:
             return self._fail("empty", "an empty body")
         markup = page(start)
@@ -91,27 +99,25 @@ class _Reading:
             wanted = "an event stream" if stream else "JSON"
             return self._fail("bad_sse" if stream else "bad_json", f"{markup} instead of {wanted}")
         if start[0] in "{[":
-            value = _decoded(start)
+            value = decoded(start)
             if isinstance(value, dict | list):
                 return self._whole(value, body, stream=stream)
         looks_streamed = start.startswith(("data:", "event:", ":", "id:", "retry:"))
         if stream or looks_streamed:
             if not stream:
                 self._names.add("streamed_unasked")
-            return self._streamed(start)
+            if not (self._shortcuts and self._read_plain(body)):
+                failure = self._read_events(start)
+                if failure:
+                    return failure
+            return self._streamed()
         return self._fail("bad_json", f"the body is not JSON; it starts with {start[:60]!r}")
 
-    def _fail(self, kind: Any, detail: str) -> Failure:
-        """Note the first problem; ``kind`` is a FailureKind."""
-        failure = Failure(kind, one_line(detail), self._exchange.status)
-        self.problem = self.problem or failure
-        return self.problem
-
-    def _complain(self, found: Complaint) -> None:
-        self.problem = self.problem or inband(found, self._exchange.status)
+    def _fail(self, kind: FailureKind, detail: str) -> Failure:
+        return self._objects.fail(kind, detail)
 
     def _check_type(self, expected: str) -> None:
-        given = dict(self._exchange.headers).get("content-type")
+        given = next((value for name, value in reversed(self._exchange.headers) if name == "content-type"), None)
         if given is not None and given.partition(";")[0].strip().lower() != expected:
             self._names.add("content_type")
 
@@ -121,7 +127,7 @@ class _Reading:
         self._check_type("application/json")
         if stream:
             self._names.add("not_streamed")
-        if body.startswith(b"\xef\xbb\xbf"):
+        if body.startswith(codecs.BOM_UTF8):
             self._names.add("bom")
         try:
             body.decode()
@@ -129,12 +135,13 @@ class _Reading:
             self._names.add("invalid_utf8")
         found = complaint(value)
         if found:
-            self._complain(found)
+            self._objects.complain(found)
         if not isinstance(value, dict) or "choices" not in value:
             return self.problem or self._fail("bad_json", "JSON that is no chat completion: it has no choices")
         at_ns = next(read.at_ns for read in reversed(self._exchange.reads) if read.data)
-        chunks = Chunks(self._names, streamed=False, choice=wanted_choice([value], self._names))
-        chunks.take(Event(at_ns, 0, "message", "", None), value)
+        choices = choices_of(value)
+        chunks = Chunks(self._names, (at_ns,), streamed=False, choice=wanted_choice([choices], self._names))
+        chunks.take(0, value, choices)
         if chunks.finish is None:
             self._names.add("no_finish_reason")
         self.completion = chunks.completion(ev1_ns=at_ns, done_ns=None)
@@ -142,7 +149,47 @@ class _Reading:
 
     # --- streamed ----------------------------------------------------------------------------------------
 
-    def _streamed(self, start: str) -> Failure | None:
+    def _streamed(self) -> Failure | None:
+        objects, names = self._objects, self._names
+        names |= objects.names
+        self._check_type("text/event-stream")
+        listed = [choices_of(chunk) for chunk in objects.chunks()]
+        chunks = Chunks(names, self._times, streamed=True, choice=wanted_choice(listed, names))
+        for one, choices in zip(objects.found, listed, strict=True):
+            if isinstance(one, Run):
+                chunks.take_run(one.template, one.texts, one.reads)
+            else:
+                chunks.take(*one, choices)
+        if not self._cut and objects.done_ns is None:
+            names.add("no_done")
+        if not self._cut and chunks.finish is None:
+            names.add("no_finish_reason")
+        self.completion = chunks.completion(ev1_ns=objects.ev1_ns, done_ns=objects.done_ns)
+        return self._verdict(chunks)
+
+    def _read_aligned(self) -> bool:
+        """Take the shortest way: most servers write event by event, and then each read is one. False: not this one."""
+        reads = self._exchange.reads
+        if not reads or not reads[0].data.startswith(b"data: {"):
+            return False
+        return self._regular([read.data for read in reads], range(len(reads)), _ALIGNED)
+
+    def _read_plain(self, body: bytes) -> bool:
+        """Take the short way of streams whose events are all framed alike; False: this one's are not."""
+        events = plain(body)
+        if events is None:
+            return False
+        return self._regular(events, reads_of(events, [len(read.data) for read in self._exchange.reads]), _BARE)
+
+    def _regular(self, events: Sequence[bytes], reads: Sequence[int], frame: Frame) -> bool:
+        objects = Objects(self._exchange.status)
+        if not objects.read_regular(events, reads, self._times, frame):
+            return False
+        self._objects = objects
+        return True
+
+    def _read_events(self, start: str) -> Failure | None:
+        """Take every event; tells why there is none at all. ``start`` is how the body begins."""
         decoder = Decoder()
         events: list[Event] = []
         late: list[Event] = []
@@ -155,102 +202,42 @@ class _Reading:
             events += error.events
             too_long = str(error)
         self._names |= decoder.deviations
-        found = self._objects(events, late)
+        self._objects.read(events, late)
         if too_long is not None:
             self._fail("too_large", too_long)
         self._read_stray(decoder.stray)
-        if self._ev1_ns is None:
-            if self.problem is not None:
-                return self.problem
-            if decoder.stray:
-                return self._fail("bad_sse", f"no event stream; it starts with {start[:60]!r}")
-            return self._fail("empty", "an event stream without events")
-        self._check_type("text/event-stream")
-        chunks = Chunks(self._names, streamed=True, choice=wanted_choice([one for _, one in found], self._names))
-        for event, one in found:
-            chunks.take(event, one)
-        if not self._cut and self._done_ns is None:
-            self._names.add("no_done")
-        if not self._cut and chunks.finish is None:
-            self._names.add("no_finish_reason")
-        self.completion = chunks.completion(ev1_ns=self._ev1_ns, done_ns=self._done_ns)
-        return self._verdict(chunks)
-
-    def _objects(self, events: list[Event], late: list[Event]) -> list[tuple[Event, JsonObject]]:
-        """The JSON objects up to ``[DONE]``; ``late`` holds the event that the end of the stream cut short."""
-        found: list[tuple[Event, JsonObject]] = []
-        for event in events + late:
-            if self._done_ns is not None:
-                self._names.add("data_after_done")
-                break
-            if self._ev1_ns is None:
-                self._ev1_ns = event.at_ns
-            data = event.data.strip()
-            if data.strip('"').startswith("[DONE]"):
-                self._done_ns = event.at_ns
-                if event.data != "[DONE]":
-                    self._names.add("done_not_exact")
-                continue
-            value = self._object(event, data, cut=bool(late) and event is late[0])
-            if value is not None:
-                found.append((event, value))
-        return found
-
-    def _object(self, event: Event, data: str, *, cut: bool) -> JsonObject | None:
-        """The object in one event, its complaint noted; None: nothing to add up."""
-        if not data:
-            self._names.add("empty_data")
+        if self._objects.ev1_ns is not None:
             return None
-        value = _decoded(data)
-        certain = event.event == "error"
-        said = complaint(value, certain=certain) or (Complaint(data) if certain else None)
-        if said:
-            self._complain(said)
-        elif event.event != "message":
-            self._names.add("named_event")
-        if isinstance(value, dict):
-            return value if "choices" in value or not said else None
-        if said:
-            return None
-        if cut:
-            self._names.add("cut_event")
-        elif event.event != "message":
-            self._names.add("unknown_event")
-        else:
-            self._fail("bad_json", f"an event that is no JSON object; it starts with {data[:60]!r}")
-        return None
+        if self.problem is not None:
+            return self.problem
+        if decoder.stray:
+            return self._fail("bad_sse", f"no event stream; it starts with {start[:60]!r}")
+        return self._fail("empty", "an event stream without events")
 
     def _read_stray(self, stray: list[str]) -> None:
         """Find an error that was written into the stream without ``data:``."""
-        found = complaint(_decoded("\n".join(stray))) if stray and stray[0].startswith("{") else None
+        found = complaint(decoded("\n".join(stray))) if stray and stray[0].startswith("{") else None
         if found:
             self._names.add("error_outside_data")
-            self._complain(found)
+            self._objects.complain(found)
 
     # --- the rule ----------------------------------------------------------------------------------------
 
     def _verdict(self, chunks: Chunks) -> Failure | None:
         status = self._exchange.status
         if chunks.finish == "error":
-            self._complain(Complaint('the answer ended with the finish reason "error"'))
+            self._objects.complain(Complaint('the answer ended with the finish reason "error"'))
         if self.problem is not None:
             return self.problem
         if chunks.finish == "content_filter":
             return Failure("content_filter", "the server's content filter ended the answer", status)
-        whole = self._ev1_ns is None
-        if not chunks.has_output and (whole or chunks.finish is not None or self._done_ns is not None):
+        streaming = self._objects.ev1_ns is not None
+        over = not streaming or chunks.finish is not None or self._objects.done_ns is not None
+        if not chunks.has_output and over:
             tokens = chunks.completion_tokens
             counted = f" although {tokens} completion tokens are counted" if tokens else ""
             ended = one_line(f"finish reason {chunks.finish!r}") if chunks.finish else "no finish reason"
             return Failure("empty", f"an answer without any output, {ended}{counted}", status)
         if chunks.finish is None:
             return Failure("truncated", "the answer ended without a finish reason", status)
-        return None
-
-
-def _decoded(text: str) -> Any:
-    """Decoded JSON; None: it is none (or ``null``)."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
         return None

@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from harness.types import Completion, JsonObject, StreamMarks, Usage
 from harness.wire import shapes
-from harness.wire.sse import Event
+from harness.wire.template import Template
 from harness.wire.toolcalls import Calls, pieces
 
-EventClass = Literal[
-    "role_only",
-    "empty",
-    "reasoning",
-    "content",
-    "refusal",
-    "tool_name",
-    "tool_args",
-    "usage",
-    "finish",
-    "error",
-    "unknown",
-]
-OUTPUT: frozenset[EventClass] = frozenset({"reasoning", "content", "refusal", "tool_name", "tool_args"})
-"""Classes of events in which the model said something."""
+_USUAL = frozenset({"role", "content"})
+_IDENTITY = ("id", "model", "system_fingerprint", "object")
 
 
-def wanted_choice(chunks: Iterable[JsonObject], names: set[str]) -> int | None:
-    """Index of the choice to read; None: there is only one, whatever its index says.
+def choices_of(chunk: JsonObject) -> Sequence[JsonObject]:
+    """The choices of one object that are objects themselves."""
+    choices = chunk.get("choices")
+    if not isinstance(choices, list):
+        return (choices,) if isinstance(choices, dict) else ()
+    if len(choices) == 1 and isinstance(choices[0], dict):
+        return choices
+    return [choice for choice in choices if isinstance(choice, dict)]
+
+
+def wanted_choice(listed: Iterable[Sequence[JsonObject]], names: set[str]) -> int | None:
+    """Index of the choice to read, given ``choices_of`` each object; None: there is only one, whatever its index says.
 
     Names: ``many_choices`` (n > 1: the lowest index is read), ``choice_index_wrong`` (one choice, but not 0),
     ``choice_index_missing``, ``choice_index_counts`` (it counts the chunks instead of the choices).
@@ -38,11 +35,11 @@ def wanted_choice(chunks: Iterable[JsonObject], names: set[str]) -> int | None:
     seen: list[int] = []
     crowded = False
     finishes = 0
-    for chunk in chunks:
-        choices = _choices(chunk)
+    for choices in listed:
         crowded |= len(choices) > 1
-        seen += [_index(choice, names) for choice in choices]
-        finishes += sum(1 for choice in choices if choice.get("finish_reason"))
+        for choice in choices:
+            seen.append(_index(choice, names))
+            finishes += bool(choice.get("finish_reason"))
     distinct = set(seen)
     if len(distinct) <= 1:
         if distinct - {0}:
@@ -55,12 +52,6 @@ def wanted_choice(chunks: Iterable[JsonObject], names: set[str]) -> int | None:
         return None
     names.add("many_choices")
     return min(distinct)
-
-
-def _choices(chunk: JsonObject) -> list[JsonObject]:
-    choices = chunk.get("choices")
-    listed = choices if isinstance(choices, list) else [choices]
-    return [choice for choice in listed if isinstance(choice, dict)]
 
 
 def _index(choice: JsonObject, names: set[str]) -> int:
@@ -82,10 +73,11 @@ class Chunks:
     ``cumulative_text``, ``text_repeated_at_end``, ``cumulative_reasoning``, ``reasoning_repeated_at_end``.
     """
 
-    def __init__(self, names: set[str], *, streamed: bool, choice: int | None) -> None:
-        """``choice`` is what ``wanted_choice`` said."""
+    def __init__(self, names: set[str], times: Sequence[int], *, streamed: bool, choice: int | None) -> None:
+        """``times`` are the arrivals of the reads; ``choice`` is what ``wanted_choice`` said."""
         self.names = names
         self.finish: str | None = None
+        self._times = times
         self._streamed = streamed
         self._choice = choice
         self._text: list[str] = []
@@ -94,38 +86,58 @@ class Chunks:
         self._calls = Calls(names, streamed=streamed)
         self._usage: Usage | None = None
         self._said: dict[str, str] = {}
+        self._stated: list[Any] = []
+        """Identity of the object before."""
         self._roles = 0
-        self._first: dict[str, int] = {}
+        self._output_ns: int | None = None
+        self._visible_ns: int | None = None
+        self._tool_ns: int | None = None
+        self._finish_ns: int | None = None
         self._last_output_ns: int | None = None
-        self._outputs: dict[int, tuple[int, int]] = {}
+        self._outputs: dict[int, int] = {}
+        """Output events by the index of their read."""
 
-    def take(self, event: Event, chunk: JsonObject) -> set[EventClass]:
-        """Add one object; tells the classes of the event that held it."""
+    def take(self, read: int, chunk: JsonObject, choices: Sequence[JsonObject]) -> None:
+        """Add one object and ``choices_of`` it; ``read`` is the index of the read that ended it."""
         self._identify(chunk)
-        choices = _choices(chunk)
-        choice = next((one for one in choices if self._choice in (None, _index(one, self.names))), None)
-        kinds: set[EventClass] = set()
-        if self._take_usage(chunk, choice or {}, beside=bool(choices)):
-            kinds.add("usage")
+        choice = choices[0] if choices and self._choice is None else next(filter(self._wanted, choices), None)
+        counted = self._take_usage(chunk, choice or {}, beside=bool(choices))
         if choice is None:
-            if not choices and not kinds:
+            if not choices and not counted:
                 self.names.add("empty_choices" if "choices" in chunk else "unknown_event")
-                kinds.add("empty" if "choices" in chunk else "unknown")
-            return kinds
-        finished = self.finish is not None
-        kinds |= self._take_message(self._message(choice))
-        if kinds & OUTPUT:
-            self._mark_output(event, kinds)
-            if finished:
-                self.names.add("output_after_finish")
+            return
+        visible, tool, other = self._take_message(self._message(choice))
+        if visible or tool or other:
+            self._mark_output((read,), visible=visible, tool=tool)
         reason = shapes.finish_reason(choice, self.names)
         if reason is not None:
-            kinds.add("finish")
-            self._first.setdefault("finish", event.at_ns)
-            if self.finish is not None:
+            if self.finish is None:
+                self._finish_ns = self._times[read]
+            else:
                 self.names.add("finish_repeated" if reason == self.finish else "finish_changed")
             self.finish = self.finish or reason
-        return kinds or {"empty"}
+
+    def take_run(self, template: Template, texts: Sequence[str], reads: Sequence[int]) -> None:
+        """Add events that fit a template which was taken before; as if each had been taken with ``take``.
+
+        Their object differs from the template's in the text alone, so nothing else of it can be new a second time but
+        the role.
+        """
+        if not self._wanted(template.choice):
+            return
+        role = template.delta.get("role")
+        if role:
+            self._take_role(role)
+        if "" in texts:
+            reads = [read for read, text in zip(reads, texts, strict=True) if text]
+            texts = [text for text in texts if text]
+        if texts:
+            visible = template.key == "content"
+            (self._text if visible else self._reasoning).extend(texts)
+            self._mark_output(reads, visible=visible, tool=False)
+
+    def _wanted(self, choice: JsonObject) -> bool:
+        return self._choice is None or self._choice == _index(choice, self.names)
 
     @property
     def has_output(self) -> bool:
@@ -140,51 +152,48 @@ class Chunks:
     def completion(self, *, ev1_ns: int | None, done_ns: int | None) -> Completion:
         """What was added up; an answer that was not streamed has no marks but ``ev1_ns``."""
         names = self.names
-        for pieces_of, cumulative, repeated in (
-            (self._text, "cumulative_text", "text_repeated_at_end"),
-            (self._reasoning, "cumulative_reasoning", "reasoning_repeated_at_end"),
-        ):
+        for pieces_of, what in ((self._text, "text"), (self._reasoning, "reasoning")):
             how = shapes.repeats(pieces_of)
             if how:
-                names.add(cumulative if how == "cumulative" else repeated)
+                names.add(f"cumulative_{what}" if how == "cumulative" else f"{what}_repeated_at_end")
         calls = self._calls.result()
         if self.finish == "tool_calls" and not calls:
             names.add("finish_without_tool_calls")
-        text, reasoning, refusal = (
-            shapes.sound("".join(parts), names) for parts in (self._text, self._reasoning, self._refusal)
-        )
         said = {key: shapes.sound(value, names) for key, value in self._said.items()}
         marks = StreamMarks(ev1_ns=ev1_ns)
         if self._streamed:
             marks = StreamMarks(
                 ev1_ns=ev1_ns,
-                tok1_ns=self._first.get("output"),
-                vis1_ns=self._first.get("visible"),
-                tool1_ns=self._first.get("tool"),
+                tok1_ns=self._output_ns,
+                vis1_ns=self._visible_ns,
+                tool1_ns=self._tool_ns,
                 tokn_ns=self._last_output_ns,
-                fin_ns=self._first.get("finish"),
+                fin_ns=self._finish_ns,
                 done_ns=done_ns,
             )
-        outputs = tuple(self._outputs.values()) if self._streamed else ()
+        outputs = self._outputs if self._streamed else {}
         return Completion(
-            text=text,
-            reasoning=reasoning,
-            refusal=refusal,
+            text=shapes.sound("".join(self._text), names),
+            reasoning=shapes.sound("".join(self._reasoning), names),
+            refusal=shapes.sound("".join(self._refusal), names),
             tool_calls=calls,
             finish_reason=None if self.finish is None else shapes.sound(self.finish, names),
             usage=self._usage,
             marks=marks,
-            output_ns=tuple(at_ns for at_ns, _ in outputs),
-            output_events=tuple(count for _, count in outputs),
-            deviations=tuple(sorted(names)),
+            output_ns=tuple([self._times[read] for read in outputs]),
+            output_events=tuple(outputs.values()),
             response_id=said.get("id"),
             model=said.get("model"),
             system_fingerprint=said.get("system_fingerprint"),
+            deviations=tuple(sorted(names)),  # last, when all have been named
         )
 
     def _identify(self, chunk: JsonObject) -> None:
-        for key in ("id", "model", "system_fingerprint"):
-            value = chunk.get(key)
+        stated = [chunk.get(key) for key in _IDENTITY]
+        if stated == self._stated:
+            return
+        self._stated = stated
+        for key, value in zip(_IDENTITY[:-1], stated[:-1], strict=True):
             if isinstance(value, str) and value and self._said.setdefault(key, value) != value:
                 self.names.add(f"{key}_changed")
         expected = "chat.completion.chunk" if self._streamed else "chat.completion"
@@ -192,6 +201,8 @@ class Chunks:
             self.names.add("object_unexpected")
 
     def _take_usage(self, chunk: JsonObject, choice: JsonObject, *, beside: bool) -> bool:
+        if chunk.get("usage") is None and "x_groq" not in chunk and "usage" not in choice:
+            return False
         read = shapes.usage(chunk, choice, self.names)
         if read is None:
             return False
@@ -224,28 +235,28 @@ class Chunks:
         self.names.add("no_delta")
         return {}
 
-    def _take_message(self, message: JsonObject) -> set[EventClass]:
-        kinds: set[EventClass] = set()
+    def _take_message(self, message: JsonObject) -> tuple[bool, bool, bool]:
+        """Whether it had visible text, a piece of a tool call, other output."""
+        role, content = message.get("role"), message.get("content")
+        if role:
+            self._take_role(role)
+        if message.keys() <= _USUAL and (content is None or isinstance(content, str)):
+            if content:
+                self._text.append(content)
+            return bool(content), False, False
         said = shapes.texts(message, self.names)
-        channels: tuple[tuple[str, list[str], EventClass], ...] = (
-            (said.reasoning, self._reasoning, "reasoning"),
-            (said.content, self._text, "content"),
-            (said.refusal, self._refusal, "refusal"),
-        )
-        for text, parts, kind in channels:
+        for text, parts in (
+            (said.reasoning, self._reasoning),
+            (said.content, self._text),
+            (said.refusal, self._refusal),
+        ):
             if text:
                 parts.append(text)
-                kinds.add(kind)
+        tool = False
         for piece in pieces(message, self.names):
             self._calls.add(piece)
-            if piece.name:
-                kinds.add("tool_name")
-            if piece.arguments:
-                kinds.add("tool_args")
-        if message.get("role"):
-            self._take_role(message["role"])
-            kinds = kinds or {"role_only"}
-        return kinds
+            tool |= piece.output
+        return bool(said.content or said.refusal), tool, bool(said.reasoning)
 
     def _take_role(self, role: Any) -> None:
         if role != "assistant":
@@ -254,15 +265,20 @@ class Chunks:
         if self._roles > 1:
             self.names.add("role_repeated")
 
-    def _mark_output(self, event: Event, kinds: set[EventClass]) -> None:
-        self._last_output_ns = event.at_ns
-        self._first.setdefault("output", event.at_ns)
-        if kinds & {"content", "refusal"}:
-            self._first.setdefault("visible", event.at_ns)
-        if kinds & {"tool_name", "tool_args"}:
-            self._first.setdefault("tool", event.at_ns)
-        _, count = self._outputs.get(event.read, (0, 0))
-        self._outputs[event.read] = (event.at_ns, count + 1)
+    def _mark_output(self, reads: Sequence[int], *, visible: bool, tool: bool) -> None:
+        """Note output events that these reads ended, one for each."""
+        if self.finish is not None:
+            self.names.add("output_after_finish")
+        first_ns = self._times[reads[0]]
+        self._last_output_ns = self._times[reads[-1]]
+        if self._output_ns is None:
+            self._output_ns = first_ns
+        if visible and self._visible_ns is None:
+            self._visible_ns = first_ns
+        if tool and self._tool_ns is None:
+            self._tool_ns = first_ns
+        for read in reads:
+            self._outputs[read] = self._outputs.get(read, 0) + 1
 
 
 def _later(before: Usage, after: Usage) -> Usage:

@@ -17,6 +17,9 @@ from harness.types import JsonObject, Usage
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NOTHING = Usage()
+_MOST = 2**53
+"""DuckDB holds counts in 64 bits; a larger number than this is no count of tokens either."""
 _TEXT_KEYS = ("text", "content", "thinking", "summary", "reasoning", "reasoning_content", "value")
 
 
@@ -44,7 +47,7 @@ def texts(message: JsonObject, names: set[str]) -> Texts:
         ("thinking", "thinking_blocks"),
     ):
         value = message.get(key)
-        text = _inner_text(value)
+        text = _inner_text(value) if value else ""
         if text:
             found.append(text)
             if not isinstance(value, str) or key == "thinking":
@@ -147,7 +150,7 @@ def usage(chunk: JsonObject, choice: JsonObject, names: set[str]) -> Usage | Non
             value, names, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens"
         ),
     )
-    return None if read == Usage() else read
+    return None if read == _NOTHING else read
 
 
 def _detail(value: JsonObject, names: set[str], holders: Sequence[str], key: str) -> int | None:
@@ -161,6 +164,8 @@ def _detail(value: JsonObject, names: set[str], holders: Sequence[str], key: str
 
 def _count(value: JsonObject, names: set[str], key: str, other: str = "") -> int | None:
     number = value.get(key)
+    if type(number) is int and 0 <= number < _MOST:
+        return number
     if number is None and other and value.get(other) is not None:
         names.add("usage_field_names")
         number = value[other]
@@ -168,8 +173,7 @@ def _count(value: JsonObject, names: set[str], key: str, other: str = "") -> int
         return None
     if isinstance(number, float) and number.is_integer():
         number = int(number)
-    # DuckDB holds counts in 64 bits; a larger one is no count of tokens either.
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**53:
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < _MOST:
         names.add("usage_not_a_count")
         return None
     return number
@@ -180,7 +184,7 @@ def sound(text: str, names: set[str]) -> str:
 
     Names: ``split_surrogates``, ``lone_surrogate``.
     """
-    if not _SURROGATE.search(text):
+    if text.isascii() or not _SURROGATE.search(text):
         return text
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     names.add("lone_surrogate" if whole.count("\ufffd") > text.count("\ufffd") else "split_surrogates")

@@ -35,6 +35,17 @@ class LineTooLongError(Exception):
         self.events = events
 
 
+def plain(body: bytes) -> list[bytes] | None:
+    r"""Data of the events of a stream that has nothing but lines ``data: ...`` with one blank line after each.
+
+    None: it has something else, or may have: an event given here that holds a line end shows the same. Such a stream
+    is for the Decoder, which reads any stream, this kind too.
+    """
+    if not body.startswith(b"data: ") or not body.endswith(b"\n\n") or b"\r" in body:
+        return None
+    return body[6:-2].split(b"\n\ndata: ")
+
+
 class Decoder:
     r"""Decode one event stream, however its bytes are split into reads.
 

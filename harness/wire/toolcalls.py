@@ -126,6 +126,8 @@ class Calls:
 
     def result(self) -> tuple[ToolCall, ...]:
         """The calls in the order of their indices."""
+        if not self._calls:
+            return ()
         ordered = sorted(self._calls, key=lambda call: call.index)
         stated = {call.index for call in ordered if call.stated}
         if stated and stated != set(range(len(stated))):
