@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from harness import catalog, config
+from harness import catalog, config, request
 from harness.cli.tasks import command
 from harness.errors import TaskError
-from harness.types import Completion, Sample, StreamMarks, Task, ToolCall
+from harness.types import Completion, Endpoint, Provider, Sample, StreamMarks, Task, ToolCall
 
 GSM8K = Path(__file__).parents[2] / "shared" / "data" / "gsm8k" / "test.jsonl"
 
@@ -156,13 +156,27 @@ def test_gsm8k_names_the_row_without_an_answer(shipped: catalog.Catalog, tmp_pat
         next(samples)
 
 
-def test_short_chat_prompts_share_no_beginning(shipped: catalog.Catalog) -> None:
-    """Each index has another first word, the same for the same seed: no prompt cache can answer."""
-    load = shipped.load("short_chat")
-    prompts = [load.sample(seed, index).messages[0]["content"] for seed in (0, 1) for index in range(200)]
-    assert len({prompt.split(":")[0] for prompt in prompts}) == 400
-    assert load.sample(1, 7) == load.sample(1, 7)
-    assert [level.label for level in load.levels] == ["c1", "c4", "c8"]
+def test_shipped_loads_give_prompts_that_can_be_sent(shipped: catalog.Catalog) -> None:
+    """The same seed gives the same prompts, each within its own bounds, and every load has an objective."""
+    assert set(shipped.loads) == {"short_chat", "chat", "rag", "agent", "json"}
+    target = Endpoint(Provider("p", "hosted", None), "m", "m")
+    for load in shipped.loads.values():
+        samples = [load.sample(1, index) for index in range(20)]
+        assert samples == [load.sample(1, index) for index in range(20)]
+        assert len({sample.id for sample in samples}) == 20
+        assert all(request.build(sample, target, stream=True).body for sample in samples)
+        assert all(0 < sample.params["max_tokens"] <= 400 for sample in samples)
+        assert load.slo.ttft_ms is not None
+    assert [level.label for level in shipped.load("short_chat").levels] == ["c1", "c4", "c8"]
+    assert len(shipped.load("agent").sample(0, 0).turns) == 2
+
+
+def test_loads_with_shared_prefixes_keep_them_shared(shipped: catalog.Catalog) -> None:
+    """A nonce of each request's own would make every prefix another."""
+    for load in shipped.loads.values():
+        shared = Counter(load.sample(0, index).messages[0]["content"] for index in range(40))
+        assert load.nonce == ("run" if load.name in {"rag", "agent"} else "request")
+        assert load.nonce == "request" or max(shared.values()) > 2
 
 
 def test_suites_name_what_there_is(shipped: catalog.Catalog) -> None:
