@@ -16,11 +16,13 @@ from harness import __version__
 from harness.errors import StoreError
 from harness.folder import RunFolder, list_runs, only_one, put_in_place, storing
 from harness.store import query
-from harness.store.columns import SEALED
 from harness.store.overview import status_of
 from harness.types import JsonObject
 
 _WAIT_S = 120.0
+_SEALED = ("attempts", "texts", "scores", "verdicts", "server_samples", "client_samples")
+_MAY_LACK = frozenset({"texts", "server_samples", "client_samples"})
+"""Texts may be purged; samples are there only where something was sampled."""
 
 
 class Published(NamedTuple):
@@ -49,7 +51,7 @@ def publish(results: Path) -> Published:
                 runs = list_runs(results)
                 now = datetime.now(UTC).replace(tzinfo=None)
                 connection.execute("insert into store values (?, ?, ?)", [query.SCHEMA_VERSION, __version__, now])
-                problems = [(run.id, problem) for run in runs if (problem := _add(connection, run))]
+                problems = [(run.id, problem) for run in runs if (problem := add_run(connection, run))]
             with storing(path):
                 put_in_place(temporary, path)
         except query.DatabaseError as error:
@@ -65,7 +67,7 @@ def _remove(temporary: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _add(connection: query.Connection, run: RunFolder) -> str | None:
+def add_run(connection: query.Connection, run: RunFolder) -> str | None:
     """Take in one run; give why some of it could not be taken in."""
     problems: list[str] = []
     row: JsonObject = {"run_id": run.id, "sealed": False}
@@ -98,20 +100,33 @@ def _unsealed(run: RunFolder, status: Any) -> list[str]:
 def _add_sealed(connection: query.Connection, run: RunFolder) -> list[str]:
     """Take in the run's Parquet files, each on its own: one that is damaged does not cost the others."""
     problems = []
-    for table, schema in SEALED.items():
+    for table in _SEALED:
         path = run.parquet_path(table)
         if not path.exists():
-            if table != "texts":  # texts may be purged
+            if table not in _MAY_LACK:
                 problems.append(f"{path.name} is missing")
             continue
-        # The folder's name is the run's id, also after somebody copied or renamed the folder.
-        columns = ", ".join(name for name in schema.names if name != "run_id")
-        sql = f"insert into {table} by name select ? as run_id, {columns} from read_parquet(?)"  # noqa: S608
         try:
-            connection.execute(sql, [run.id, str(path)])
+            _copy(connection, run.id, table, path)
         except query.DatabaseError as error:
             problems.append(f"{path.name} cannot be read: {query.one_line(error)}")
     return problems
+
+
+def _copy(connection: query.Connection, run_id: str, table: str, path: Path) -> None:
+    """Take in one Parquet file; what one of another harness lacks is NULL, and what it has beyond ours is left."""
+    # The folder's name is the run's id, also after somebody copied or renamed the folder.
+    sql = f"insert into {table} by name select ? as run_id, {{}} from read_parquet(?)"  # noqa: S608 - our own names
+    try:
+        connection.execute(sql.format("* exclude (run_id)"), [run_id, str(path)])
+    except query.DatabaseError:
+        described = connection.execute("select column_name from (describe select * from read_parquet(?))", [str(path)])
+        in_file = {name for (name,) in described.fetchall()}
+        known = {name for (name, *_) in connection.execute(f"from {table} limit 0").description or ()}
+        if in_file <= known:
+            raise
+        shared = ", ".join(f'"{name}"' for name in sorted(in_file & known - {"run_id"}))
+        connection.execute(sql.format(shared), [run_id, str(path)])
 
 
 def _insert(connection: query.Connection, table: str, rows: list[JsonObject]) -> None:

@@ -1,0 +1,53 @@
+-- What was right, what is supported, and what failed.
+
+create view quality_summary as
+with judged as (
+    select m.run_id, m.endpoint, m.task, m.kind, m.ok, m.set_apart,
+        case when m.ok then s.value end as value
+    from attempt_metrics m
+    left join scores s on s.run_id = m.run_id and s.job_id = m.job_id
+    where m.kind in ('quality', 'tools') and m.last_attempt
+),
+counted as (
+    select
+        run_id, endpoint, task, kind,
+        count(*) as n_asked,
+        count(value) as n_scored,
+        count(*) filter (where not ok and not set_apart) as n_failed,
+        count(*) filter (where value = 1) as n_correct,
+        avg(value) as mean_score
+    from judged
+    group by all
+),
+planned as (
+    select t.run_id, e.endpoint, t.task, t.kind, t.n_samples * t.repeats as n_planned
+    from tasks t join endpoints e using (run_id)
+    where (select sealed from runs r where r.run_id = t.run_id)
+)
+select
+    run_id, endpoint, task, coalesce(counted.kind, planned.kind) as kind,
+    coalesce(n_planned, n_asked) as n_planned,
+    coalesce(n_scored, 0) as n_scored,
+    coalesce(n_failed, 0) as n_failed,
+    coalesce(n_correct, 0) as n_correct,
+    mean_score
+from counted full join planned using (run_id, endpoint, task);
+comment on view quality_summary is 'Quality and tool tasks by endpoint, from the attempt that counts of each job; failures are counted apart and are never wrong answers.';
+comment on column quality_summary.n_planned is 'Planned requests: samples times repeats.';
+comment on column quality_summary.n_scored is 'Completions with a score.';
+comment on column quality_summary.n_failed is 'Jobs whose last attempt failed; those we cancelled are not among them.';
+comment on column quality_summary.n_correct is 'Scores of exactly 1.';
+comment on column quality_summary.mean_score is 'Mean of the scores, 0 to 1. NULL: nothing was scored.';
+
+create view feature_matrix as
+select run_id, endpoint, probe, surface, severity, verdict, reason, title, expected, actual, rev from verdicts;
+comment on view feature_matrix is 'What each endpoint supports, one row for each probe.';
+
+create view error_summary as
+select run_id, endpoint, failure_kind, count(*) as n, any_value(failure_detail) as example
+from attempts
+where failure_kind is not null and kind <> 'probe'
+group by all;
+comment on view error_summary is 'Failed attempts by kind, retried ones and those set apart (cancelled, abandoned, unasked) too. Probes provoke errors and are left out.';
+comment on column error_summary.n is 'Attempts.';
+comment on column error_summary.example is 'Detail of one of them.';
