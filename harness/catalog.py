@@ -26,6 +26,7 @@ _OURS = re.compile(rb"^\s*(?:from|import)\s+harness\b|^(?:TASK|TASKS|LOAD|SUITE|
 """A file without either is some other program's: a user's folder ``tasks`` may hold anything, and is not imported."""
 
 _KINDS = ("quality", "tools")
+_NONCES = ("request", "run", "none")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 Found = TypeVar("Found")
@@ -171,8 +172,16 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_count(value: Any) -> bool:
+    return value is None or (_is_whole(value) and value > 0)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
 def _is_objective(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value > 0)
+    return value is None or _is_positive(value)
 
 
 def _is_names(value: Any) -> bool:
@@ -193,6 +202,7 @@ _PLAIN = (
     "a name of letters, digits and _ . -",
     lambda value: isinstance(value, str) and _NAME.fullmatch(value) is not None,
 )
+_SECONDS = ("a number of seconds above 0, or None", _is_objective)
 _OBJECTIVE = ("a number of milliseconds above 0, or None", _is_objective)
 
 _FIELDS: Mapping[type, Mapping[str, tuple[str, Check]]] = {
@@ -218,10 +228,16 @@ _FIELDS: Mapping[type, Mapping[str, tuple[str, Check]]] = {
         "version": _WHOLE,
         "description": _TEXT,
         "levels": ("a tuple of arrival laws, as in (Closed(1),)", _is_laws),
-        "requests_per_level": ("a whole number above 0", lambda value: _is_whole(value) and value > 0),
+        "requests_per_level": ("a whole number above 0, or None", _is_count),
         "sample": _FUNCTION,
         "warmup": ("a whole number, 0 or more", lambda value: _is_whole(value) and value >= 0),
+        "cooldown": ("a whole number, 0 or more", lambda value: _is_whole(value) and value >= 0),
         "slo": ("an Slo", lambda value: isinstance(value, Slo)),
+        "nonce": ("'request', 'run' or 'none'", lambda value: isinstance(value, str) and value in _NONCES),
+        "think_s": ("a number of seconds, 0 or more", lambda value: value == 0 or _is_positive(value)),
+        "duration_s": _SECONDS,
+        "give_up_share": ("a share from 0 to 1", lambda value: value == 0 or (_is_positive(value) and value <= 1)),
+        "give_up_s": _SECONDS,
     },
     Slo: {"ttft_ms": _OBJECTIVE, "tpot_ms": _OBJECTIVE, "e2e_ms": _OBJECTIVE},
     Suite: {

@@ -49,8 +49,10 @@ FailureKind = Literal[
     "harness",
 ]
 """``cancelled``: the run was stopped meanwhile; ``abandoned``: the plan's user gave up waiting, as planned;
-``unasked``: an earlier turn of the same session failed, so that this one could not be asked. None of the three says
-anything about the endpoint: they are counted apart."""
+``unasked``: an earlier turn of the same session failed, so that this one could not be asked."""
+
+OUR_DOING: frozenset[FailureKind] = frozenset({"cancelled", "abandoned", "unasked"})
+"""Kinds that say nothing about the endpoint: they are counted apart."""
 
 VerdictWord = Literal["supported", "partial", "ignored", "rejected", "broken", "untestable", "skipped"]
 RunStatus = Literal["running", "interrupted", "finished", "failed"]
@@ -146,6 +148,10 @@ class Provider:
     price_provider: str | None = None
     """Id of this provider in genai-prices; None: look nothing up."""
     serve: Serve | None = None
+    accept_encoding: str = "identity"
+    """What the request allows the answer to be compressed with; compression bundles chunks and bends their times."""
+    metrics_url: str | None = None
+    """Where the server tells of itself in Prometheus' text; None: ``/metrics`` of a server of one's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +246,9 @@ class Load:
     description: str
     levels: tuple[Any, ...]
     """Arrival laws of ``harness.run.arrivals``, one stage each, in the order of rising stress."""
-    requests_per_level: int
-    """Measured requests (sessions, where a sample has turns) of each level."""
+    requests_per_level: int | None
+    """Measured requests (sessions, where a sample has turns) of each level; None: as many as the law or the duration
+    gives."""
     sample: Callable[[int, int], Sample]
     """``sample(seed, index)``: the index-th prompt or session. Its ``metadata`` may hold ``input_tokens`` and
     ``output_tokens``, the lengths it was made for."""
@@ -253,6 +260,10 @@ class Load:
     nonce: Literal["request", "run", "none"] = "request"
     """What is put before the first message so that no cache of an earlier run answers: a text of each request's own,
     one of the run (prefixes stay shared within it), or nothing."""
+    think_s: float = 0.0
+    """Mean of the exponential pause of a user before the next turn, and in a closed loop before the next session."""
+    duration_s: float | None = None
+    """When each level stops asking; None: when its requests are through."""
     give_up_share: float = 0.0
     """Share of requests, 0 to 1, whose user stops waiting after ``give_up_s``."""
     give_up_s: float | None = None

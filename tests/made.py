@@ -8,13 +8,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.catalog import Catalog
 from harness.run.arrivals import Closed, Law
-from harness.run.plan import Plan, Selection, Stage, make
+from harness.run.plan import Plan, make
+from harness.run.selection import Selection
+from harness.run.stages import Stage
 from harness.scorers.exact import exact
 from harness.types import Attempt, Endpoint, Load, Outcome, Price, Provider, Sample, Task
 
@@ -92,6 +94,9 @@ class Watcher:
     def stage(self, stage: Stage) -> None:
         """A stage."""
         self.stages.append(stage.name)
+
+    def counted(self, jobs: int, again: int, failures: Mapping[str, int]) -> None:
+        """Other processes."""
 
     def finished(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
         """An attempt."""

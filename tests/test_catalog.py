@@ -159,7 +159,7 @@ suite = dict(name="mine", description="")
         ),
         (
             "LOAD = Load(**load | {'requests_per_level': 0})",
-            "LOAD.requests_per_level must be a whole number above 0, not 0",
+            "LOAD.requests_per_level must be a whole number above 0, or None, not 0",
         ),
         ("LOAD = Load(**load | {'sample': None})", "LOAD.sample must be a function, not None"),
         ("LOAD = Load(**load | {'warmup': -1})", "LOAD.warmup must be a whole number, 0 or more, not -1"),

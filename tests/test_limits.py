@@ -51,9 +51,9 @@ def test_no_more_are_under_way_than_allowed() -> None:
         limiter, seen = Limiter(Limits(concurrency=3)), []
 
         async def one() -> None:
-            async with limiter.admitted("e", 10) as in_flight:
-                seen.append(in_flight)
-                await asyncio.sleep(0.001)
+            seen.append(await limiter.enter("e", lambda: 10))
+            await asyncio.sleep(0.001)
+            limiter.leave("e")
 
         async with asyncio.TaskGroup() as group:
             for _ in range(10):
@@ -74,8 +74,9 @@ def test_requests_a_minute_hold_back_the_next_one() -> None:
 
         async def one() -> None:
             nonlocal through
-            async with limiter.admitted("e", 1):
-                through += 1
+            await limiter.enter("e", lambda: 1)
+            through += 1
+            limiter.leave("e")
 
         tasks = [asyncio.create_task(one()) for _ in range(4)]
         await asyncio.sleep(0.05)

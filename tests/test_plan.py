@@ -15,7 +15,8 @@ from made import catalog, endpoint, load, plan, sample, task
 
 from harness.errors import HarnessError, TaskError, UnknownName, UsageError
 from harness.run.arrivals import Closed, Constant, Poisson
-from harness.run.plan import Plan, Selection, sha256
+from harness.run.plan import Plan, sha256
+from harness.run.selection import Selection
 from harness.scorers.choice import choice
 from harness.scorers.exact import exact
 from harness.scorers.json_schema import json_schema
@@ -241,16 +242,16 @@ def test_load_prompts_are_distinct_and_equal_between_endpoints() -> None:
     assert other.isdisjoint(asked[-1] for asked in _asked(made, "a/m"))
 
 
-def test_loads_follow_the_law_of_their_level_after_a_warm_up() -> None:
-    """Each level is a stage under its own law, with its warm-up before it, one at a time and out of every metric."""
-    stages = plan([load("chat", Closed(2), Constant(5.0), warmup=1)], TWO[:1]).stages
+def test_each_level_is_a_stage_that_warms_up_and_cools_down_under_its_own_law() -> None:
+    """What is measured begins and ends in the middle of the load: warm-ups before it, cool-downs after it."""
+    chat = replace(load("chat", Closed(2), Constant(5.0), n=3, warmup=1), cooldown=2)
+    stages = plan([chat], TWO[:1]).stages
     assert [(stage.name, stage.law) for stage in stages] == [
-        ("load.chat@c2.warmup", Closed(1)),
         ("load.chat@c2", Closed(2)),
-        ("load.chat@r5.warmup", Closed(1)),
         ("load.chat@r5", Constant(5.0)),
     ]
-    assert [{job.phase for lane in stage.lanes for job in lane} for stage in stages] == [{"warmup"}, {"measure"}] * 2
+    for stage in stages:
+        assert [job.phase for job in stage.lanes[0]] == ["warmup", *["measure"] * 3, *["cooldown"] * 2]
 
 
 def test_load_is_streamed_and_quality_as_its_task_says() -> None:

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "Compare a real local model and two simulated vendors: the whole tool in three minutes.",
     "run": "Run a suite of tasks, probes and loads on endpoints.",
     "eval": "Run quality and tool tasks on endpoints.",
+    "load": "Put streaming load on endpoints: sweeps, SLO search, soak; is the figure to be believed?",
     "probe": "What is asked to find out what an endpoint supports.",
     "resume": "Finish a run that was broken off.",
     "score": "Judge a finished run again with today's scorers and probes.",
@@ -29,6 +30,7 @@ COMMANDS = {
     "tasks": "List and show tasks, loads and suites.",
     "models": "Fetch and list the small local models.",
     "simulate": "Serve a simulated endpoint with known timing, answers and faults.",
+    "worker": "One process of a load; started by harness load --workers.",
 }
 
 

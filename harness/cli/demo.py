@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from harness import catalog
 from harness.cli import options
-from harness.cli.run import carry_out
+from harness.cli.carry import Terms, carry_out
+from harness.cli.run import plan_suite
 from harness.engines import weights
 from harness.report import terminal
-from harness.run.plan import Selection
-from harness.run.runner import Budget
+from harness.run.tally import Budget
 
 ENDPOINTS = ("local/smollm2", "steady-vendor/sim-small", "flaky-vendor/sim-small")
 MODEL = "smollm2"
@@ -32,8 +31,5 @@ def command(results: Path, seed: int, as_json: bool) -> None:
       harness demo
     """
     weights.pull(MODEL, say=terminal.console(stderr=True).print)
-    suite = catalog.discover().suite("demo")
-    selection = Selection(
-        suite=suite.name, endpoints=ENDPOINTS, tasks=suite.tasks, probes=suite.probes, loads=suite.loads, seed=seed
-    )
-    carry_out(selection, results, None, Budget(), dry_run=False, as_json=as_json)
+    plan = plan_suite("demo", ENDPOINTS, None, seed=seed)
+    carry_out(plan, Terms(results, None, Budget(), dry_run=False, as_json=as_json))

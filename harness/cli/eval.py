@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from harness import catalog
+from harness import catalog, config
 from harness.cli import options
-from harness.cli.run import carry_out
+from harness.cli.carry import Terms, carry_out
 from harness.errors import UsageError
-from harness.run.plan import Selection
-from harness.run.runner import Budget
+from harness.run.plan import make
+from harness.run.selection import Selection
+from harness.run.tally import Budget
 
 
 @click.command()
@@ -75,4 +76,7 @@ def command(
         seed=seed,
         max_requests=max_requests,
     )
-    carry_out(selection, results, providers_file, Budget(max_cost, max_duration), dry_run=dry_run, as_json=as_json)
+    providers = config.load_providers(providers_file)
+    plan = make(selection, found, [config.endpoint(providers, name) for name in dict.fromkeys(endpoint_names)])
+    budget = Budget(max_cost, max_duration)
+    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json))

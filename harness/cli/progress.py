@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -11,10 +12,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from harness.run.plan import Stage
+from harness.run.stages import Stage
 from harness.types import Attempt, Outcome
 
 _PLAIN_EVERY_NS = 5_000_000_000
+_LIVE_EVERY_NS = 200_000_000
+"""A load ends thousands of requests a second, and drawing each would be the larger load."""
 
 
 class Progress:
@@ -51,12 +54,19 @@ class Progress:
         self._console.print(Text(f"{what}…", style="dim"))
 
     def planned(self, jobs: int) -> None:
-        """The sitting has so many jobs."""
-        self._planned = jobs
+        """The sitting has so many jobs more."""
+        self._planned += jobs
 
     def stage(self, stage: Stage) -> None:
         """A stage begins."""
-        self._stage = stage.name.removesuffix(".warmup")
+        self._stage = stage.name
+        self._draw()
+
+    def counted(self, jobs: int, again: int, failures: Mapping[str, int]) -> None:
+        """Other processes of the run ended so many."""
+        self._done += jobs
+        self._retries += again
+        self._failures.update({kind: n for kind, n in failures.items() if kind != "abandoned"})
         self._draw()
 
     def finished(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
@@ -66,15 +76,18 @@ class Progress:
         else:
             self._done += 1
         # A probe may well ask for what must be refused: its failures are its findings.
-        if outcome.failure and attempt.job.kind != "probe":
+        if outcome.failure and attempt.job.kind != "probe" and outcome.failure.kind != "abandoned":
             self._failures[outcome.failure.kind] += 1
         self._draw()
 
     def _draw(self) -> None:
+        now_ns = time.perf_counter_ns()
+        if now_ns - self._printed_ns < (_LIVE_EVERY_NS if self._live else _PLAIN_EVERY_NS):
+            return
+        self._printed_ns = now_ns
         if self._live:
             self._live.update(self._line())
-        elif time.perf_counter_ns() - self._printed_ns > _PLAIN_EVERY_NS:
-            self._printed_ns = time.perf_counter_ns()
+        else:
             self._console.print(self._line(), highlight=False)
 
     def _line(self) -> Text:

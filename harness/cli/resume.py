@@ -8,11 +8,12 @@ import click
 
 from harness import catalog, config
 from harness.cli import options
+from harness.cli.carry import finish
 from harness.cli.progress import Progress
-from harness.cli.run import finish
 from harness.folder import open_run
 from harness.report import terminal
 from harness.run import sitting
+from harness.run.conduct import Company
 
 
 @click.command()
@@ -36,8 +37,7 @@ def command(run: str, results: Path, providers_file: Path | None, as_json: bool)
             folder,
             catalog=catalog.discover(),
             providers=config.load_providers(providers_file),
-            watcher=progress,
-            announce=progress.announce,
+            company=Company(progress, announce=progress.announce, providers_file=providers_file),
         )
     if sat.status == "finished" and not sat.tally.attempts:
         click.echo(f"harness: nothing of run {folder.id} was left to ask, and nothing was sent", err=True)

@@ -114,7 +114,7 @@ def _task_row(catalog: Catalog, task: Task) -> JsonObject:
 
 
 def _load_row(catalog: Catalog, load: Load) -> JsonObject:
-    n = load.requests_per_level * len(load.levels)
+    n = load.requests_per_level * len(load.levels) if load.requests_per_level else None
     return _row(load.name, "load", n, catalog.files["load", load.name])
 
 

@@ -9,13 +9,12 @@ import asyncio
 import random
 import time
 from collections import Counter, deque
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from asyncio_throttle.throttler import Throttler
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
 
     from harness.types import Failure, FailureKind, Job, Limits
 
@@ -75,13 +74,11 @@ class Limiter:
         self._turn = asyncio.Lock()
         self.in_flight: Counter[str] = Counter()
 
-    @asynccontextmanager
-    async def admitted(self, endpoint: str, tokens: int) -> AsyncIterator[int]:
-        """Hold a place while one request is under way; gives the number under way on its endpoint, this one included.
+    async def enter(self, endpoint: str, tokens: Callable[[], int]) -> int:
+        """Wait for a place to ask ``endpoint``; gives the number then under way on it, this one included.
 
-        Args:
-            endpoint: id of the endpoint that is asked.
-            tokens: estimate of what the request will use, prompt and answer.
+        ``tokens`` estimates what the request will use, prompt and answer; it is called only where tokens are limited.
+        Each place taken is given back by ``leave``.
         """
         if self._slots:
             await self._slots.acquire()
@@ -91,12 +88,16 @@ class Limiter:
                     if self._requests:
                         await self._requests.acquire()  # type: ignore[no-untyped-call]  # the package ships no signature
                     if self._tokens:
-                        await self._tokens.take(tokens)
-            self.in_flight[endpoint] += 1
-            try:
-                yield self.in_flight[endpoint]
-            finally:
-                self.in_flight[endpoint] -= 1
-        finally:
+                        await self._tokens.take(tokens())
+        except BaseException:
             if self._slots:
                 self._slots.release()
+            raise
+        self.in_flight[endpoint] += 1
+        return self.in_flight[endpoint]
+
+    def leave(self, endpoint: str) -> None:
+        """Give a place back."""
+        self.in_flight[endpoint] -= 1
+        if self._slots:
+            self._slots.release()

@@ -12,7 +12,9 @@ from harness import __version__
 from harness.folder import SCHEMA_VERSION, RunFolder
 from harness.prices import price_of
 from harness.request import canonical_sha256
-from harness.run.plan import Plan, Stage, sha256
+from harness.run.arrivals import Closed
+from harness.run.plan import Plan, sha256
+from harness.run.stages import Stage
 from harness.types import Endpoint, JsonObject
 
 
@@ -39,7 +41,7 @@ def first(folder: RunFolder, plan: Plan, lines: bytes) -> JsonObject:
         "cpus": os.cpu_count(),
         "endpoints": endpoints,
         "tasks": [_task_json(plan, name) for name in plan.tasks],
-        "loads": [_load_json(plan, name) for name in plan.loads],
+        "loads": loads_json(plan),
         "probes": {"profile": plan.selection.probes, "ids": [probe.id for probe in plan.probes]}
         if plan.probes
         else None,
@@ -73,8 +75,14 @@ def _endpoint_json(endpoint: Endpoint) -> JsonObject:
         "engine": provider.serve.engine if provider.serve else None,
         "engine_version": None,
         "price": asdict(price) if price else None,
+        "limits": asdict(provider.limits),
         "config_sha256": config_sha256(endpoint),
     }
+
+
+def loads_json(plan: Plan) -> list[JsonObject]:
+    """The loads of a plan with their levels."""
+    return [_load_json(plan, name) for name in plan.loads]
 
 
 def _task_json(plan: Plan, name: str) -> JsonObject:
@@ -91,11 +99,23 @@ def _task_json(plan: Plan, name: str) -> JsonObject:
 
 def _load_json(plan: Plan, name: str) -> JsonObject:
     load = plan.loads[name]
-    levels = [{"stage": s.name, "law": s.law.label, "n": len(s.lanes[0])} for s in _stages_of(plan, name)]
-    return {"name": name, "version": load.version, "slo": asdict(load.slo), "levels": levels}
+    levels = [
+        {
+            "stage": stage.name,
+            "law": stage.law.label,
+            "closed": isinstance(stage.law, Closed),
+            "n": max(sum(job.phase == "measure" for job in lane) for lane in stage.lanes),
+        }
+        for stage in _stages_of(plan, name)
+    ]
+    return {
+        "name": name,
+        "version": load.version,
+        "slo": asdict(load.slo),
+        "nonce": load.nonce,
+        "levels": levels,
+    }
 
 
 def _stages_of(plan: Plan, load: str) -> list[Stage]:
-    return [
-        stage for stage in plan.stages if stage.name.startswith(f"load.{load}@") and not stage.name.endswith(".warmup")
-    ]
+    return [stage for stage in plan.stages if stage.name.startswith(f"load.{load}@")]

@@ -8,64 +8,52 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import random
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 from harness.journal import Journal
 from harness.prices import cost_usd
 from harness.request import allowance
-from harness.run.arrivals import Closed, Law, offsets_ns
+from harness.run import session
+from harness.run.arrivals import Closed
 from harness.run.limits import Limiter, retry_delay_s
-from harness.run.plan import Plan, Stage
-from harness.types import Attempt, Exchange, Failure, Job, Outcome, Price, Request, WireMarks
+from harness.run.pace import Pacer
+from harness.run.plan import Plan
+from harness.run.stages import Part, Stage, parts
+from harness.run.tally import Before, Budget, Facts, Tally, Watcher
+from harness.types import (
+    OUR_DOING,
+    Attempt,
+    Completion,
+    Exchange,
+    Failure,
+    FailureKind,
+    Job,
+    Outcome,
+    Price,
+    Request,
+    WireMarks,
+)
+from harness.wire.alarm import Alarm
 from harness.wire.assemble import assemble
 from harness.wire.pool import Pool
 from harness.wire.transport import Client
 
 _CHARS_PER_TOKEN = 4
 """For the token budget's estimate of a prompt alone; never for a reported count."""
+_LEAD_NS = 5_000_000
+"""An open law begins so long after its stage: its first arrival is as well prepared as the others."""
+_BUILT_AHEAD = 20_000
+"""Requests of a lane that are built before its clock runs: encoding a body is not the server's time."""
 
-
-class Watcher(Protocol):
-    """What wants to hear how the run goes; it must be quick, for it is called on the event loop."""
-
-    def planned(self, jobs: int) -> None:
-        """So many jobs are to be carried out."""
-
-    def stage(self, stage: Stage) -> None:
-        """A stage begins."""
-
-    def finished(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
-        """An attempt was journalled; ``again``: its job will be tried once more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """When to stop asking; None: no such bound. What is under way then is finished."""
-
-    max_cost_usd: float | None = None
-    max_duration_s: float | None = None
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has happened so far."""
-
-    jobs: int = 0
-    failed: int = 0
-    """Jobs whose last attempt failed."""
-    attempts: int = 0
-    cost_usd: float = 0.0
-    """Of the attempts whose cost is known."""
-    stopped: str | None = None
-    """Why the run ended before its plan; None: it did not."""
+Session = list[tuple[Job, Request]]
+"""The turns of one session, or a single request; a later turn's request is still without what was said before it."""
 
 
 class Runner:
-    """Carries out one plan."""
+    """Carries out plans; one for all stages of a sitting."""
 
     def __init__(
         self,
@@ -74,8 +62,8 @@ class Runner:
         journal: Journal,
         watcher: Watcher,
         prices: Mapping[str, Price | None],
-        budget: Budget = Budget(),
-        tried: Mapping[str, int] | None = None,
+        budget: Budget = Budget(),  # noqa: B008 - frozen
+        before: Before = Before(),  # noqa: B008 - frozen
     ) -> None:
         """Bring the collaborators together.
 
@@ -86,7 +74,7 @@ class Runner:
             watcher: told of every attempt after it is journalled.
             prices: by endpoint id, for the budget alone.
             budget: when to stop asking.
-            tried: attempts that an earlier sitting of this run already journalled, by job id.
+            before: what earlier sittings of this run left.
         """
         self._plan = plan
         self._clients = clients
@@ -94,39 +82,230 @@ class Runner:
         self._watcher = watcher
         self._prices = prices
         self._budget = budget
-        self._tried = tried or {}
+        self._tried = before.tried
+        self._said = before.said
         self._limiters = {e.provider.id: Limiter(e.provider.limits) for e in plan.endpoints.values()}
         self._started_ns = 0
+        self._waiting: set[asyncio.Task[None]] = set()
+        """Tasks with nothing under way: they may be told to stop at any time."""
+        self._pacer: Pacer | None = None
+        self._under_way = self._reads = self._most = 0
+        self.settle: Callable[[], None] = lambda: None
+        """Called when a part is prepared, right before its clock runs."""
         self.tally = Tally()
+        self.facts: list[Facts] = []
 
-    async def run(self) -> Tally:
-        """Carry out every stage in order; on cancellation what is under way is closed and journalled as cancelled."""
-        self._started_ns = time.perf_counter_ns()
+    async def run(self, plan: Plan | None = None) -> Tally:
+        """Carry out every stage in order, of the plan given in the beginning or of one that goes on from it.
+
+        On cancellation what is under way is closed and journalled as cancelled.
+        """
+        self._plan = plan or self._plan
+        self._started_ns = self._started_ns or time.perf_counter_ns()
         self._watcher.planned(sum(1 for _ in self._plan.jobs))
-        for stage in self._plan.stages:
-            if not any(stage.lanes) or self._exhausted():
-                continue
-            self._watcher.stage(stage)
-            if stage.together:
-                async with asyncio.TaskGroup() as group:
-                    for lane in stage.lanes:
-                        group.create_task(self._lane(lane, stage.law))
-            else:
-                for lane in stage.lanes:
-                    await self._lane(lane, stage.law)
+        for part in parts(self._plan.stages):
+            if self._exhausted():
+                break
+            self._watcher.stage(part.stage)
+            sessions = await self.prepare(part)
+            await self.carry(part, sessions, time.perf_counter_ns() + _LEAD_NS)
         return self.tally
 
-    async def _lane(self, jobs: Sequence[Job], law: Law) -> None:
-        gate = _Gate(law, self._plan.selection.seed)
-        # Built before the clock matters: encoding a body is not the server's time.
-        prepared = [(job, self._plan.request(job)) for job in jobs]
-        async with asyncio.TaskGroup() as group:
-            for job, request in prepared:
-                sched_ns = await gate.next()
-                if self._exhausted():
-                    gate.release()
-                    return
-                group.create_task(self._job(job, request, sched_ns, gate))
+    async def prepare(self, part: Part) -> list[Iterator[Session]]:
+        """Build a part's requests and open its connections; gives the sessions of each lane."""
+        ready = [self._sessions(lane) for lane in part.lanes]
+        for lane in part.lanes:
+            await self._warm(part.stage, lane)
+        self.settle()
+        return ready
+
+    async def carry(self, part: Part, sessions: Sequence[Iterator[Session]], began_ns: int) -> Facts:
+        """Carry out one part; ``began_ns`` is the time that its planned arrivals count from."""
+        stage, alarm = part.stage, Alarm(asyncio.get_running_loop())
+        self._started_ns = self._started_ns or time.perf_counter_ns()
+        self._pacer = Pacer(alarm)
+        self._reads = self._most = 0
+        cpu_ns = time.process_time_ns()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for lane in sessions:
+                    if isinstance(stage.law, Closed):
+                        for place in range(stage.law.concurrency):
+                            group.create_task(self._user(stage, stage.law, place, lane, began_ns))
+                    else:
+                        group.create_task(self._arrivals(stage, lane, began_ns, group))
+        finally:
+            alarm.close()
+        facts = Facts(
+            stage=stage.name,
+            endpoints=tuple(lane[0].endpoint for lane in part.lanes),
+            began_ns=began_ns,
+            ended_ns=time.perf_counter_ns(),
+            cpu_ns=time.process_time_ns() - cpu_ns,
+            reads=self._reads,
+            in_flight_max=self._most,
+            released=self._pacer.n,
+            late=self._pacer.late_n,
+            caught_up=self._pacer.caught_up_n,
+            late_max_ns=self._pacer.late_max_ns,
+        )
+        self.facts.append(facts)
+        return facts
+
+    def stop(self, why: str) -> None:
+        """Ask nothing more; what is under way is waited for, and ``run`` then returns."""
+        self.tally.stopped = self.tally.stopped or why
+        for task in list(self._waiting):
+            task.cancel()
+
+    # --- lanes -----------------------------------------------------------------------------------------------
+
+    def _sessions(self, lane: Sequence[Job]) -> Iterator[Session]:
+        """The lane's sessions, the first many of them with their requests built already."""
+        built = (
+            [(job, self._plan.request(job)) for job in turns]
+            for _, turns in itertools.groupby(lane, key=lambda job: (job.sample, job.repeat))
+        )
+        return itertools.chain(list(itertools.islice(built, _BUILT_AHEAD)), built)
+
+    async def _warm(self, stage: Stage, lane: Sequence[Job]) -> None:
+        """Open a load's connections beforehand: in an open law the dialling would delay those that come first."""
+        if stage.kind != "load" or lane[0].turn:
+            return
+        limit = self._plan.endpoints[lane[0].endpoint].provider.limits.concurrency
+        wanted = min(_at_once(stage, lane), len(lane), limit or len(lane))
+        await self._client(lane[0]).prewarm(wanted, self._plan.request(lane[0]))
+
+    async def _user(self, stage: Stage, law: Closed, place: int, sessions: Iterator[Session], began_ns: int) -> None:
+        """One place of a closed loop: session after session, until none is left or the time is up."""
+        assert self._pacer is not None
+        if law.ramp_s:
+            with self._may_stop():
+                await self._pacer.until(began_ns + round(law.ramp_s * 1e9 * place / law.concurrency))
+        for turns in sessions:
+            sched_ns = time.perf_counter_ns()
+            if self._exhausted() or _over(stage, began_ns, sched_ns):
+                return
+            await self._session(stage, turns, sched_ns)
+            if stage.think_s:
+                await self._think(stage, turns[-1][0])
+
+    async def _arrivals(
+        self, stage: Stage, sessions: Iterator[Session], began_ns: int, group: asyncio.TaskGroup
+    ) -> None:
+        """An open law: sessions at their times, whatever became of those before."""
+        assert self._pacer is not None
+        for turns in sessions:
+            sched_ns = began_ns + (turns[0][0].due_ns or 0)
+            with self._may_stop():
+                await self._pacer.until(sched_ns)
+            if self._exhausted():
+                return
+            group.create_task(self._session(stage, turns, sched_ns))
+
+    @contextmanager
+    def _may_stop(self) -> Iterator[None]:
+        """While nothing of the current task is under way, ``stop`` may end it."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.add(task)
+        try:
+            yield
+        finally:
+            self._waiting.discard(task)
+
+    async def _think(self, stage: Stage, job: Job) -> None:
+        draw = random.Random(f"{self._plan.selection.seed}/think/{job.id}")  # noqa: S311 - a draw, not a secret
+        with self._may_stop():
+            await asyncio.sleep(draw.expovariate(1 / stage.think_s))
+
+    # --- one session -----------------------------------------------------------------------------------------
+
+    async def _session(self, stage: Stage, turns: Session, sched_ns: int) -> None:
+        """Turn after turn, each with what was answered before; where one fails, the later ones cannot be asked."""
+        first = turns[0][0]
+        said = [self._said[name] for name in earlier_turns(first) if name in self._said]
+        if len(said) < first.turn:
+            self._give_up(turns)
+            return
+        for place, (job, planned) in enumerate(turns):
+            if place:
+                if stage.think_s:
+                    await self._think(stage, job)
+                sched_ns = time.perf_counter_ns()
+            request = self._plan.request(job, said) if job.turn and said else planned
+            completion = await self._job(job, request, sched_ns)
+            if completion is None:
+                if not self._exhausted():
+                    self._give_up([(later, asked) for later, asked in turns[place + 1 :]])
+                return
+            if place + 1 < len(turns):
+                said.append(session.answer(completion))
+
+    def _give_up(self, turns: Session) -> None:
+        """Say of each turn why it was not asked, so that every planned request has its end."""
+        for job, request in turns:
+            now_ns = time.perf_counter_ns()
+            exchange = _nothing("unasked", "an earlier turn of its session failed")
+            attempt = Attempt(job, self._tried.get(job.id, 0), request, exchange, now_ns, now_ns, 0)
+            self._journal.append(attempt)
+            self._record(attempt, assemble(exchange, stream=request.stream), again=False)
+
+    async def _job(self, job: Job, request: Request, sched_ns: int) -> Completion | None:
+        """Try until it is over; the completion, None: it failed, or was not asked any more."""
+        for number in itertools.count(self._tried.get(job.id, 0)):
+            came = await self._attempt(job, number, request, sched_ns)
+            if came is None:
+                return None
+            attempt, outcome = came
+            delay_s = retry_delay_s(job, number, outcome.failure) if outcome.failure else None
+            self._record(attempt, outcome, again=delay_s is not None)
+            if delay_s is None or self._exhausted():
+                return outcome.completion if outcome.ok else None
+            with self._may_stop():
+                await asyncio.sleep(delay_s)
+            sched_ns = time.perf_counter_ns()
+        return None
+
+    async def _attempt(self, job: Job, number: int, request: Request, sched_ns: int) -> tuple[Attempt, Outcome] | None:
+        """Send once; None: nothing was sent, the run was stopped while the request waited for its turn."""
+        limiter = self._limiters[self._plan.endpoints[job.endpoint].provider.id]
+        with self._may_stop():
+            in_flight = await limiter.enter(job.endpoint, lambda: _tokens(request))
+        try:
+            if self._exhausted():
+                return None
+            self._under_way += 1
+            self._most = max(self._most, self._under_way)
+            admit_ns = time.perf_counter_ns()
+            try:
+                exchange = await self._client(job).send(request, prepared=job.kind == "load", give_up_s=job.give_up_s)
+            except asyncio.CancelledError:
+                exchange = _nothing("cancelled", "the run was stopped while this request was under way")
+                self._journal.append(Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight))
+                raise
+            finally:
+                self._under_way -= 1
+        finally:
+            limiter.leave(job.endpoint)
+        self._reads += len(exchange.reads)
+        attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
+        # The journal comes first: what was paid for is on disk before anything is made of it.
+        self._journal.append(attempt)
+        return attempt, assemble(exchange, stream=request.stream)
+
+    def _client(self, job: Job) -> Client:
+        return self._clients[self._plan.endpoints[job.endpoint].provider.id]
+
+    def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
+        self.tally.attempts += 1
+        usage = outcome.completion.usage if outcome.completion else None
+        self.tally.cost_usd += cost_usd(usage, self._prices[attempt.job.endpoint]) or 0.0
+        if not again:
+            self.tally.jobs += 1
+            failure = outcome.failure
+            self.tally.failed += failure is not None and failure.kind not in OUR_DOING and attempt.job.kind != "probe"
+        self._watcher.finished(attempt, outcome, again=again)
 
     def _exhausted(self) -> bool:
         spent_s = (time.perf_counter_ns() - self._started_ns) / 1e9
@@ -136,87 +315,31 @@ class Runner:
             self.tally.stopped = f"--max-cost {self._budget.max_cost_usd:g} USD was reached"
         return self.tally.stopped is not None
 
-    async def _job(self, job: Job, request: Request, sched_ns: int, gate: _Gate) -> None:
-        try:
-            for number in itertools.count(self._tried.get(job.id, 0)):
-                came = await self._attempt(job, number, request, sched_ns)
-                if came is None:
-                    return
-                attempt, outcome = came
-                delay_s = retry_delay_s(job, number, outcome.failure) if outcome.failure else None
-                self._record(attempt, outcome, again=delay_s is not None)
-                if delay_s is None:
-                    return
-                await asyncio.sleep(delay_s)
-                sched_ns = time.perf_counter_ns()
-        finally:
-            gate.release()
 
-    async def _attempt(self, job: Job, number: int, request: Request, sched_ns: int) -> tuple[Attempt, Outcome] | None:
-        """Send once; None: nothing was sent, the budget ran out while the request waited for its turn."""
-        endpoint = self._plan.endpoints[job.endpoint]
-        limiter = self._limiters[endpoint.provider.id]
-        client = self._clients[endpoint.provider.id]
-        async with limiter.admitted(endpoint.id, _tokens(request)) as in_flight:
-            if self._exhausted():
-                return None
-            admit_ns = time.perf_counter_ns()
-            try:
-                exchange = await client.send(request, prepared=job.kind == "load")
-            except asyncio.CancelledError:
-                exchange = _cancelled()
-                self._journal.append(Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight))
-                raise
-        attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
-        # The journal comes first: what was paid for is on disk before anything is made of it.
-        self._journal.append(attempt)
-        return attempt, assemble(exchange, stream=request.stream)
-
-    def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
-        self.tally.attempts += 1
-        usage = outcome.completion.usage if outcome.completion else None
-        self.tally.cost_usd += cost_usd(usage, self._prices[attempt.job.endpoint]) or 0.0
-        if not again:
-            self.tally.jobs += 1
-            self.tally.failed += not outcome.ok and attempt.job.kind != "probe"
-        self._watcher.finished(attempt, outcome, again=again)
+def earlier_turns(job: Job) -> list[str]:
+    """Ids of the jobs of the same session before this one."""
+    first = job.id.rpartition("~")[0] if job.turn else job.id
+    return [f"{first}~{turn}" if turn else first for turn in range(job.turn)]
 
 
-class _Gate:
-    """Lets jobs through under an arrival law."""
+def _at_once(stage: Stage, lane: Sequence[Job]) -> int:
+    """Connections that a stage may well need at its beginning: its places, or what is due in its first second."""
+    if isinstance(stage.law, Closed):
+        return stage.law.concurrency
+    return sum(1 for job in lane if job.due_ns is not None and job.due_ns < 1_000_000_000)
 
-    def __init__(self, law: Law, seed: int) -> None:
-        self._slots = asyncio.Semaphore(law.concurrency) if isinstance(law, Closed) else None
-        self._offsets: Iterator[int] = iter(()) if isinstance(law, Closed) else offsets_ns(law, seed)
-        self._origin_ns: int | None = None
 
-    async def next(self) -> int:
-        """Wait for the next admission; gives its planned time in ns."""
-        if self._slots:
-            await self._slots.acquire()
-            return time.perf_counter_ns()
-        if self._origin_ns is None:
-            self._origin_ns = time.perf_counter_ns()
-        due_ns = self._origin_ns + next(self._offsets)
-        # An absolute due time: a late wake-up is not passed on to the next one. The loop's timers tick in milliseconds
-        # and may ring half a one early, and nobody is to be asked before the time.
-        while (left_ns := due_ns - time.perf_counter_ns()) > 0:  # noqa: ASYNC110 - the event is the time itself
-            await asyncio.sleep(left_ns / 1e9)
-        return due_ns
-
-    def release(self) -> None:
-        """A job is over."""
-        if self._slots:
-            self._slots.release()
+def _over(stage: Stage, began_ns: int, now_ns: int) -> bool:
+    return stage.duration_s is not None and now_ns - began_ns >= stage.duration_s * 1e9
 
 
 def _tokens(request: Request) -> int:
     return len(request.body or b"") // _CHARS_PER_TOKEN + (allowance(request) or 0)
 
 
-def _cancelled() -> Exchange:
-    failure = Failure("cancelled", "the run was stopped while this request was under way")
-    return Exchange(WireMarks(), None, (), (), "user", reused=False, failure=failure)
+def _nothing(kind: FailureKind, detail: str) -> Exchange:
+    """What is recorded where nothing came and nothing is to be said about the endpoint."""
+    return Exchange(WireMarks(), None, (), (), "user", reused=False, failure=Failure(kind, detail))
 
 
 @asynccontextmanager

@@ -1,0 +1,353 @@
+"""``harness load``: streaming load on endpoints, and what other tools would say of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from harness import catalog, config
+from harness.catalog import Catalog
+from harness.cli import options
+from harness.cli.carry import Terms, carry_out, ceiling_usd, new_nonce
+from harness.errors import TaskError, UsageError
+from harness.folder import open_run
+from harness.report import dialects, terminal, whole
+from harness.run import crew, stored
+from harness.run.arrivals import (
+    Burst,
+    Closed,
+    Law,
+    law_json,
+    parse_concurrency,
+    parse_ramp,
+    parse_rates,
+    parse_steps,
+)
+from harness.run.conduct import OWN_KINDS
+from harness.run.plan import Plan, make
+from harness.run.selection import Changes, Search, Selection
+from harness.run.tally import Budget
+from harness.stats.slo import parse
+from harness.types import Endpoint
+from harness.workload import trace
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+_OPEN_ENDED = 65_536.0
+"""Where a search ends that never misses its objectives."""
+
+
+class _Duration(click.ParamType[float]):
+    """Seconds, or a number with s, m or h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read ``90``, ``90s``, ``10m`` or ``2h``."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+        if found is None or float(found[1]) <= 0:
+            self.fail(f"{value!r} is no time above 0; give seconds, or 90s, 10m, 2h", param, ctx)
+        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+class _Group(click.Group):
+    """``harness load PROFILE ...`` is a command of its own, beside ``harness load report``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What is no subcommand is a profile."""
+        if not args or args[0] not in self.commands:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Group)
+def command() -> None:
+    """Streaming load."""
+
+
+_levels = [
+    click.option("--concurrency", metavar="N,...", help="Requests under way at any time: one level each."),
+    click.option("--rate", metavar="R,...", help="Requests per second, whatever the server does: one level each."),
+    click.option(
+        "--arrival", default=None, metavar="LAW", help="With --rate: poisson (the default), constant, or gamma:SHAPE."
+    ),
+    click.option("--ramp", metavar="FROM:TO:SECONDS", help="A rate that rises, as in 1:50:60."),
+    click.option("--steps", metavar="Ts@R,...", help="Rates one after the other, as in 10s@1,20s@5."),
+    click.option("--burst", type=click.IntRange(min=1), metavar="N", help="N requests at the same moment."),
+    click.option(
+        "--trace", type=click.Path(path_type=Path, dir_okay=False), help="Recorded arrivals: Mooncake or Azure."
+    ),
+    click.option("--speed", type=options.Amount(), metavar="X", help="Play the trace X times as fast."),
+    click.option(
+        "--search", type=click.Choice(["concurrency", "rate"]), help="Find the highest load that meets --slo."
+    ),
+    click.option("--from", "low", type=options.Amount(), metavar="N", help="Where --search begins. [default: 1]"),
+    click.option("--to", "high", type=options.Amount(), metavar="N", help="Where --search ends."),
+]
+_amounts = [
+    click.option("--requests", "-n", type=click.IntRange(min=1), metavar="N", help="Measured requests per level."),
+    click.option("--duration", type=_Duration(), metavar="TIME", help="Ask so long per level: 90s, 10m, 2h (a soak)."),
+    click.option("--warmup", type=click.IntRange(min=0), metavar="N", help="Requests before, kept out of all metrics."),
+    click.option("--cooldown", type=click.IntRange(min=0), metavar="N", help="Requests after, kept out as well."),
+    click.option("--all-levels", is_flag=True, help="Do not end a sweep where more load brings no more throughput."),
+    click.option("--slo", metavar="TEXT", help='As in "ttft_p95<800ms and tpot_p95<50ms and errors<1%".'),
+]
+_prompts = [
+    click.option("--input-tokens", metavar="LENGTH", help="512, uniform:100,900, normal:512,64, lognormal:512,0.5."),
+    click.option("--output-tokens", metavar="LENGTH", help="The same for the answers (max_tokens)."),
+    click.option("--prefix", metavar="TOKENS:POOL:SHARE", help="Shared beginnings of prompts, as in 1000:4:0.5."),
+    click.option("--turns", metavar="LENGTH", help="User messages of a session; what was answered goes along."),
+    click.option("--think", "think_s", type=options.Amount(), metavar="SECONDS", help="Mean pause between turns."),
+    click.option("--kind", type=click.Choice(["chat", "tools", "schema"]), help="What is asked for."),
+    click.option("--prompts", type=click.Path(path_type=Path, dir_okay=False), help="Your own prompts, JSONL."),
+    click.option("--give-up", metavar="SHARE:SECONDS", help="Users who stop waiting, as in 0.1:5."),
+    click.option(
+        "--nonce", type=click.Choice(["request", "run", "none"]), help="What keeps earlier runs' caches cold."
+    ),
+    click.option("--tokenizer", type=click.Path(path_type=Path, dir_okay=False), help="tokenizer.json: exact lengths."),
+]
+_how = [
+    click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Client processes. [default: by load]"),
+    click.option(
+        "--paired/--one-by-one",
+        default=None,
+        help="Ask all endpoints at the same time. [default: paired, but for several servers on this machine]",
+    ),
+    click.option("--calibrate/--no-calibrate", default=None, help="Try this client on the simulator afterwards."),
+    click.option("--scrape/--no-scrape", default=True, help="Ask your own servers for their /metrics meanwhile."),
+    click.option("--i-own-this-endpoint", "owned", is_flag=True, help="Go beyond its configured limits."),
+]
+
+
+def _with(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
+    def wrap(function: _Command) -> _Command:
+        for one in reversed([option for group in groups for option in group]):
+            one(function)
+        return function
+
+    return wrap
+
+
+@command.command("run", short_help="Put load on endpoints.")
+@click.argument("profile")
+@options.endpoints
+@_with(_levels, _amounts, _prompts, _how)
+@options.results
+@options.providers
+@options.seed
+@options.max_cost
+@options.max_requests
+@options.max_duration
+@options.dry_run
+@options.as_json
+def run(profile: str, endpoint_names: tuple[str, ...], **given: Any) -> None:
+    """Put the streaming load PROFILE on one or more endpoints: a load of `harness tasks list`, or a file of prompts.
+
+    The first line of the report says whether the figures can be believed. `harness load report` prints it again, in
+    the terms of another tool with --dialect.
+
+    \b
+    Examples:
+      harness load chat -e local/smollm2 --concurrency 1,2,4
+      harness load chat -e mine/llama --rate 2,4,8 --duration 2m --slo "ttft_p95<800ms and errors<1%"
+      harness load chat -e mine/llama --search rate --slo "ttft_p95<800ms and tpot_p95<50ms"
+      harness load questions.jsonl -e groq/llama-3.3-70b -e mine/llama --rate 1 -n 200
+      harness load chat -e mine/llama --trace mooncake.jsonl --speed 2
+    """
+    found = catalog.discover()
+    name, changes = _changes(profile, found, given)
+    providers = config.load_providers(given["providers_file"])
+    endpoints = [config.endpoint(providers, one) for one in dict.fromkeys(endpoint_names)]
+    selection = Selection(
+        suite=Path(profile).stem if profile != name else name,
+        endpoints=endpoint_names,
+        loads=(name,),
+        seed=given["seed"],
+        max_requests=given["max_requests"],
+        nonce=new_nonce(),
+        paired=_paired(endpoints, asked=given["paired"]),
+        owned=given["owned"],
+    )
+    selection = _with_search(selection, changes, given)
+    plan = make(selection, found, endpoints)
+    _refuse_beyond_limits(plan)
+    _refuse_beyond_cost(plan, given["max_cost"])
+    terms = Terms(
+        given["results"],
+        given["providers_file"],
+        Budget(given["max_cost"], given["max_duration"]),
+        dry_run=given["dry_run"],
+        as_json=given["as_json"],
+        workers=given["workers"] or crew.default_workers(plan),
+        calibrate=given["calibrate"],
+        scrape=given["scrape"],
+    )
+    carry_out(plan, terms, stored.replanner(found, providers))
+
+
+@command.command("report")
+@click.argument("run", default="latest")
+@click.option(
+    "--dialect", type=click.Choice(list(dialects.DIALECTS)), default=None, help="In the terms of another tool."
+)
+@options.results
+@options.as_json
+def report(run: str, dialect: str | None, results: Path, as_json: bool) -> None:
+    """Print the load report of RUN again, or what another tool would have made of the same run, and why.
+
+    \b
+    Examples:
+      harness load report
+      harness load report latest --dialect vllm
+    """
+    if dialect is None:
+        whole.show(results, open_run(results, run), terminal.console(), as_json=as_json)
+        return
+    recomputed = dialects.recompute(results, run, dialect)
+    if as_json:
+        click.echo(json.dumps(recomputed, indent=2))
+    else:
+        dialects.show(recomputed, terminal.console())
+
+
+# --- from options to a selection -------------------------------------------------------------------------
+
+
+def _changes(profile: str, found: Catalog, given: dict[str, Any]) -> tuple[str, Changes]:
+    """The load's name, and what the options change of it."""
+    path = Path(profile)
+    files = {name: given[name] for name in ("prompts", "trace")}
+    if profile not in found.loads and path.suffix in (".jsonl", ".csv", ".json") and path.exists():
+        kind = "trace" if _is_trace(path) else "prompts"
+        if any(files.values()):
+            raise UsageError(f"{profile} is a file of its own: it does not go with --prompts or --trace")
+        files[kind] = path
+        profile = "chat"
+    found.load(profile)
+    levels = _laws(given)
+    same = ("requests", "warmup", "cooldown", "input_tokens", "output_tokens", "prefix", "turns", "kind", "speed")
+    changed: dict[str, Any] = {name: given[name] for name in (*same, "slo", "think_s", "give_up", "nonce")}
+    files["tokenizer"] = given["tokenizer"]
+    changed |= {name: str(value.resolve()) if value else None for name, value in files.items()}
+    if given["slo"]:
+        parse(given["slo"])
+    return profile, Changes(
+        levels=tuple(law_json(law) for law in levels) if levels else None, duration_s=given["duration"], **changed
+    )
+
+
+def _is_trace(path: Path) -> bool:
+    try:
+        trace.read(path, limit=1)
+    except TaskError:
+        return False
+    return True
+
+
+def _laws(given: dict[str, Any]) -> list[Law]:
+    kinds = [name for name in ("concurrency", "rate", "ramp", "steps", "burst", "trace", "search") if given[name]]
+    if len(kinds) > 1:
+        raise UsageError(f"--{kinds[0]} and --{kinds[1]} cannot go together", hint="Each says when requests are sent")
+    arrival = given["arrival"] or "poisson"
+    if given["arrival"] and not {"rate", "ramp", "steps", "search"} & set(kinds):
+        raise UsageError("--arrival goes with a rate", hint="Give --rate, --ramp or --steps too")
+    if given["concurrency"]:
+        return list(parse_concurrency(given["concurrency"]))
+    if given["rate"]:
+        return list(parse_rates(given["rate"], arrival))
+    if given["ramp"]:
+        return [parse_ramp(given["ramp"], arrival)]
+    if given["steps"]:
+        return [parse_steps(given["steps"], arrival)]
+    return [Burst(given["burst"])] if given["burst"] else []
+
+
+def _with_search(selection: Selection, changes: Changes, given: dict[str, Any]) -> Selection:
+    """The selection with its changes; levels that depend on what is measured become a search or a sweep."""
+    if given["search"]:
+        if not changes.slo:
+            raise UsageError("--search needs --slo", hint='As in --slo "ttft_p95<800ms and errors<1%"')
+        low, high = given["low"] or 1.0, given["high"] or _OPEN_ENDED
+        if low > high:
+            raise UsageError(f"--from {low:g} is above --to {high:g}")
+        even = given["arrival"] == "constant"
+        search = Search(given["search"], low, high, even=even)
+        return dataclasses.replace(selection, changes=changes, search=search)
+    if given["low"] or given["high"]:
+        raise UsageError("--from and --to go with --search", hint="Give --search concurrency or --search rate")
+    axis = "concurrency" if given["concurrency"] else "rate"
+    at = [float(part) for part in (given["concurrency"] or given["rate"] or "").split(",") if part]
+    plain = given["arrival"] in (None, "poisson", "constant") and changes.duration_s is None
+    if len(at) < 2 or given["all_levels"] or selection.paired or at != sorted(at) or not plain:
+        return dataclasses.replace(selection, changes=changes)
+    search = Search(axis, at[0], at[-1], even=given["arrival"] == "constant", sweep=tuple(at))  # type: ignore[arg-type]
+    return dataclasses.replace(selection, changes=changes, search=search)
+
+
+def _paired(endpoints: list[Endpoint], *, asked: bool | None) -> bool:
+    """Several endpoints are asked at the same time, but for servers that would take each other's processor."""
+    if asked is not None:
+        return asked
+    here = sum(endpoint.provider.kind in OWN_KINDS for endpoint in endpoints)
+    return len(endpoints) > 1 and here <= 1
+
+
+def _refuse_beyond_limits(plan: Plan) -> None:
+    """A load above what the user configured for a provider is asked about before anything is sent."""
+    if plan.selection.owned:
+        return
+    for endpoint in plan.endpoints.values():
+        at_once, per_minute = _most(plan, endpoint.id)
+        limits = endpoint.provider.limits
+        if limits.concurrency and at_once > limits.concurrency:
+            raise _beyond(endpoint, f"{at_once:g} requests at once", f"concurrency: {limits.concurrency}")
+        if limits.requests_per_minute and per_minute > limits.requests_per_minute:
+            told = f"requests_per_minute: {limits.requests_per_minute}"
+            raise _beyond(endpoint, f"{per_minute:g} requests in a minute", told)
+
+
+def _most(plan: Plan, endpoint: str) -> tuple[float, float]:
+    """Requests at once, and in any minute, that a plan or the bounds of its search ask of an endpoint."""
+    at_once = per_minute = 0.0
+    search = plan.selection.search
+    if search is not None and search.high < _OPEN_ENDED:
+        at_once, per_minute = (search.high, 0) if search.axis == "concurrency" else (0, search.high * 60)
+    for stage in plan.stages:
+        due = [
+            job.due_ns for lane in stage.lanes for job in lane if job.endpoint == endpoint and job.due_ns is not None
+        ]
+        first = 0
+        for last, at_ns in enumerate(due):
+            while at_ns - due[first] >= 60_000_000_000:
+                first += 1
+            per_minute = max(per_minute, last - first + 1)
+        if isinstance(stage.law, Closed):
+            at_once = max(at_once, stage.law.concurrency)
+    return at_once, per_minute
+
+
+def _beyond(endpoint: Endpoint, asked: str, limit: str) -> UsageError:
+    return UsageError(
+        f"{asked} are more than {endpoint.provider.id} is configured for ({limit} in its limits)",
+        hint="Stay below it, or give --i-own-this-endpoint",
+    )
+
+
+def _refuse_beyond_cost(plan: Plan, most: float | None) -> None:
+    """A load asks for whole answers, so what it may cost at most is near what it will cost."""
+    if most is None:
+        return
+    ceilings = [ceiling_usd(plan, name) for name in plan.endpoints]
+    total = sum(usd for usd in ceilings if usd is not None)
+    if total > most:
+        raise UsageError(
+            f"this load may cost {total:.2f} USD, more than --max-cost {most:g}",
+            hint="Give fewer --requests or shorter --output-tokens, or raise it",
+        )

@@ -1,0 +1,182 @@
+"""Carries out plans in this process: one event loop, its connections, its vital signs, and what ends it early."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.folder import RunFolder
+from harness.journal import Journal
+from harness.prices import price_of
+from harness.run.plan import Plan
+from harness.run.runner import Runner, closing
+from harness.run.scrape import Scraper, metrics_url
+from harness.run.tally import Before, Budget, Facts, Tally, Watcher
+from harness.run.vitals import Vitals, quiet_gc
+from harness.types import Endpoint, Provider, RunStatus
+from harness.wire.pool import Pool
+from harness.wire.transport import Client
+
+GRACE_S = 30.0
+"""What is under way when a run is told to stop may take so long to end."""
+OWN_KINDS = ("local", "simulated")
+"""Kinds of servers that are asked for their metrics without being told to."""
+
+STOPPING = "waiting for what is under way; interrupt again to break it off"
+BROKEN_OFF = "the run was stopped while this request was under way"
+
+Onward = Callable[[], Plan | None]
+"""Asked when a plan is through: what follows from what was measured; None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What a run needs besides its plan."""
+
+    watcher: Watcher
+    budget: Budget = field(default_factory=Budget)
+    announce: Callable[[str], None] = lambda _: None
+    """Told in one line what is waited for."""
+    keys: Mapping[str, str | None] = field(default_factory=dict)
+    """By provider id; read from the environment when a sitting begins."""
+    before: Before = field(default_factory=Before)
+    workers: int = 1
+    """Processes that carry out the loads."""
+    providers_file: Path | None = None
+    """As the user named it, for those processes."""
+    calibrate: bool | None = None
+    """Whether this machine is tried against the simulator after a load; None: where the load was large enough."""
+    scrape: bool = True
+    """Whether servers of one's own are asked for their metrics during a load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conducted:
+    """How it went."""
+
+    status: RunStatus
+    tally: Tally
+    facts: tuple[Facts, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Why a server's own metrics are missing, by endpoint."""
+
+
+def asked(plan: Plan) -> list[Provider]:
+    """The providers that the plan's jobs are sent to, each once, in the plan's order."""
+    names = dict.fromkeys(job.endpoint for job in plan.jobs) or plan.endpoints
+    providers = (plan.endpoints[name].provider for name in names)
+    return list({provider.id: provider for provider in providers}.values())
+
+
+async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Company, onward: Onward) -> Conducted:
+    """Carry out a plan and what follows from it.
+
+    The first interrupt lets what is under way end, the second breaks it off.
+    """
+    pool = Pool()
+    clients = clients_of(plan, pool, company.keys)
+    prices = {name: price_of(endpoint) for name, endpoint in plan.endpoints.items()}
+    runner = Runner(plan, clients, journal, company.watcher, prices, company.budget, company.before)
+    scraper = Scraper(targets(plan.endpoints.values()), folder.server_path)
+    async with (
+        closing(clients, pool),
+        interruptible(lambda: _stop(runner, company.announce), lambda: pool.abort(BROKEN_OFF)),
+        observed(runner, plan, folder, 0),
+        scraped(scraper if plan.loads and company.scrape else None),
+    ):
+        tally = await runner.run(plan)
+        while tally.stopped is None and (more := await asyncio.to_thread(onward)) is not None:
+            tally = await runner.run(more)
+    status: RunStatus = "interrupted" if tally.stopped else "finished"
+    return Conducted(status, tally, tuple(runner.facts), scraper.problems)
+
+
+def clients_of(plan: Plan, pool: Pool, keys: Mapping[str, str | None]) -> dict[str, Client]:
+    """A client for each provider that is asked."""
+    return {one.id: Client(one, pool, key=keys[one.id]) for one in asked(plan)}
+
+
+def targets(endpoints: Iterable[Endpoint]) -> dict[str, str]:
+    """Where to scrape: what is told in the providers file, and servers of one's own."""
+    found = {}
+    for endpoint in endpoints:
+        provider = endpoint.provider
+        if provider.metrics_url:
+            found[endpoint.id] = provider.metrics_url
+        elif provider.kind in OWN_KINDS and provider.base_url:
+            found[endpoint.id] = metrics_url(provider.base_url)
+    return found
+
+
+@asynccontextmanager
+async def observed(runner: Runner, plan: Plan, folder: RunFolder, shard: int) -> AsyncIterator[None]:
+    """Watch over this process while it loads: its loop's lag, its processor time, no pause of the collector."""
+    if not plan.loads:
+        yield
+        return
+    vitals = Vitals(folder.vitals_path(shard), asyncio.get_running_loop())
+    vitals.start()
+    try:
+        with quiet_gc() as collect:
+
+            def settle() -> None:
+                collect()
+                vitals.cut()
+
+            runner.settle = settle
+            yield
+    finally:
+        vitals.stop()
+
+
+@asynccontextmanager
+async def scraped(scraper: Scraper | None) -> AsyncIterator[None]:
+    """Ask the servers for their own figures meanwhile."""
+    if scraper is None:
+        yield
+        return
+    task = asyncio.create_task(scraper.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def interruptible(stop: Callable[[], bool], break_off: Callable[[], None]) -> AsyncIterator[None]:
+    """SIGINT and SIGTERM: once, ``stop``; twice, or where that has taken ``GRACE_S``, ``break_off``.
+
+    ``stop`` tells whether it was the first to stop.
+    """
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+
+    def interrupt() -> None:
+        if stop():
+            timers.append(loop.call_later(GRACE_S, break_off))
+        else:
+            break_off()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+        for timer in timers:
+            timer.cancel()
+
+
+def _stop(runner: Runner, announce: Callable[[str], None]) -> bool:
+    if runner.tally.stopped is not None:
+        return False
+    announce(STOPPING)
+    runner.stop("interrupted")
+    return True

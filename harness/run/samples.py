@@ -1,0 +1,109 @@
+"""The samples of a task, checked before anything is sent: a user's file may give anything."""
+
+from __future__ import annotations
+
+import itertools
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.errors import HarnessError, TaskError, UsageError
+from harness.types import Completion, Sample, StreamMarks, Task
+
+_NOTHING_SAID = Completion("", "", "", (), "stop", None, StreamMarks())
+
+
+@contextmanager
+def told(where: str) -> Iterator[None]:
+    """A task's own code may raise anything: it becomes a TaskError that names ``where``, file and line."""
+    try:
+        yield
+    except HarnessError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        frame = next((one for one in reversed(frames) if "tasks" in Path(one.filename).parts), frames[-1])
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise TaskError(f"{where}: {what} ({frame.filename}:{frame.lineno})") from error
+
+
+def limits(selected: Sequence[str]) -> dict[str, int | None]:
+    """Task name -> how many of its first samples are asked, from ``name`` or ``name:limit``; None: all."""
+    found = [_limit(name) for name in selected]
+    twice = [name for name, count in Counter(name for name, _ in found).items() if count > 1]
+    if twice:
+        raise UsageError(f"task {twice[0]!r} is named twice", hint="Name it once; --repeats asks each sample again")
+    return dict(found)
+
+
+def _limit(selected: str) -> tuple[str, int | None]:
+    name, colon, count = selected.partition(":")
+    if colon and not (count.isdecimal() and int(count) > 0):
+        raise UsageError(f"task {selected!r}: the part after ':' must be a number of samples, as in {name}:20")
+    return name, int(count) if colon else None
+
+
+def samples_of(task: Task, limit: int | None, data: str | None) -> tuple[Sample, ...]:
+    """The samples of a task in its order, every one fit to be sent and scored; TaskError tells which is not."""
+    with told(f"task {task.name}"):
+        rows = tuple(itertools.islice(task.load(Path(data) if data else None), limit))
+    if not rows:
+        raise TaskError(f"task {task.name}: no samples" + (f" in {data}" if data else ""))
+    seen: set[str] = set()
+    for number, sample in enumerate(rows, 1):
+        if fault := _fault(sample, number):
+            raise TaskError(f"task {task.name}: {fault}")
+        if sample.id in seen:
+            raise TaskError(f"task {task.name}: two samples have the id {sample.id!r}", hint="Ids must be unique")
+        seen.add(sample.id)
+    _refuse_useless_targets(task, rows)
+    return rows
+
+
+def _fault(sample: Any, number: int) -> str | None:
+    """Why the ``number``-th thing that a task gave cannot be sent; None: it can."""
+    if not isinstance(sample, Sample):
+        return f"sample number {number} is a {type(sample).__name__}, not a Sample of harness.types"
+    # A user's code is not type-checked: a field may hold anything.
+    given: Mapping[str, Any] = {name: getattr(sample, name) for name in ("id", "messages", "params")}
+    if not isinstance(given["id"], str) or not given["id"]:
+        kind = "an empty one" if given["id"] == "" else f"a {type(given['id']).__name__}"
+        return f"sample number {number}: id must be a string that is not empty, not {kind}"
+    where, messages = " ".join(f"sample {sample.id}".split()), given["messages"]
+    if not isinstance(messages, tuple | list):
+        return f"{where}: messages must be a tuple of messages, as in (message,), not a {type(messages).__name__}"
+    if not messages:
+        return f"{where}: messages is empty"
+    for index, message in enumerate(messages):
+        if fault := _message_fault(message):
+            return f"{where}: messages[{index}] {fault}"
+    if not isinstance(given["params"], Mapping):
+        return f"{where}: params must be a mapping, not a {type(given['params']).__name__}"
+    return None
+
+
+def _message_fault(message: Any) -> str | None:
+    if not isinstance(message, dict):
+        return f"must be a dict, not a {type(message).__name__}"
+    if "role" not in message:
+        return "has no 'role'"
+    if not isinstance(message["role"], str):
+        return f"has a 'role' that is a {type(message['role']).__name__}, not a string"
+    return None if "content" in message or "tool_calls" in message else "has no 'content'"
+
+
+def _refuse_useless_targets(task: Task, samples: Sequence[Sample]) -> None:
+    # The harness's own scorers look at the target first and take any answer. A user's own may count on some text,
+    # since an empty answer is a failure and never scored, so it is not tried.
+    if not str(getattr(task.scorer.score, "__module__", "")).startswith("harness.scorers."):
+        return
+    for sample in samples:
+        try:
+            with told(f"task {task.name}: sample {sample.id}"):
+                task.scorer.score(sample, _NOTHING_SAID)
+        except TaskError as error:
+            named = error.what.startswith(f"task {task.name}: ")
+            raise TaskError(error.what if named else f"task {task.name}: {error.what}", hint=error.hint) from error

@@ -1,0 +1,108 @@
+"""What the user asked for: kept in ``run.json`` and enough, with the tasks' files, to plan the same run again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.types import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What the user wants otherwise than a load's file says; None: as it says.
+
+    Texts are in the notation of the command line, so that a manifest reads like the command that made it.
+    """
+
+    levels: tuple[JsonObject, ...] | None = None
+    """Arrival laws in the form of ``harness.run.arrivals.law_json``."""
+    requests: int | None = None
+    duration_s: float | None = None
+    warmup: int | None = None
+    cooldown: int | None = None
+    slo: str | None = None
+    input_tokens: str | None = None
+    output_tokens: str | None = None
+    prefix: str | None = None
+    turns: str | None = None
+    kind: str | None = None
+    prompts: str | None = None
+    trace: str | None = None
+    speed: float | None = None
+    tokenizer: str | None = None
+    think_s: float | None = None
+    give_up: str | None = None
+    nonce: Literal["request", "run", "none"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Levels that follow from what was measured: up to the highest that meets the objectives, or until saturation."""
+
+    axis: Literal["concurrency", "rate"]
+    low: float
+    high: float
+    resolution: float = 1.1
+    """Stop once the lowest missed level is at most this many times the highest met one."""
+    even: bool = False
+    """Whether the arrivals of a rate are evenly spaced; otherwise Poisson."""
+    sweep: tuple[float, ...] = ()
+    """The levels of a sweep, rising; empty: search."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level that the search of one endpoint decided to try."""
+
+    endpoint: str
+    at: float
+    """Requests at once, or requests per second."""
+    repeat: int
+    """0 for the first look at this level."""
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is asked of whom."""
+
+    suite: str
+    endpoints: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    """``name`` or ``name:limit``."""
+    probes: str | None = None
+    loads: tuple[str, ...] = ()
+    data: str | None = None
+    """Local file read by the tasks in place of their own source; None: their own source."""
+    repeats: int = 1
+    concurrency: int = 4
+    """Requests under way per endpoint in quality and tool tasks."""
+    seed: int = 0
+    max_requests: int | None = None
+    nonce: str = ""
+    """Text of this run alone that load prompts begin with; empty: only what tells the requests of a run apart."""
+    changes: Changes = Changes()
+    paired: bool = False
+    """Whether loads ask all endpoints at the same time; otherwise one endpoint after the other."""
+    owned: bool = False
+    """Whether the user says that the endpoints are theirs: loads then go beyond the configured limits."""
+    search: Search | None = None
+    decided: tuple[Level, ...] = ()
+    """Levels that the search has decided on so far, in its order."""
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Selection:
+        """The selection that ``dataclasses.asdict`` wrote into a manifest."""
+        given = dict(stored)
+        for name in ("endpoints", "tasks", "loads"):
+            given[name] = tuple(stored[name])
+        changes = given.get("changes") or {}
+        if changes.get("levels") is not None:
+            changes = {**changes, "levels": tuple(changes["levels"])}
+        given["changes"] = Changes(**changes)
+        if given.get("search"):
+            given["search"] = Search(**{**given["search"], "sweep": tuple(given["search"]["sweep"])})
+        given["decided"] = tuple(Level(**level) for level in given.get("decided") or ())
+        return cls(**given)

@@ -1,0 +1,106 @@
+"""The plan of a run folder: made anew and proved equal, how far it came, and how a search lengthens it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import NamedTuple
+
+from harness import config
+from harness.catalog import Catalog
+from harness.errors import UsageError
+from harness.folder import RunFolder, write_atomic
+from harness.journal import read_attempts
+from harness.run import manifest, session
+from harness.run.judge import cancelled
+from harness.run.limits import retry_delay_s
+from harness.run.plan import Plan, make, sha256
+from harness.run.runner import earlier_turns
+from harness.run.selection import Level, Selection
+from harness.run.tally import Before
+from harness.types import JsonObject, Provider
+from harness.wire.assemble import assemble
+
+Replan = Callable[[Selection], Plan]
+"""Makes the plan of a changed selection from the same tasks and endpoints."""
+
+
+class Progress(NamedTuple):
+    """How far a run came."""
+
+    done: frozenset[str]
+    """Ids of the jobs that need nothing more."""
+    before: Before
+
+
+def replanner(catalog: Catalog, providers: Mapping[str, Provider]) -> Replan:
+    """Makes plans from these tasks and providers."""
+
+    def again(selection: Selection) -> Plan:
+        return make(selection, catalog, [config.endpoint(providers, name) for name in selection.endpoints])
+
+    return again
+
+
+def replan(folder: RunFolder, again: Replan) -> Plan:
+    """The plan of an existing run, made anew and proved equal to the stored one by its hash.
+
+    Raises:
+        UsageError: today's tasks or data give another plan; says what is different.
+    """
+    stored = folder.read_manifest()
+    plan = again(Selection.from_json(stored["selection"]))
+    lines = plan.lines()
+    if sha256(lines) != stored["plan_sha256"]:
+        raise UsageError(
+            f"the plan of run {folder.id} is no longer what it was: {_first_change(folder, lines)}",
+            hint="Bring back the tasks and data it was made with, or start a new run",
+        )
+    return plan
+
+
+def progress(folder: RunFolder, plan: Plan) -> Progress:
+    """What the journals of a run say of its plan."""
+    turns = {name for job in plan.jobs if job.turn for name in earlier_turns(job)}
+    done: set[str] = set()
+    tried: dict[str, int] = {}
+    said: dict[str, JsonObject] = {}
+    for attempt in read_attempts(folder):
+        job = attempt.job
+        tried[job.id] = attempt.number + 1
+        outcome = assemble(attempt.exchange, stream=attempt.request.stream)
+        again = outcome.failure is not None and retry_delay_s(job, attempt.number, outcome.failure) is not None
+        if not cancelled(attempt) and not again:
+            done.add(job.id)
+        if job.id in turns and outcome.ok and outcome.completion is not None:
+            said[job.id] = session.answer(outcome.completion)
+    return Progress(frozenset(done), Before(tried, said))
+
+
+def lengthen(folder: RunFolder, plan: Plan, level: Level, again: Replan) -> Plan:
+    """Add the next level of a search to a run's plan, on disk too; gives the whole plan as it then is."""
+    selection = replace(plan.selection, decided=(*plan.selection.decided, level))
+    longer = again(selection)
+    lines = longer.lines()
+    write_atomic(folder.plan_path, lines)
+    stored = folder.read_manifest()
+    folder.write_manifest(
+        stored
+        | {
+            "selection": asdict(selection),
+            "plan_sha256": sha256(lines),
+            "planned": sum(1 for _ in longer.jobs),
+            "loads": manifest.loads_json(longer),
+        }
+    )
+    return longer
+
+
+def _first_change(folder: RunFolder, lines: bytes) -> str:
+    before, now = folder.plan_path.read_bytes().splitlines(), lines.splitlines()
+    if len(before) != len(now):
+        return f"it had {len(before)} requests and now has {len(now)}"
+    old, new = next((old, new) for old, new in zip(before, now, strict=True) if old != new)
+    was, is_now = (json.loads(line)["id"] for line in (old, new))
+    return f"{was} asks something else" if was == is_now else f"where it had {was} it now has {is_now}"
