@@ -65,10 +65,10 @@ def test_every_kind_of_thing_has_one_example() -> None:
     assert [name for name, _ in FOUND] == list(BLOCKS)
     assert {str(Path(name).parent) for name in BLOCKS} == {
         *(".", "tasks/quality", "tasks/tools", "tasks/probes", "tasks/loads", "tasks/suites"),
-        *("harness/scorers", "harness/engines", "harness/store", "dashboard/views"),
+        *("harness/scorers", "harness/engines", "harness/store/schema", "dashboard/views"),
     }
     assert all(re.search(rf"^`{re.escape(name)}`\n\n```\w+ {re.escape(name)}$", TEXT, re.MULTILINE) for name in BLOCKS)
-    assert {name for name in BLOCKS if (ROOT / name).exists()} == {"providers.yaml", "harness/store/schema.sql"}
+    assert {name for name in BLOCKS if (ROOT / name).exists()} == {"providers.yaml", "harness/store/schema/load.sql"}
 
 
 def test_files_that_the_text_points_to_are_there() -> None:
@@ -179,7 +179,7 @@ def test_the_page_is_drawn(ran: tuple[Path, str], monkeypatch: pytest.MonkeyPatc
 
 def test_the_metric_is_a_question_the_database_answers(ran: tuple[Path, str]) -> None:
     """The view's columns are there, those with a unit have a comment, and it has a row for each stage."""
-    sql = BLOCKS["harness/store/schema.sql"]
+    sql = BLOCKS["harness/store/schema/load.sql"]
     found = rows(ran[0] / "results", sql.partition(" as\n")[2].partition(";")[0])
     assert len(found) == 4
     assert all(row["n"] == 4 and row["wait_p95_ms"] >= 0 for row in found)
