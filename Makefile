@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean
+.PHONY: demo test lint types imports format clean bench
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -25,6 +25,10 @@ imports: $(VENV)/.test
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Ours beside its peers, on this machine: about an hour and a half; `make bench BENCH=--quick` shows that it runs.
+bench: $(VENV)/.test
+	$(BIN)/python tests/bench/run.py --markdown docs/benchmarks.md $(BENCH)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

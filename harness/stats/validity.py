@@ -146,7 +146,8 @@ def disturbed(attempt: Timing) -> bool:
     A late send falsifies under any clock: under an open law the request met another moment of the server than planned,
     and every time counted from the plan holds our delay; in a closed loop it thins the load. A busy loop falsifies
     only times that it took itself: the kernel stamps a packet when it comes, however late we read it. Of an attempt
-    with some reads unstamped it is not known which, so it counts as timed by the loop.
+    with some reads unstamped it is not known which, so it counts as timed by the loop; and so does one whose chunks
+    gathered while the loop was busy, for what is read together has the stamp of its last packet.
     """
     return _sent_late(attempt) or _timed_late(attempt)
 
@@ -156,7 +157,8 @@ def _sent_late(attempt: Timing) -> bool:
 
 
 def _timed_late(attempt: Timing) -> bool:
-    return attempt.clock != "kernel" and attempt.lag_ms is not None and attempt.lag_ms > attempt.allowed_ms
+    by_us = attempt.clock != "kernel" or attempt.coalesced > 0
+    return by_us and attempt.lag_ms is not None and attempt.lag_ms > attempt.allowed_ms
 
 
 def _contamination(attempts: Sequence[Timing], jobs: int, share: float) -> str:
