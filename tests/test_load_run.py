@@ -297,3 +297,19 @@ def test_a_dry_run_sends_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "nothing was sent" in done.stdout
     assert not (tmp_path / "results").exists()
+
+
+def test_a_rate_limit_is_told_from_a_failing_server(tmp_path: Path) -> None:
+    """Refusals by 429 are counted apart and not tried again, and the limit itself is read from the server's headers."""
+    providers(tmp_path, requests_per_minute=60, ttft_ms=1)
+    argv = ("--rate", "60", "--arrival", "constant", "-n", "120", "--warmup", "0")
+    done = harness(tmp_path, "load", "chat", "-e", "sim/m", *argv, *QUICK)
+    assert done.returncode == 0, done.stderr
+    (limits,) = ask(tmp_path, "select * from rate_limits")
+    assert limits["requests_per_minute_stated"] == 60
+    assert limits["throttled_n"] >= 50
+    assert limits["accepted_after_n"] <= 10
+    (level,) = ask(tmp_path, "select n, n_ok, n_failed, n_throttled from load_summary")
+    assert level["n"] == 120
+    assert level["n_failed"] == level["n_throttled"] == limits["throttled_n"]
+    assert "60 requests a minute" in done.stdout

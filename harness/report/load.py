@@ -59,7 +59,8 @@ def load_report(
         ``run``, ``validity``, ``levels`` (a row for each endpoint and stage: all of ``load_summary``, with ``closed``,
         ``since`` (``send`` or ``plan``: where its times begin), ``times`` (metric -> quantile -> value, interval, n,
         enough), ``steady``, ``growing`` and ``saturated``), ``saturation``, ``comparisons``, ``server``, ``client``,
-        ``errors``, ``warnings`` and ``search``. Milliseconds, per second and USD; None: not measured or not known.
+        ``errors``, ``limits``, ``warnings`` and ``search``. Milliseconds, per second and USD; None: not measured or
+        not known.
 
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
@@ -82,9 +83,14 @@ def load_report(
         "server": server,
         "client": rows(results, _OF_RUN.format("client_summary"), [run_id]),
         "errors": rows(results, _ERRORS, [run_id]),
+        "limits": rows(results, _OF_RUN.format("rate_limits"), [run_id]),
         "search": [search] if isinstance(search, dict) else None if search is None else list(search),
     }
-    report["warnings"] = [*((validity or {}).get("warnings") or ()), *_warnings(levels, server)]
+    report["warnings"] = [
+        *((validity or {}).get("warnings") or ()),
+        *_warnings(levels, server),
+        *_throttled(report["limits"]),
+    ]
     return report
 
 
@@ -195,6 +201,22 @@ def _warnings(levels: Sequence[JsonObject], server: Sequence[JsonObject]) -> lis
         for row in server
         if row["restarted"]
     ]
+    return found
+
+
+def _throttled(limits: Sequence[JsonObject]) -> list[str]:
+    """What is known of the limit that refused requests."""
+    found = []
+    for row in limits:
+        if not row["throttled_n"]:
+            continue
+        stated, seen = row["requests_per_minute_stated"], row["requests_per_minute_seen"]
+        told = [f"it states {stated} requests a minute"] if stated is not None else []
+        if seen is not None:
+            told.append(f"after its first refusal it took {seen:.0f} a minute")
+        wait = row["retry_after_p50_s"]
+        told += [f"it asks to wait {wait:g} s"] if wait is not None else []
+        found.append(f"{row['endpoint']} refused {row['throttled_n']} requests by a limit: {', '.join(told)}")
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import Tool
-from works import ROWS, Figures, Row
+from works import HEADS, ROWS, Figures, Row
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
@@ -34,18 +34,20 @@ def render(results: dict[str, Any], tools: Sequence[Tool]) -> str:
     on, repeats = results["machine"], results["repeats"]
     shown = [tool for tool in tools if any(run["tool"] == tool.name for run in results["runs"])]
     shown = [tool for tool in shown if not tool.named_only] or shown
-    how = f"medians of {repeats} runs (least to most)" + (", a shortened trial" if results["quick"] else "")
+    how = f"median of {repeats} runs (least to most)" if repeats > 1 else "one run" + (", a shortened trial" if results["quick"] else "")
     where = f"{on['cpu']}, {on['cores']} cores shared by client and server, Linux {on['kernel']}, Python {on['python']}"
     lines = [
         f"Measured on {on['date']}: {where}, server `{on['server']}`; {how}.",
         "",
-        "| | " + " | ".join(f"{tool.name} {tool.version}" for tool in shown) + " |",
-        "|---|" + "---:|" * len(shown),
+        "| | | " + " | ".join(f"{tool.name} {tool.version}" for tool in shown) + " |",
+        "|---|---|" + "---:|" * len(shown),
     ]
+    last = ""
     for row in ROWS:
         cells = [_cell(results["runs"], row, _names(tool)) for tool in shown]
         if any(cells):
-            lines.append(f"| {row[1]} | " + " | ".join(cell or "–" for cell in cells) + " |")
+            head, last = "" if row[0] == last else HEADS[row[0]], row[0]
+            lines.append(f"| {head} | {row[1]} | " + " | ".join(cell or "–" for cell in cells) + " |")
     return "\n".join([*lines, "", *_notes(results, shown)])
 
 
