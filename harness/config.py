@@ -1,48 +1,29 @@
-"""The only reader of YAML: ``providers.yaml`` -> Provider and Endpoint, with one clear line for every mistake in it.
+"""Which providers and endpoints there are, and their keys: the questions that the rest of the harness asks.
 
-The file is a stranger's until it has been read: its size, depth, number of nodes and tags are bounded before anything
-is built from it, and a value that looks like a key is refused without being repeated.
+What ``providers.yaml`` says is remembered between runs under the hash of its bytes: reading YAML and checking every
+field of it takes longer than a short run. Keys are no part of it.
 """
 
 from __future__ import annotations
 
-import math
+import hashlib
+import importlib
+import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import yaml
-
-from harness.config_schema import PLACEHOLDER, FieldPath, parse, url_problem
+from harness import __version__, memory
+from harness.address import PLACEHOLDER, url_problem
 from harness.errors import CannotMeasure, ConfigError, UnknownName, UsageError
-from harness.types import Deadlines, Endpoint, JsonObject, Limits, Provider, Quirks
+from harness.types import Auth, Deadlines, Endpoint, JsonObject, Limits, Price, Provider, Quirks, Serve
 
 FILE_NAME = "providers.yaml"
-MAX_BYTES = 1_000_000
-MAX_DEPTH = 24
-MAX_NODES = 50_000
-MAX_SCALAR = 100
-"""Longest number: PyYAML's base-60 integers take quadratic time."""
-
-Parsed = TypeVar("Parsed")
-"""What a document means to the one who asked for it; never a list."""
-
 _ROOT = Path(__file__).resolve().parent
-
-_SECRET_NAMES = frozenset({"key", "token", "secret", "password", "passwd", "authorization", "bearer", "credentials"})
-_SECRET_ENDS = ("apikey", "accesskey", "secretkey", "accesstoken", "authtoken", "secret", "password", "authorization")
-_SECRET_VALUE = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
-    r"(?:sk|rk)-[A-Za-z0-9_-]{6,}"
-    r"|(?:gsk|ghp|tgp|r8|hf|fw)_[A-Za-z0-9_-]{16,}"
-    r"|(?:xai|csk|pplx|nvapi)-[A-Za-z0-9_-]{16,}"
-    r"|AIza[A-Za-z0-9_-]{16,}"
-    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}"
-    r"|[Bb]earer\s+\S+)"
-)
+_MEMORY_BYTES = 4_000_000
 
 
 # --- what the rest of the harness asks -------------------------------------------------------------------
@@ -66,10 +47,10 @@ def load_providers(path: Path | None = None) -> dict[str, Provider]:
     block of that name whole. ConfigError names file, line, field and how to mend it.
     """
     ours = shipped(FILE_NAME)
-    providers = read_file(ours)
+    providers = _providers_of(ours)
     users = path or Path(FILE_NAME)
     if (path is not None or users.exists()) and users.resolve() != ours.resolve():
-        providers.update(read_file(users))
+        providers.update(_providers_of(users))
     return providers
 
 
@@ -135,223 +116,39 @@ def api_key(provider: Provider) -> str | None:
     return key
 
 
-def as_block(provider: Provider) -> JsonObject:
-    """Give the provider as a block of ``providers.yaml``, without the fields that are at their default."""
-    block: JsonObject = {"kind": provider.kind}
-    if provider.base_url is not None:
-        block["base_url"] = provider.base_url
-    if provider.auth.scheme == "bearer" and provider.auth.env:
-        block["api_key_env"] = provider.auth.env
-    elif provider.auth.scheme != "none":
-        block["auth"] = {key: value for key, value in asdict(provider.auth).items() if value is not None}
-    if provider.serve is not None:
-        block["serve"] = {"engine": provider.serve.engine, **provider.serve.options}
-    for name in ("headers", "models", "any_model", "price_provider", "metrics_url"):
-        if value := getattr(provider, name):
-            block[name] = dict(value) if isinstance(value, Mapping) else value
-    if provider.accept_encoding != "identity":
-        block["accept_encoding"] = provider.accept_encoding
-    defaults = {"limits": Limits(), "deadlines": Deadlines(), "quirks": Quirks()}
-    for name, default in defaults.items():
-        usual, actual = asdict(default), asdict(getattr(provider, name))  # type: ignore[call-overload]
-        if changed := {key: value for key, value in actual.items() if value != usual[key]}:
-            block[name] = {key: list(value) if isinstance(value, tuple) else value for key, value in changed.items()}
-    if provider.prices:
-        block["prices"] = {model: asdict(price) for model, price in provider.prices.items()}
-    return block
+# --- remembered between runs -----------------------------------------------------------------------------
 
 
-def as_yaml(provider: Provider) -> str:
-    """Give the provider as YAML text that can be pasted into a ``providers.yaml``."""
-    text: str = yaml.safe_dump({"providers": {provider.id: as_block(provider)}}, sort_keys=False, allow_unicode=True)
-    return text
-
-
-# --- reading the file ------------------------------------------------------------------------------------
-
-
-class _Mistake(Exception):  # noqa: N818 - becomes a ConfigError once file and line are known
-    """Something wrong at one place of the document."""
-
-    def __init__(self, line: int, path: FieldPath, words: str) -> None:
-        super().__init__(words)
-        self.line = line
-        self.path = path
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML's safe subset without dates: ``2026-01-01`` is text here, as it is in JSON."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def read_file(path: Path) -> dict[str, Provider]:
-    """Read one file of providers alone; ConfigError as ``file:line: field: what is wrong``."""
-    return read_document(path, parse, empty="the file is empty; it should begin with providers:")
-
-
-def read_document(
-    path: Path, understand: Callable[[object], Parsed | list[tuple[FieldPath, str]]], *, empty: str
-) -> Parsed:
-    """Read a user's YAML file within the bounds of this module, and have its plain values understood.
-
-    ``understand`` gives what they mean, which is no list, or a list of (path, what is wrong) of which the first in the
-    file is told; ``empty`` is told of a file without a value. ConfigError as ``file:line: field: what is wrong``.
-    """
-    shown = _shown(path)
+def _providers_of(path: Path) -> dict[str, Provider]:
+    """The providers of one file, from memory where its bytes have been understood before."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{shown}: there is no such file") from None
-    except OSError as error:
-        raise ConfigError(f"{shown}: cannot be read: {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{shown}: larger than {MAX_BYTES:,} bytes")
-    try:
-        document, lines = _load(_decode(data), empty)
-        parsed = understand(document)
-        if not isinstance(parsed, list):
-            return parsed
-        found = [(_line(lines, where), where, words) for where, words in parsed]
-        # A mistyped field is also a missing one: the typing error is the one to tell.
-        raise _Mistake(*min(found, key=lambda one: (one[0], not one[2].startswith("unknown field"))))
-    except _Mistake as mistake:
-        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in mistake.path).lstrip(".")
-        place = f"{shown}:{mistake.line}: {field}" if field else f"{shown}:{mistake.line}"
-        told = f"{place}: {mistake}"
-        raise ConfigError("".join(char if char.isprintable() else "?" for char in told)) from None
-
-
-def _shown(path: Path) -> str:
-    """Print a path below the working folder relative to it."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _Mistake(data.count(b"\n", 0, error.start) + 1, (), "is not UTF-8 text") from None
-
-
-def _load(text: str, empty: str) -> tuple[object, dict[FieldPath, int]]:
-    """The document as plain values, and the line of every field in it."""
-    try:
-        _refuse_bombs(text)
-        node = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        # Never the snippet of the file that str(error) holds: it may be a line with a key.
-        mark = error.problem_mark or error.context_mark
-        raise _Mistake(mark.line + 1 if mark else 1, (), f"not valid YAML: {error.problem or error.context}") from None
-    except yaml.reader.ReaderError as error:
-        raise _Mistake(text.count("\n", 0, error.position) + 1, (), "holds a character YAML does not allow") from None
-    if node is None:
-        raise _Mistake(1, (), empty)
-    lines: dict[FieldPath, int] = {(): 1}
-    reader = _Reader(lines)
-    return reader.value(node, (), 0), lines
-
-
-def _refuse_bombs(text: str) -> None:
-    """Bound depth and number of events before PyYAML, which recurses, builds anything."""
-    depth = 0
-    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            raise _Mistake(_at(event), (), f"nested deeper than {MAX_DEPTH} levels")
-        if count > MAX_NODES:
-            raise _Mistake(_at(event), (), f"holds more than {MAX_NODES:,} values")
-
-
-def _at(event: yaml.Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark else 1
-
-
-class _Reader:
-    """Turns YAML nodes into plain values; aliases are followed, and what they expand to is counted."""
-
-    def __init__(self, lines: dict[FieldPath, int]) -> None:
-        self._lines = lines
-        self._nodes = 0
-        self._scalars = yaml.constructor.SafeConstructor()
-
-    def value(self, node: yaml.Node, path: FieldPath, depth: int) -> Any:
-        """The value at ``path``; everything below it included."""
-        line = node.start_mark.line + 1
-        self._nodes += 1
-        if self._nodes > MAX_NODES or depth > MAX_DEPTH:
-            raise _Mistake(line, path, "its aliases expand to too much")
-        if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
-            return {key: self.value(child, (*path, key), depth + 1) for key, child in self._items(node, path)}
-        if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
-            items = []
-            for index, child in enumerate(node.value):
-                self._lines[(*path, index)] = child.start_mark.line + 1
-                items.append(self.value(child, (*path, index), depth + 1))
-            return items
-        if isinstance(node, yaml.ScalarNode):
-            return self._scalar(node, path, line)
-        raise _Mistake(line, path, "only plain mappings, lists and values are read; take the !tag away")
-
-    def _items(self, node: yaml.MappingNode, path: FieldPath) -> Iterator[tuple[str, yaml.Node]]:
-        seen: dict[str, int] = {}
-        for key_node, child in node.value:
-            line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
-                raise _Mistake(line, path, "a name must be plain text; merge keys (<<) are not read")
-            key = key_node.value
-            if _SECRET_VALUE.search(key):
-                raise _Mistake(line, path, "holds what looks like a key; keep keys in environment variables")
-            where = (*path, key)
-            if key_node.tag != "tag:yaml.org,2002:str":
-                raise _Mistake(line, where, "a name must be text; put it in quotes")
-            if key in seen:
-                raise _Mistake(line, where, f"is given twice, first on line {seen[key]}")
-            seen[key] = self._lines[where] = line
-            if _names_a_secret(where):
-                raise _Mistake(line, where, "keys do not belong in this file. Use api_key_env: NAME_OF_THE_VARIABLE")
-            yield key, child
-
-    def _scalar(self, node: yaml.ScalarNode, path: FieldPath, line: int) -> Any:
-        if node.tag == "tag:yaml.org,2002:str":
-            if _SECRET_VALUE.search(node.value):
-                words = "looks like a key; keep it in an environment variable. Use api_key_env: NAME_OF_THE_VARIABLE"
-                raise _Mistake(line, path, words)
-            if "${" in node.value and path[-1:] != ("base_url",):
-                raise _Mistake(line, path, "${NAME} is filled in only in base_url")
-            return node.value
-        if node.tag.rpartition(":")[2] not in ("null", "bool", "int", "float") or len(node.value) > MAX_SCALAR:
-            raise _Mistake(line, path, "only plain text, numbers, true, false and null are read; put it in quotes")
+        name = f"{hashlib.sha256(path.read_bytes() + __version__.encode()).hexdigest()}.json"
+    except OSError:
+        name = None
+    known = memory.recall("providers", name, _MEMORY_BYTES) if name else None
+    if known is not None:
         try:
-            value = self._scalars.construct_object(node)
-        except (ValueError, yaml.YAMLError):
-            raise _Mistake(line, path, "is not a valid value; put it in quotes if it is text") from None
-        if isinstance(value, float) and not math.isfinite(value):
-            raise _Mistake(line, path, "must be a finite number")
-        return value
+            return {one["id"]: _provider(one) for one in json.loads(known)}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            pass  # written by something else: the file itself is what counts
+    # Imported only now: YAML and the checks take a quarter of a second, and mostly nothing has changed.
+    read: dict[str, Provider] = importlib.import_module("harness.config_file").read_file(path)
+    if name:
+        memory.remember("providers", name, json.dumps([asdict(one) for one in read.values()]).encode())
+    return read
 
 
-def _names_a_secret(path: FieldPath) -> bool:
-    """Whether a field of this name would hold a key; names of models may be anything."""
-    if len(path) < 3 or (len(path) == 4 and path[2] in ("models", "prices")):
-        return False
-    plain = re.sub(r"[^a-z]", "", str(path[-1]).lower())
-    return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDS)
-
-
-def _line(lines: Mapping[FieldPath, int], path: FieldPath) -> int:
-    """The line of a field, or of the nearest one around it that is in the file."""
-    while path not in lines:
-        path = path[:-1]
-    return lines[path]
+def _provider(stored: JsonObject) -> Provider:
+    """The provider that ``asdict`` took apart."""
+    quirks: dict[str, Any] = {**stored["quirks"], "drop": tuple(stored["quirks"]["drop"])}
+    return Provider(
+        **{
+            **stored,
+            "auth": Auth(**stored["auth"]),
+            "limits": Limits(**stored["limits"]),
+            "deadlines": Deadlines(**stored["deadlines"]),
+            "quirks": Quirks(**quirks),
+            "prices": {model: Price(**price) for model, price in stored["prices"].items()},
+            "serve": Serve(**stored["serve"]) if stored["serve"] else None,
+        }
+    )

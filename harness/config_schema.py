@@ -1,6 +1,7 @@
 """The shape of ``providers.yaml``: Pydantic models that refuse unknown fields, and words for what they refuse.
 
-No YAML and no files here: ``harness.config`` reads those, and asks this module for providers or for a list of problems.
+No YAML and no files here: ``harness.config_file`` reads those, and asks this module for providers or for a list of
+problems.
 """
 
 from __future__ import annotations
@@ -9,46 +10,17 @@ import difflib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from harness.address import url_problem
 from harness.types import Auth, AuthScheme, Deadlines, JsonObject, Limits, Price, Provider, ProviderKind, Quirks, Serve
-
-PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 FieldPath = tuple[str | int, ...]
 
 _OWN_BODY_FIELDS = frozenset({"model", "messages", "tools", "stream"})
 """What is asked and of whom: no quirk may change it."""
-_OPERATIONS = ("/completions", "/models")
-"""What is asked of a server; the client adds it to the base URL."""
 _OWN_HEADERS = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
-
-
-def url_problem(url: str) -> str | None:
-    """Why this cannot be a base URL, without repeating it (it may hold a password); None: it can.
-
-    ``${NAME}`` may stand in for host and port only.
-    """
-    plain = PLACEHOLDER.sub("1", url)  # a digit is a legal host and a legal port
-    if not plain.isascii() or not plain.isprintable() or " " in plain:
-        return "must be plain ASCII without spaces"
-    try:
-        parts, path = urlsplit(plain), urlsplit(url).path
-        no_host = not parts.hostname or parts.port == 0
-    except ValueError:
-        return "is not a valid URL: check host and port"
-    problems = {
-        "holds a broken ${NAME}; names are letters, digits and _": "${" in plain,
-        "must begin with http:// or https://": parts.scheme not in ("http", "https"),
-        "must not hold credentials; name an environment variable in auth.env instead": "@" in parts.netloc,
-        "is not a valid URL: check host and port": no_host,
-        "must not hold ? or #": "?" in plain or "#" in plain,
-        "must end before /chat/completions, /completions or /models": path.rstrip("/").endswith(_OPERATIONS),
-        "may hold ${NAME} in host and port only": PLACEHOLDER.search(path) is not None,
-    }
-    return next((words for words, is_so in problems.items() if is_so), None)
 
 
 def _url(value: str) -> str:

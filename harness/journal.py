@@ -228,6 +228,8 @@ class Journal:
         self._guard = threading.Lock()
         self._stop = threading.Event()
         self._dirty = False
+        self.appended = 0
+        """Attempts written through this opening."""
         self._sync_error: OSError | None = None
         with storing(self.path):
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -238,23 +240,29 @@ class Journal:
                 raise StoreError(f"{self.path} is being written by another process") from None
             with storing(self.path):
                 self._size = _cut_torn_tail(self._descriptor)
-                self._write(_session_line(_count_sessions(self.path) + 1))
+                line = _session_line(_count_sessions(self.path) + 1)
+                self._write(line)
+            self.session = _session(self.path, line)
         except BaseException:
             os.close(self._descriptor)
             raise
         self._syncer = threading.Thread(target=self._sync_each_second, name="journal-sync", daemon=True)
         self._syncer.start()
 
-    def append(self, attempt: Attempt) -> None:
+    def append(self, attempt: Attempt) -> Attempt:
         """Write one attempt; after the return a killed process no longer loses it.
 
+        Gives the attempt as it was written: without the secrets of the run.
         Errors: StoreError when the disk refuses; the file then ends with the last whole line.
         """
-        line = to_line(redact(attempt, self._secrets))
+        attempt = redact(attempt, self._secrets)
+        line = to_line(attempt)
         if self._sync_error is not None:
             raise store_error(self._sync_error, self.path) from self._sync_error
         with self._guard, storing(self.path):
             self._write(line)
+            self.appended += 1
+        return attempt
 
     def close(self) -> None:
         """Have everything on the disk and let the file go; a second call does nothing."""

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import config
-from harness.config_schema import url_problem
+from harness import config, config_file
+from harness.address import url_problem
 from harness.errors import CannotMeasure, ConfigError, HarnessError, UnknownName, UsageError
 from harness.types import Auth, Deadlines, Limits, Price, Provider, Quirks, Serve
 
@@ -35,7 +35,7 @@ def write(folder: Path, text: str | bytes) -> Path:
 def refusal(folder: Path, text: str | bytes) -> str:
     """The one line that reading this file ends with."""
     with pytest.raises(ConfigError) as caught:
-        config.read_file(write(folder, text))
+        config_file.read_file(write(folder, text))
     line = str(caught.value)
     assert "\n" not in line
     return line.replace(str(folder) + "/", "")
@@ -75,7 +75,7 @@ def test_shipped_paths_exist_and_an_unknown_one_is_an_error() -> None:
 def test_every_shipped_block_survives_being_shown_and_read_again(tmp_path: Path) -> None:
     """What `providers show` prints can be pasted into a file and means the same."""
     for provider in config.load_providers().values():
-        assert config.read_file(write(tmp_path, config.as_yaml(provider))) == {provider.id: provider}
+        assert config_file.read_file(write(tmp_path, config_file.as_yaml(provider))) == {provider.id: provider}
 
 
 # --- merging ---------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ providers:
     price_provider: openrouter
 """
     extra = {"provider": {"order": ["a"], "allow_fallbacks": False}, "date": "2026-01-01"}
-    assert config.read_file(write(tmp_path, text))["full"] == Provider(
+    assert config_file.read_file(write(tmp_path, text))["full"] == Provider(
         id="full",
         kind="gateway",
         base_url="http://localhost:4000/v1",
@@ -155,13 +155,13 @@ def test_byte_order_mark_and_shared_anchors_are_read(tmp_path: Path) -> None:
     text = (
         GOOD + "    limits: &l {concurrency: 2}\n" + GOOD.partition("\n")[2].replace("acme:", "b:") + "    limits: *l\n"
     )
-    providers = config.read_file(write(tmp_path, b"\xef\xbb\xbf" + text.encode()))
+    providers = config_file.read_file(write(tmp_path, b"\xef\xbb\xbf" + text.encode()))
     assert providers["acme"].limits == providers["b"].limits == Limits(concurrency=2)
 
 
 def test_no_auth_means_no_key_is_sent(tmp_path: Path) -> None:
     """A block that names no key variable asks for none."""
-    provider = config.read_file(write(tmp_path, GOOD.replace("    api_key_env: ACME_KEY\n", "")))["acme"]
+    provider = config_file.read_file(write(tmp_path, GOOD.replace("    api_key_env: ACME_KEY\n", "")))["acme"]
     assert provider.auth == Auth(scheme="none")
     assert config.api_key(provider) is None
 
@@ -337,7 +337,7 @@ def test_a_literal_key_is_answered_with_the_variable_to_use(tmp_path: Path) -> N
 def test_names_that_only_look_odd_are_fine(tmp_path: Path) -> None:
     """A model may be called token, and disk-encryption is no key."""
     text = GOOD.replace("{small: acme/small-1}", "{token: risk-assessment-model, b: disk-encryption-expert}")
-    assert config.read_file(write(tmp_path, text))["acme"].models["b"] == "disk-encryption-expert"
+    assert config_file.read_file(write(tmp_path, text))["acme"].models["b"] == "disk-encryption-expert"
 
 
 @given(st.binary(max_size=300))
@@ -346,7 +346,7 @@ def test_any_bytes_are_read_or_refused_in_one_line(tmp_path_factory: pytest.Temp
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_bytes(data)
     try:
-        config.read_file(path)
+        config_file.read_file(path)
     except ConfigError as error:
         assert "\n" not in str(error)  # noqa: PT017 - both outcomes are right
 
@@ -370,7 +370,7 @@ def test_any_values_in_a_block_are_read_or_refused_in_one_line(
     path = tmp_path_factory.getbasetemp() / "fuzz2.yaml"
     path.write_text(yaml.safe_dump({"providers": {"a": {"kind": "local", **block}}}, allow_unicode=True), "utf-8")
     try:
-        config.read_file(path)
+        config_file.read_file(path)
     except HarnessError as error:
         assert str(error).isprintable()  # noqa: PT017 - both outcomes are right
 
@@ -433,7 +433,7 @@ def test_a_variable_in_the_address_is_asked_for_only_when_used(tmp_path: Path, m
     path = write(tmp_path, GOOD.replace("https://api.acme.example/v1", "http://${ACME_HOST}:${ACME_PORT}/v1"))
     monkeypatch.delenv("ACME_HOST", raising=False)
     monkeypatch.setenv("ACME_PORT", "8000")
-    providers = config.read_file(path)
+    providers = config_file.read_file(path)
     with pytest.raises(CannotMeasure, match="provider acme needs the environment variable ACME_HOST"):
         config.endpoint(providers, "acme/small")
     monkeypatch.setenv("ACME_HOST", "gpu-1")
@@ -446,13 +446,13 @@ def test_a_variable_can_only_hold_a_host_or_a_port(tmp_path: Path, monkeypatch: 
     path = write(tmp_path, GOOD.replace("api.acme.example", "h:${ACME_PORT}"))
     monkeypatch.setenv("ACME_PORT", value)
     with pytest.raises(ConfigError) as caught:
-        config.endpoint(config.read_file(path), "acme/small")
+        config.endpoint(config_file.read_file(path), "acme/small")
     assert value not in str(caught.value)
 
 
 def test_the_key_is_read_from_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key is read where it is needed; a missing, empty or unsendable one is named, never shown."""
-    provider = config.read_file(write(tmp_path, GOOD))["acme"]
+    provider = config_file.read_file(write(tmp_path, GOOD))["acme"]
     monkeypatch.setenv("ACME_KEY", " abc123\n")
     assert config.api_key(provider) == "abc123"
     monkeypatch.setenv("ACME_KEY", "  ")

@@ -13,8 +13,8 @@ import pytest
 from loopback import Loopback, sized
 from test_transport import BEARER, HEADER, KEY, NONE, request
 
+from harness.memory import MAX_FILES
 from harness.types import Auth, Deadlines, Provider, Request
-from harness.wire.heads import MAX_FILES
 from harness.wire.loop import run
 from harness.wire.pool import Pool
 from harness.wire.transport import WRONG_KEY, Client

@@ -16,6 +16,7 @@ from made import WAIT_S, begin, harness, told
 from harness.folder import RunFolder, open_run
 from harness.journal import read_attempts
 from harness.store.query import rows
+from harness.types import Attempt
 from harness.wire.assemble import assemble
 
 QUICK = ("--no-calibrate", "--output-tokens", "8", "--input-tokens", "20")
@@ -313,3 +314,74 @@ def test_a_rate_limit_is_told_from_a_failing_server(tmp_path: Path) -> None:
     assert level["n"] == 120
     assert level["n_failed"] == level["n_throttled"] == limits["throttled_n"]
     assert "60 requests a minute" in done.stdout
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_kill_9_in_the_middle_of_a_load_loses_nothing(workers: str, tmp_path: Path) -> None:
+    """What was journalled stays, no process is left behind, and resume ends with one final attempt for each job."""
+    providers(tmp_path, ttft_ms=30)
+    argv = ("load", "chat", "-e", "sim/m", "--rate", "40", "-n", "120", "--warmup", "0", "--workers", workers, *QUICK)
+    with begin(tmp_path, *argv) as process:
+        try:
+            _wait(lambda: _journalled(tmp_path) >= 20 or process.poll() is not None)
+        finally:
+            process.kill()
+        process.communicate(timeout=WAIT_S)
+    run = open_run(tmp_path / "results", "latest")
+    _wait(lambda: not _left_over(run))
+    kept = {one.job.id for one in read_attempts(run)}
+    assert len(kept) >= 20
+    done = harness(tmp_path, "resume")
+    assert done.returncode == 0, done.stderr
+    final = Counter(one.job.id for one in read_attempts(run) if not _cancelled(one))
+    assert final.keys() >= kept - {one.job.id for one in read_attempts(run) if _cancelled(one)}
+    assert set(final.values()) == {1}
+    assert len(final) == 120
+
+
+def _cancelled(one: Attempt) -> bool:
+    return one.exchange.failure is not None and one.exchange.failure.kind == "cancelled"
+
+
+def _left_over(run: RunFolder) -> list[int]:
+    """Processes that still have the run folder on their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes()
+        except OSError:
+            continue  # it has just ended
+        if str(run.root).encode() in command:
+            found.append(int(path.parent.name))
+    return found
+
+
+def test_rows_made_meanwhile_are_those_of_the_journal(tmp_path: Path) -> None:
+    """Sealing again from the journal gives the same tables, failures, sessions and users who gave up among them."""
+    providers(tmp_path, http_500=0.2, cut=0.2, itl_ms=5)
+    load(
+        tmp_path,
+        "chat",
+        "-e",
+        "sim/m",
+        "--concurrency",
+        "4",
+        "-n",
+        "20",
+        "--turns",
+        "2",
+        "--give-up",
+        "0.2:0.03",
+        *QUICK,
+    )
+    tables = {table: f"select * from {table} order by all" for table in ("attempts", "texts")}
+    before = {table: ask(tmp_path, sql) for table, sql in tables.items()}
+    assert {row["failure_kind"] for row in before["attempts"]} >= {
+        None,
+        "http_5xx",
+        "truncated",
+        "abandoned",
+        "unasked",
+    }
+    assert harness(tmp_path, "score").returncode == 0
+    assert {table: ask(tmp_path, sql) for table, sql in tables.items()} == before

@@ -134,7 +134,7 @@ def test_a_streamed_answer_is_understood(run: RunFolder) -> None:
     since_anchor = timedelta(microseconds=(10 * MS - session.mono_ns) // 1000)
     assert row["started_at"] == (session.wall + since_anchor).replace(tzinfo=None)
     assert text["text"] == "Hello!"
-    assert text["response_body"] == b"".join(read.data for read in STREAM).decode()
+    assert text["response_body"] is None  # a good answer under load: the journal has it
     assert text["request_body"] == '{"model":"vendor-m"}'
     assert json.loads(text["response_headers_json"]) == [["content-type", "text/event-stream"]]
 
@@ -279,7 +279,6 @@ def test_every_character_survives(run: RunFolder, letter: str) -> None:
     _, (text,) = sealed(run, answered(completion(f"a{letter}b"), headers=headers))
     assert text["text"] == f"a{letter}b"
     assert json.loads(text["response_headers_json"]) == [["content-type", letter]]
-    assert text["response_body"].encode() == completion(f"a{letter}b")
 
 
 def test_a_very_long_text_survives(run: RunFolder) -> None:

@@ -169,7 +169,7 @@ def _text(value: object) -> str:
 
 def said_and_sent(one: JsonObject) -> None:
     """Request beside answer, and the response byte for byte."""
-    if one["response_body"] is None:
+    if one["response_headers_json"] is None:
         st.text("The texts of this run are not kept here.")
         return
     left, right = st.columns(2)
@@ -184,7 +184,10 @@ def said_and_sent(one: JsonObject) -> None:
     with st.expander("Response as it came"):
         headers = "\n".join(f"{name}: {value}" for name, value in json.loads(one["response_headers_json"]))
         st.code(headers or words.NOTHING, language=None)
-        st.code(plain.beginning(one["response_body"]) or words.NOTHING, language=None)
+        if one["response_body"] is None:
+            st.text("A good answer under load: its body is in the journal of the run.")
+        else:
+            st.code(plain.beginning(one["response_body"]) or words.NOTHING, language=None)
 
 
 def _calls(tool_calls: str | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from harness import config, preflight
+from harness import config, config_file, preflight
 from harness.cli import options, tables
 from harness.errors import CannotMeasure, UnknownName
 from harness.prices import price_of
@@ -69,9 +69,9 @@ def show(name: str, providers_file: Path | None, as_json: bool) -> None:
     prices = {model: price_of(Endpoint(provider, model, id_)) for model, id_ in provider.models.items()}
     if as_json:
         priced = {model: asdict(price) if price else None for model, price in prices.items()}
-        click.echo(json.dumps({**_row(provider), "block": config.as_block(provider), "prices": priced}, indent=2))
+        click.echo(json.dumps({**_row(provider), "block": config_file.as_block(provider), "prices": priced}, indent=2))
         return
-    click.echo(config.as_yaml(provider), nl=False)
+    click.echo(config_file.as_yaml(provider), nl=False)
     click.echo(f"# key: {_key_state(provider)}")
     for model, price in prices.items():
         click.echo(f"# price of {model}: {_price_words(price)}")

@@ -65,7 +65,7 @@ def load_report(
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
     """
-    summary = summary or summarise(results, run)
+    summary = summary or summarise(results, run, only_loads=True)
     run_id = summary["run"]["id"]
     attempts: Mapping[tuple[str, str], list[JsonObject]] = defaultdict(list)
     for row in rows(results, _ATTEMPTS, [run_id]):

@@ -20,8 +20,10 @@ from harness.types import JsonObject
 _FEATURE_FAULTS = ("broken", "ignored", "rejected", "partial")
 
 
-def summarise(results: Path, run: str) -> JsonObject:
+def summarise(results: Path, run: str, *, only_loads: bool = False) -> JsonObject:
     """Everything the comparison table of one run shows.
+
+    With ``only_loads`` what a load report does without is left empty: ``endpoints``, ``tasks`` and ``features``.
 
     Returns:
         ``run`` (what it was and what measured it), ``health`` (how well this client measured; None: nothing came),
@@ -37,16 +39,19 @@ def summarise(results: Path, run: str) -> JsonObject:
     manifest = folder.read_manifest()
     stored = _endpoints(folder, manifest)
     names = [endpoint["id"] for endpoint in stored]
-    by_view = {view: _of_run(results, view, folder.root.name, names) for view in _VIEWS}
+    asked = ("load_summary",) if only_loads else tuple(_VIEWS)
+    by_view = {view: _of_run(results, view, folder.root.name, names) if view in asked else [] for view in _VIEWS}
     health = rows(results, "select * exclude (run_id) from run_health where run_id = ?", [folder.root.name])
-    measures = _measures(results, folder.root.name)
+    measures = _measures(results, folder.root.name) if len(names) > 1 or not only_loads else {}
     levels = [level for load in manifest.get("loads") or [] for level in load.get("levels") or []]
     laws = {level.get("stage"): level.get("law") for level in levels}
     summary: JsonObject = {
         "run": {key: manifest.get(key) for key in _ABOUT}
         | {"id": folder.root.name, "status": status_of(folder, manifest)},
         "health": health[0] if health else None,
-        "endpoints": [_endpoint(endpoint, by_view, [ms for _, ms in measures[endpoint["id"]]]) for endpoint in stored],
+        "endpoints": []
+        if only_loads
+        else [_endpoint(endpoint, by_view, [ms for _, ms in measures[endpoint["id"]]]) for endpoint in stored],
         "tasks": [_with_interval(row) for row in by_view["quality_summary"]],
         "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
@@ -164,7 +169,7 @@ def _compare(
     first, second = dict(measures[baseline]), dict(measures[other])
     matched = [prompt for prompt in first if prompt in second]
     if matched:
-        ratio = paired_ratio([first[prompt] for prompt in matched], [second[prompt] for prompt in matched])
+        ratio = paired_ratio([first[prompt] for prompt in matched], [second[prompt] for prompt in matched], blocks=True)
         compared.append(_comparison("ttft_ratio", baseline, other, ratio))
     return compared
 

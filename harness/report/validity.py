@@ -14,6 +14,8 @@ from harness.types import JsonObject
 _HELD_MS = 1.0
 """A request that waited longer than this for a provider's limits was held by them."""
 _SHOWN = 20
+_TELLING_S = 1.0
+"""A shorter stage says nothing about how much of a processor it takes."""
 
 _ATTEMPTS = """
 select m.stage, m.endpoint, m.job_id, m.slip_ms, m.admit_slip_ms, m.wait_ms, m.connect_ms, l.loop_lag_max_ms, m.ttft_ms,
@@ -21,7 +23,7 @@ select m.stage, m.endpoint, m.job_id, m.slip_ms, m.admit_slip_ms, m.wait_ms, m.c
     m.output_tokens_asked, m.output_tokens
 from attempt_metrics m
 left join attempt_lag l using (run_id, job_id, number)
-where run_id = ? and m.kind = 'load' and m.phase = 'measure' and not m.set_apart
+where run_id = ? and m.kind = 'load' and m.phase = 'measure' and not m.set_apart and m.slip_ms is not null
 order by m.started_at
 """
 _WITHOUT = """
@@ -114,7 +116,7 @@ def _stages(
             name=f"{row['stage'].removeprefix('load.')} of {row['endpoint']}",
             offered_per_s=None if row["stage"] in closed else row["offered_per_s"],
             sent_per_s=row["achieved_per_s"],
-            cpu_share=max(part["cpu_ns"] / 1e9 for part in own) / seconds if seconds else None,
+            cpu_share=max(part["cpu_ns"] / 1e9 for part in own) / seconds if seconds >= _TELLING_S else None,
             chunks_per_s=chunks_per_s,
             ceiling_chunks_per_s=_ceiling(calibration, chunks_per_s, max(len(own), 1)),
             floor_ms=calibration.get("floor_ttft_error_ms_p99"),

@@ -37,6 +37,6 @@ def _show(results: Path, folder: RunFolder, console: Console, *, as_json: bool) 
 
 
 def _load(results: Path, folder: RunFolder, manifest: JsonObject) -> JsonObject:
-    summary = summarise(results, folder.id)
+    summary = summarise(results, folder.id, only_loads=True)
     verdict = validity(results, folder, summary["loads"])
     return load_report(results, folder.id, summary=summary, validity=verdict, search=manifest.get("search"))

@@ -17,6 +17,7 @@ from harness.run.runner import Runner, closing
 from harness.run.scrape import Scraper, metrics_url
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.vitals import Vitals, quiet_gc
+from harness.store.ready import Ready
 from harness.types import Endpoint, Provider, RunStatus
 from harness.wire.pool import Pool
 from harness.wire.transport import Client
@@ -63,6 +64,8 @@ class Conducted:
     facts: tuple[Facts, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
     """Why a server's own metrics are missing, by endpoint."""
+    ready: Ready | None = None
+    """The rows of all attempts of the run; None: they are to be made from its journals."""
 
 
 def asked(plan: Plan) -> list[Provider]:
@@ -81,6 +84,8 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
     clients = clients_of(plan, pool, company.keys)
     prices = {name: price_of(endpoint) for name, endpoint in plan.endpoints.items()}
     runner = Runner(plan, clients, journal, company.watcher, prices, company.budget, company.before)
+    if plan.loads and not plan.tasks and not plan.probes and journal.session.session == 1:
+        runner.ready = Ready(folder.id, journal.session, prices)
     scraper = Scraper(targets(plan.endpoints.values()), folder.server_path)
     async with (
         closing(clients, pool),
@@ -92,7 +97,8 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
         while tally.stopped is None and (more := await asyncio.to_thread(onward)) is not None:
             tally = await runner.run(more)
     status: RunStatus = "interrupted" if tally.stopped else "finished"
-    return Conducted(status, tally, tuple(runner.facts), scraper.problems)
+    ready = runner.ready if runner.ready is not None and runner.ready.whole(journal.appended) else None
+    return Conducted(status, tally, tuple(runner.facts), scraper.problems, ready)
 
 
 def clients_of(plan: Plan, pool: Pool, keys: Mapping[str, str | None]) -> dict[str, Client]:

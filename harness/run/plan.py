@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import orjson
 
 from harness import request
 from harness.catalog import Catalog
@@ -21,7 +22,7 @@ from harness.conformance.scenario import Scenario, scenarios_of
 from harness.errors import UsageError
 from harness.run import session
 from harness.run.arrivals import Closed, Constant, Law, Poisson
-from harness.run.reshape import reshape
+from harness.run.reshape import KEPT, reshape
 from harness.run.samples import limits, samples_of, told
 from harness.run.selection import Search, Selection
 from harness.run.stages import Stage, Step, job_of, load_stages
@@ -47,6 +48,8 @@ class Plan:
     """As they are carried out, with the user's changes."""
     probes: tuple[Probe, ...]
     scenarios: Mapping[str, Scenario]
+    built: dict[str, Request] = field(default_factory=dict, repr=False, compare=False)
+    """Requests that ``lines`` built, by job id: they are what is sent."""
 
     @property
     def jobs(self) -> Iterator[Job]:
@@ -61,6 +64,8 @@ class Plan:
         ``said`` is what the endpoint answered to the earlier turns of its session; without it a later turn is built as
         far as it can be known beforehand, and that is what its hash is taken of.
         """
+        if not said and job.id in self.built:
+            return self.built[job.id]
         endpoint = self.endpoints[job.endpoint]
         if job.kind == "probe":
             return self.scenarios[job.sample].build(endpoint)
@@ -83,8 +88,13 @@ class Plan:
 
     def lines(self) -> bytes:
         """The plan as JSON lines: one job each, with the hash of what it asks and when it is due."""
-        rows = ({**_job_json(job), "workload_sha256": self.request(job).workload_sha256} for job in self.jobs)
-        return b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
+        lines = []
+        for job in self.jobs:
+            asked = self.request(job)
+            if len(self.built) < KEPT:
+                self.built[job.id] = asked
+            lines.append(orjson.dumps({**_job_json(job), "workload_sha256": asked.workload_sha256}) + b"\n")
+        return b"".join(lines)
 
     def without(self, done: frozenset[str]) -> Plan:
         """The same plan less the jobs whose ids are in ``done``; a stage that ends by the clock is not begun twice."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from harness.workload.prompts import Prompts
 from harness.workload.synthetic import Synthetic, parse_prefix
 from harness.workload.trace import Traced
 
+KEPT = 20_000
+"""Prompts of a load, and its requests, that are kept in memory: making one takes as long as sending it."""
 Workload = Callable[[int, int], Sample]
 
 _FINITE = (Burst, Piecewise, Ramp, Replay)
@@ -60,7 +63,8 @@ def reshape(load: Load, changes: Changes) -> Load:
         load,
         levels=levels,
         requests_per_level=requests,
-        sample=_workload(load.sample, changes, recorded),
+        # A plan looks at each prompt twice: for its turns and lengths, and to build its request.
+        sample=lru_cache(maxsize=KEPT)(_workload(load.sample, changes, recorded)),
         **{name: value for name, value in small.items() if value is not None},
     )
 

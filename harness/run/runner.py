@@ -23,6 +23,7 @@ from harness.run.pace import Pacer
 from harness.run.plan import Plan
 from harness.run.stages import Part, Stage, parts
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
+from harness.store.ready import Ready
 from harness.types import (
     OUR_DOING,
     Attempt,
@@ -92,6 +93,8 @@ class Runner:
         self._under_way = self._reads = self._most = 0
         self.settle: Callable[[], None] = lambda: None
         """Called when a part is prepared, right before its clock runs."""
+        self.ready: Ready | None = None
+        """Where the rows of what ends are made; None: nowhere."""
         self.tally = Tally()
         self.facts: list[Facts] = []
 
@@ -108,7 +111,8 @@ class Runner:
                 break
             self._watcher.stage(part.stage)
             sessions = await self.prepare(part)
-            await self.carry(part, sessions, time.perf_counter_ns() + _LEAD_NS)
+            lead_ns = 0 if isinstance(part.stage.law, Closed) else _LEAD_NS
+            await self.carry(part, sessions, time.perf_counter_ns() + lead_ns)
         return self.tally
 
     async def prepare(self, part: Part) -> list[Iterator[Session]]:
@@ -179,9 +183,8 @@ class Runner:
     async def _user(self, stage: Stage, law: Closed, place: int, sessions: Iterator[Session], began_ns: int) -> None:
         """One place of a closed loop: session after session, until none is left or the time is up."""
         assert self._pacer is not None
-        if law.ramp_s:
-            with self._may_stop():
-                await self._pacer.until(began_ns + round(law.ramp_s * 1e9 * place / law.concurrency))
+        with self._may_stop():
+            await self._pacer.until(began_ns + round(law.ramp_s * 1e9 * place / law.concurrency))
         for turns in sessions:
             sched_ns = time.perf_counter_ns()
             if self._exhausted() or _over(stage, began_ns, sched_ns):
@@ -291,7 +294,7 @@ class Runner:
         self._reads += len(exchange.reads)
         attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
         # The journal comes first: what was paid for is on disk before anything is made of it.
-        self._journal.append(attempt)
+        attempt = self._journal.append(attempt)
         return attempt, assemble(exchange, stream=request.stream)
 
     def _client(self, job: Job) -> Client:
@@ -305,6 +308,8 @@ class Runner:
             self.tally.jobs += 1
             failure = outcome.failure
             self.tally.failed += failure is not None and failure.kind not in OUR_DOING and attempt.job.kind != "probe"
+        if self.ready is not None:
+            self.ready.add(attempt, outcome)
         self._watcher.finished(attempt, outcome, again=again)
 
     def _exhausted(self) -> bool:

@@ -22,10 +22,11 @@ from harness.run import manifest, seek, stored
 from harness.run.calibrate import calibrate
 from harness.run.conduct import Company, Conducted, asked, conduct
 from harness.run.crew import Crew
-from harness.run.judge import judge
+from harness.run.judge import barren, judge
 from harness.run.plan import Plan
 from harness.run.tally import Tally
 from harness.store.index import publish
+from harness.store.ready import Ready
 from harness.store.seal import Sealing
 from harness.types import Failure, JsonObject, Provider, RunStatus
 from harness.wire.loop import run as run_loop
@@ -115,7 +116,7 @@ def rejudge(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Prov
     with folder.lock():
         status = folder.read_manifest()["status"]
         # Nobody writes it, for we hold its lock: whoever did was killed.
-        conclude(folder, plan, status="interrupted" if status == "running" else status)
+        conclude(folder, plan, None, status="interrupted" if status == "running" else status)
 
 
 class _Run:
@@ -133,6 +134,7 @@ class _Run:
         status: RunStatus = "failed"
         tally, barren = Tally(), None
         told: JsonObject = {}
+        ready: Ready | None = None
         try:
             with ExitStack() as stack:
                 rest = self._plan.without(done)
@@ -140,6 +142,7 @@ class _Run:
                 conducted = self._carry_out(rest.served_at(self._base_urls))
                 status, tally = conducted.status, conducted.tally
                 told = self._told(conducted)
+                ready = conducted.ready
         except KeyboardInterrupt:
             # Before the first request or after the last; in between it is an event of the loop.
             status = "interrupted"
@@ -149,7 +152,7 @@ class _Run:
             # On a full disk the sealing fails as well: the first error is the one to tell.
             with suppress(HarnessError) if failing else nullcontext():
                 ended = datetime.now(UTC).isoformat(timespec="milliseconds")
-                barren = conclude(self._folder, self._plan, status=status, finished_at=ended, **told)
+                barren = conclude(self._folder, self._plan, ready, status=status, finished_at=ended, **told)
         return Sitting(self._folder, tally, status, barren)
 
     def _carry_out(self, rest: Plan) -> Conducted:
@@ -227,10 +230,14 @@ def _journal(folder: RunFolder, keys: Mapping[str, str | None]) -> Iterator[Jour
         journal.close()
 
 
-def conclude(folder: RunFolder, plan: Plan, **changes: Any) -> Failure | None:
-    """Judge, seal and publish what is there; a scorer that fails costs the scores, not the record."""
+def conclude(folder: RunFolder, plan: Plan, ready: Ready | None, **changes: Any) -> Failure | None:
+    """Judge, seal and publish what is there; a scorer that fails costs the scores, not the record.
+
+    ``ready`` are the rows of all attempts; None: they are made from the journals.
+    """
     with ExitStack() as stack:
         stack.callback(publish, folder.root.parent.parent)
-        sealing = stack.enter_context(Sealing(folder))
+        sealing = stack.enter_context(Sealing(folder, ready))
         folder.write_manifest(folder.read_manifest() | changes)
-        return judge(folder, plan, sealing.outcomes())
+        found = judge(folder, plan, sealing.outcomes())
+        return found if ready is None else barren((), ready.failures)

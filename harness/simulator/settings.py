@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.config import read_document
+from harness.config_file import read_document
 from harness.config_schema import FieldPath
 from harness.errors import UnknownName, UsageError
 from harness.simulator.faults import FATES

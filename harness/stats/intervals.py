@@ -63,26 +63,34 @@ def quantile_interval(values: Sequence[float], q: float, confidence: float = 0.9
     if n == 0:
         return Interval(None, None)
     tail = (1 - confidence) / 2
-    below = _binomial_cdf(n, q)
+    first, below = _binomial_cdf(n, q)
     # x(low) is a lower bound when P(fewer than low values lie below the quantile) <= tail.
-    low = max((i for i in range(n) if below[i] <= tail), default=None)
-    high = min((i for i in range(n) if 1 - below[i] <= tail), default=None)
+    lows = [first + i for i, share in enumerate(below) if share <= tail and first + i < n]
+    highs = [first + i for i, share in enumerate(below) if 1 - share <= tail and first + i < n]
+    low = max(lows, default=first - 1 if first else None)
+    high = min(highs, default=None)
     return Interval(None if low is None else ordered[low], None if high is None else ordered[high])
 
 
-def _binomial_cdf(n: int, q: float) -> list[float]:
-    """P(X <= i) for i in 0..n of X ~ binomial(n, q), by logarithms so that large n does not underflow to nothing."""
+_FAR_SD = 9.0
+"""Standard deviations from the mean beyond which a binomial has less than 1e-15."""
+
+
+def _binomial_cdf(n: int, q: float) -> tuple[int, list[float]]:
+    """Where P(X <= i) of X ~ binomial(n, q) is neither 0 nor 1: the first such i, and the values from there on.
+
+    By logarithms and a recurrence, so that large n neither underflows nor takes long.
+    """
     if q in (0.0, 1.0):
-        return [1.0] * (n + 1) if q == 0.0 else [0.0] * n + [1.0]
-    total, cdf = 0.0, []
-    for i in range(n + 1):
-        log_pmf = (
-            math.lgamma(n + 1)
-            - math.lgamma(i + 1)
-            - math.lgamma(n - i + 1)
-            + i * math.log(q)
-            + (n - i) * math.log1p(-q)
-        )
+        return 0, [1.0] * (n + 1) if q == 0.0 else [0.0] * n + [1.0]
+    reach = _FAR_SD * math.sqrt(n * q * (1 - q)) + _FAR_SD
+    first, last = max(0, math.floor(n * q - reach)), min(n, math.ceil(n * q + reach))
+    log_pmf = math.lgamma(n + 1) - math.lgamma(first + 1) - math.lgamma(n - first + 1)
+    log_pmf += first * math.log(q) + (n - first) * math.log1p(-q)
+    odds, total, cdf = math.log(q) - math.log1p(-q), 0.0, []
+    for i in range(first, last + 1):
         total += math.exp(log_pmf)
         cdf.append(min(total, 1.0))
-    return cdf
+        if i < n:
+            log_pmf += math.log((n - i) / (i + 1)) + odds
+    return first, cdf

@@ -18,8 +18,7 @@ def ask(folder: RunFolder, sql: str, params: Sequence[object] = ()) -> list[Json
     Errors: StoreError when a journal cannot be read or the disk refuses.
     """
     seal(folder)
-    # Beside the published database, where an empty one is kept ready.
-    path = folder.root.parent.parent / f".{folder.id}.duckdb"
+    path = folder.root / ".alone.duckdb"
     path.unlink(missing_ok=True)
     try:
         with query.build(path) as connection:

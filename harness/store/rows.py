@@ -25,6 +25,18 @@ _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=
 _NOT_STATED = Usage()
 
 
+ASSEMBLED_PATH = "/chat/completions"
+
+
+def outcome_of(attempt: Attempt, assembled: Outcome) -> Outcome:
+    """What a recorded attempt came to; answers of other paths are not understood, only their failures are."""
+    if attempt.request.path.partition("?")[0].endswith(ASSEMBLED_PATH):
+        return assembled
+    status = attempt.exchange.status
+    refused = attempt.exchange.failure is not None or status is None or not 200 <= status < 300
+    return Outcome(completion=None, failure=assembled.failure if refused else None)
+
+
 def moment_us(session: Session, at_ns: int) -> int:
     """A time of the session's clock as microseconds since 1970, UTC."""
     return (session.wall - _EPOCH) // _MICROSECOND + (at_ns - session.mono_ns) // 1000
@@ -113,11 +125,16 @@ def _steps_us(start_ns: int, times_ns: tuple[int, ...]) -> list[int]:
     return steps if max(steps, default=0) <= _INT32_MAX else [min(step, _INT32_MAX) for step in steps]
 
 
-def text_row(run_id: str, attempt: Attempt, completion: Completion | None) -> JsonObject:
-    """The attempt in table ``texts``; bodies that are no UTF-8 have U+FFFD and the row says so."""
+def text_row(run_id: str, attempt: Attempt, outcome: Outcome) -> JsonObject:
+    """The attempt in table ``texts``; bodies that are no UTF-8 have U+FFFD and the row says so.
+
+    A load gives thousands of good answers that nobody reads: their bodies stay in the journal alone.
+    """
+    completion = outcome.completion
     row: JsonObject = {"run_id": run_id, "job_id": attempt.job.id, "number": attempt.number}
     lossy = False
-    for name, body in (("request_body", attempt.request.body), ("response_body", attempt.exchange.body)):
+    answer = None if attempt.job.kind == "load" and outcome.ok else attempt.exchange.body
+    for name, body in (("request_body", attempt.request.body), ("response_body", answer)):
         if body is not None:
             try:
                 row[name] = body.decode()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from math import isfinite
 from pathlib import Path
@@ -24,11 +24,11 @@ from harness.folder import RunFolder, atomic_file, store_error, storing
 from harness.journal import entries, sessions
 from harness.store import query
 from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
-from harness.store.rows import attempt_row, moment_us, real, text_row, to_line
+from harness.store.ready import Ready
+from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_row, to_line
 from harness.types import Attempt, JsonObject, Outcome, Price
 from harness.wire.assemble import assemble
 
-ASSEMBLED_PATH = "/chat/completions"
 _ORDER = ("texts", "scores", "verdicts", "server_samples", "client_samples", "attempts")
 _OPTIONAL = frozenset({"server_samples", "client_samples"})
 
@@ -42,15 +42,6 @@ def seal(folder: RunFolder) -> None:
         pass
 
 
-def outcome_of(attempt: Attempt, assembled: Outcome) -> Outcome:
-    """What a recorded attempt came to; answers of other paths are not understood, only their failures are."""
-    if attempt.request.path.partition("?")[0].endswith(ASSEMBLED_PATH):
-        return assembled
-    status = attempt.exchange.status
-    refused = attempt.exchange.failure is not None or status is None or not 200 <= status < 300
-    return Outcome(completion=None, failure=assembled.failure if refused else None)
-
-
 class Sealing:
     """A sealing under way: it reads the journals once, and whoever judges the attempts may look on.
 
@@ -58,15 +49,20 @@ class Sealing:
     Errors: as ``seal``, from ``outcomes`` and at the end.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, ready: Ready | None = None) -> None:
+        """``ready`` are the rows of all attempts there are; None: they are made from the journals."""
         self._folder = folder
+        self._ready = ready
         self._stack = ExitStack()
         self._lines: dict[str, _Lines] = {}
         self._passing = self._pass()
         self._whole = False
 
     def outcomes(self) -> Iterator[tuple[Attempt, Outcome]]:
-        """Every attempt in the order written, with what ``assemble`` makes of it; only once."""
+        """Every attempt in the order written, with what ``assemble`` makes of it; only once.
+
+        None at all where rows were ready.
+        """
         return self._passing
 
     def __enter__(self) -> Self:
@@ -87,11 +83,16 @@ class Sealing:
         prices = {row["id"]: Price(**row["price"]) if row.get("price") else None for row in endpoints}
         _remove_leftovers(folder)
         attempts, texts = self._open("attempts"), self._open("texts")
+        if self._ready is not None:
+            attempts.take(self._ready.attempts)
+            texts.take(self._ready.texts)
+            self._whole = True
+            return
         for session, attempt in entries(folder):
             assembled = assemble(attempt.exchange, stream=attempt.request.stream)
             outcome = outcome_of(attempt, assembled)
             attempts.add(attempt_row(folder.id, session, attempt, outcome, prices.get(attempt.job.endpoint)))
-            texts.add(text_row(folder.id, attempt, outcome.completion))
+            texts.add(text_row(folder.id, attempt, outcome))
             yield attempt, assembled
         self._whole = True
 
@@ -133,6 +134,13 @@ class _Lines:
         self.empty = True
         with storing(target):
             self._file = self.path.open("wb", buffering=1 << 18)
+
+    def take(self, lines: Sequence[bytes]) -> None:
+        """Write rows that are lines already; errors: StoreError when the disk refuses."""
+        with storing(self.target):
+            self._file.writelines(lines)
+        self.longest = max(map(len, lines), default=0)
+        self.empty = not lines
 
     def add(self, row: JsonObject) -> None:
         """Write one row; errors: StoreError when a value fits no column, or the disk refuses."""

@@ -180,7 +180,7 @@ class Chunks:
             finish_reason=None if self.finish is None else shapes.sound(self.finish, names),
             usage=self._usage,
             marks=marks,
-            output_ns=tuple([self._times[read] for read in outputs]),
+            output_ns=tuple(map(self._times.__getitem__, outputs)),
             output_events=tuple(outputs.values()),
             response_id=said.get("id"),
             model=said.get("model"),
@@ -277,6 +277,9 @@ class Chunks:
             self._visible_ns = first_ns
         if tool and self._tool_ns is None:
             self._tool_ns = first_ns
+        if isinstance(reads, range) and reads[0] not in self._outputs:  # a read for each event, all of them later ones
+            self._outputs.update(dict.fromkeys(reads, 1))
+            return
         for read in reads:
             self._outputs[read] = self._outputs.get(read, 0) + 1
 

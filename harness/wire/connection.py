@@ -8,6 +8,7 @@ stamp of the kernel, so ``eof_ns`` of a close-delimited body is the time right a
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ class Connection:
         "_arrival",
         "_deadlines",
         "_floor_ns",
+        "_getsockopt",
         "_give_up_ns",
         "_last_ns",
         "_loop",
@@ -76,7 +78,7 @@ class Connection:
         self.slot = -1
         """The wheel's."""
         self._sock = sock
-        self._recvmsg = sock.recvmsg  # bound once, not at every read
+        self._recvmsg, self._getsockopt = sock.recvmsg, sock.getsockopt  # bound once, not at every read
         self._tls = tls
         self._arrival = clock.arrival
         self._wheel = wheel
@@ -193,15 +195,26 @@ class Connection:
     # --- receiving -------------------------------------------------------------------------------------------
 
     def _readable(self) -> None:
-        """One read of the socket."""
+        """Read once; where the connection was reset meanwhile, read what had come before that, and end.
+
+        libuv tells of a reset once and then watches the socket no more, while the kernel gives what is queued first.
+        """
+        self._read()
+        if not self.closed and (code := self._getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+            self._send_error = OSError(code, os.strerror(code))  # asking took it out of the socket: it now ends plainly
+            while not self.closed and self._read():
+                pass
+
+    def _read(self) -> bool:
+        """One read of the socket; tells whether it brought anything."""
         recvmsg, arrival = self._recvmsg, self._arrival  # calling an attribute that is no method is slow in Python
         try:
             data, control, _, _ = recvmsg(READ_SIZE, CONTROL_SIZE)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError as error:
             self._broken(error)
-            return
+            return False
         at_ns, now_ns, kernel = arrival(stamp_of(control), self._floor_ns)
         closed = not data
         if data:
@@ -212,13 +225,13 @@ class Connection:
                 except Fault as fault:
                     self._finish(fault)
                     self.close()
-                    return
+                    return False
                 self._answer_tls()
         trace = self._trace
         if trace is None:
             if data or closed:
                 self.close()  # idle: the server hung up, or sent what nobody asked for
-            return
+            return False
         if data:
             # Counted in place: this runs for every read of every stream.
             if kernel:
@@ -230,6 +243,7 @@ class Connection:
             self._take(trace, data, at_ns, now_ns)
         if closed and self._trace is not None:
             self._ended(trace, now_ns)
+        return not closed
 
     def _take(self, trace: Trace, data: bytes, at_ns: int, now_ns: int) -> None:
         """Note one read of response bytes."""

@@ -7,23 +7,19 @@ one is simply not found. Whatever is wrong with a file, the SDK builds the head 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import platform
 import re
 import sys
-import tempfile
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness import __version__
+from harness import __version__, memory
 from harness.wire.origin import Origin
 
-MAX_FILES = 256
+_KIND = "heads"
 _MAX_BYTES = 65536
 _TELLING = 8
 """A key or value of fewer characters is no secret and turns up by chance."""
@@ -64,41 +60,20 @@ def fingerprint(*parts: object) -> str:
 
 def recall(name: str, gaps: Gaps) -> Head | None:
     """The head remembered under this name, with its gaps filled; None: none, or not one to trust."""
-    folder = _folder()
-    if folder is None:
+    known = memory.recall(_KIND, f"{name}.json", _MAX_BYTES)
+    if known is None:
         return None
     try:
-        with (folder / f"{name}.json").open("rb") as file:
-            return _filled(json.loads(file.read(_MAX_BYTES)), gaps)
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return _filled(json.loads(known), gaps)
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
 def remember(name: str, head: Head, gaps: Gaps) -> None:
     """Keep a head for later runs, if it can be told without any secret and there is a place for it."""
-    folder = _folder()
     template = _emptied(head, gaps)
-    if folder is None or template is None:
-        return
-    with contextlib.suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _forget_oldest(folder)
-        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".new", delete=False, encoding="ascii") as file:
-            json.dump(template, file)
-        Path(file.name).replace(folder / f"{name}.json")
-
-
-def _folder() -> Path | None:
-    """Where heads are kept; None: nowhere."""
-    if os.environ.get("HARNESS_NO_CACHE", "0") not in ("", "0"):
-        return None
-    try:
-        cache = os.environ.get("XDG_CACHE_HOME", "")
-        # Source: XDG base directory specification 0.8: a relative path is to be ignored.
-        root = Path(cache) if Path(cache).is_absolute() else Path.home() / ".cache"
-    except RuntimeError:  # no home
-        return None
-    return root / "endpoint-harness" / "heads"
+    if template is not None:
+        memory.remember(_KIND, f"{name}.json", json.dumps(template).encode("ascii"))
 
 
 def _version(package: str) -> str:
@@ -106,13 +81,6 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return ""
-
-
-def _forget_oldest(folder: Path) -> None:
-    files = list(folder.iterdir())
-    if len(files) >= MAX_FILES:
-        for file in sorted(files, key=lambda file: file.stat().st_mtime)[: MAX_FILES // 4]:
-            file.unlink(missing_ok=True)
 
 
 def _emptied(head: Head, gaps: Gaps) -> dict[str, Any] | None:

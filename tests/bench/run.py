@@ -61,7 +61,11 @@ def _arguments() -> argparse.Namespace:
         "--render", type=Path, metavar="FILE", help="measure nothing, show the figures kept in this file"
     )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what every run wrote")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    known = {*peers, "none", *(work.name for work in WORKS)}
+    if unknown := {*asked.peers, *(asked.only or ())} - known:
+        parser.error(f"not known: {', '.join(sorted(unknown))}")
+    return asked
 
 
 def _measure(asked: argparse.Namespace, tools: Sequence[Tool]) -> dict[str, Any]:

@@ -34,10 +34,11 @@ def render(results: dict[str, Any], tools: Sequence[Tool]) -> str:
     on, repeats = results["machine"], results["repeats"]
     shown = [tool for tool in tools if any(run["tool"] == tool.name for run in results["runs"])]
     shown = [tool for tool in shown if not tool.named_only] or shown
-    how = f"median of {repeats} runs (least to most)" if repeats > 1 else "one run" + (", a shortened trial" if results["quick"] else "")
+    how = f"median of {repeats} runs (least to most)" if repeats > 1 else "one run"
+    how += ", a shortened trial" if results["quick"] else ""
     where = f"{on['cpu']}, {on['cores']} cores shared by client and server, Linux {on['kernel']}, Python {on['python']}"
     lines = [
-        f"Measured on {on['date']}: {where}, server `{on['server']}`; {how}.",
+        f"Measured on {on['date']}: {where}, server `{on.get('server', 'none')}`; {how}.",
         "",
         "| | | " + " | ".join(f"{tool.name} {tool.version}" for tool in shown) + " |",
         "|---|---|" + "---:|" * len(shown),

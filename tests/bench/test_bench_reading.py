@@ -81,7 +81,8 @@ def test_both_logs_tell_the_same(tmp_path: Path) -> None:
         {"read_ns": 1000, "first_ns": 1500, "end_ns": 1900, "chunks_ns": [1500, 1600, 1800], "sent": 3},
         {"read_ns": 2000, "first_ns": 2500, "end_ns": None, "chunks_ns": [2500], "sent": 1, "fault": "cut"},
     ]
-    lines = [{"type": "start"}, *({"type": "request", **row} for row in times)]
+    lines = [{"type": "start"}, *({"type": "request", "path": "/v1/chat/completions", **row} for row in times)]
+    lines.append({"type": "request", "path": "/v1/models"})
     (tmp_path / "sends.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     for truth in (read_c(tmp_path / "truth.log", tmp_path / "chunks.log"), read_simulator(tmp_path / "sends.jsonl")):
         found = truth.latencies()

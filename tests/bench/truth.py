@@ -152,10 +152,10 @@ def read_c(log: Path, chunks: Path) -> Truth:
 
 
 def read_simulator(log: Path) -> Truth:
-    """The log of ``harness simulate``, one line of JSON a request."""
+    """The log of ``harness simulate``, one line of JSON a request; what is no completion is left out."""
     names = {theirs: ours for ours, (_, theirs) in FAULTS.items()}
     lines: list[dict[str, Any]] = [json.loads(line) for line in log.read_text().splitlines()]
-    rows = [line for line in lines if line["type"] == "request"]
+    rows = [line for line in lines if line["type"] == "request" and line["path"].endswith("completions")]
     fault = [names.get(row.get("fault") or "", row.get("fault") or "") for row in rows]
     times = (np.array([row.get(name) or 0 for row in rows], dtype="i8") for name in ("read_ns", "first_ns", "end_ns"))
     gaps = [np.diff(row.get("chunks_ns") or [0]) for row, bad in zip(rows, fault, strict=True) if not bad]

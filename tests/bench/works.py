@@ -148,6 +148,7 @@ ROWS: list[Row] = [
     ("10,000 streams", "peak memory (PSS of the tree), MB", _of("peak_pss_mb")),
     ("start", "wall, s", _of("wall_s")),
     ("start", "CPU, s", _of("cpu_s")),
+    ("faults", "wall, s", _of("wall_s")),
     ("faults", "bad ones not told as failed", _of("bad_missed")),
     ("faults", "ways told apart by name, with the exact number", _of("kinds_named")),
 ]

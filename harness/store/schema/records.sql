@@ -127,7 +127,7 @@ create table texts (
     job_id varchar not null,
     number integer not null,
     request_body varchar,
-    response_body varchar not null,
+    response_body varchar,
     text varchar,
     reasoning varchar,
     tool_calls_json varchar,
@@ -139,7 +139,7 @@ comment on column texts.run_id is 'The run; never NULL.';
 comment on column texts.job_id is 'The planned request; never NULL.';
 comment on column texts.number is '0 for the first try of its job; never NULL.';
 comment on column texts.request_body is 'The body as sent. NULL: there was none.';
-comment on column texts.response_body is 'The body as it came, event stream included; empty: none; never NULL.';
+comment on column texts.response_body is 'The body as it came, event stream included; empty: none. NULL: a good answer under load, whose body the journal alone keeps.';
 comment on column texts.text is 'Visible text of the answer. NULL: no answer.';
 comment on column texts.reasoning is 'Reasoning of the answer. NULL: no answer.';
 comment on column texts.tool_calls_json is 'JSON list of {id, name, arguments}; arguments as they came. NULL: no answer.';

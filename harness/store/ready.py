@@ -1,0 +1,48 @@
+"""Rows of a load's attempts, made while they end, so that sealing need not read the journal again.
+
+They are what sealing would make of the journal, and are used only where they are known to be all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.journal import Session
+from harness.store.rows import attempt_row, outcome_of, text_row, to_line
+from harness.types import OUR_DOING, Attempt, Failure, Outcome, Price
+
+MAX_BYTES = 64 * 1024 * 1024
+"""Memory for rows; a run with more is sealed from its journal."""
+
+
+class Ready:
+    """The rows of one sitting, in the order of its journal."""
+
+    def __init__(self, run_id: str, session: Session, prices: Mapping[str, Price | None]) -> None:
+        self.attempts: list[bytes] = []
+        self.texts: list[bytes] = []
+        self.failures: list[Failure | None] = []
+        """Of the attempts that tell something of the endpoint; None: it worked, and then that is all that is kept."""
+        self._run_id = run_id
+        self._session = session
+        self._prices = prices
+        self._left = MAX_BYTES
+
+    def add(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Make the rows of an attempt that was journalled."""
+        failure = outcome.failure
+        if self.failures != [None] and (failure is None or failure.kind not in OUR_DOING):
+            self.failures = [None] if failure is None else [*self.failures, failure]
+        if self._left <= 0:
+            return
+        understood = outcome_of(attempt, outcome)
+        price = self._prices.get(attempt.job.endpoint)
+        row = to_line(attempt_row(self._run_id, self._session, attempt, understood, price))
+        text = to_line(text_row(self._run_id, attempt, understood))
+        self._left -= len(row) + len(text)
+        self.attempts.append(row)
+        self.texts.append(text)
+
+    def whole(self, journalled: int) -> bool:
+        """Whether these are all of so many attempts."""
+        return self._left > 0 and len(self.attempts) == journalled
