@@ -9,7 +9,14 @@ import pytest
 from harness import config, memory
 from harness.errors import ConfigError
 
-FILE = "providers:\n  acme:\n    kind: hosted\n    base_url: https://api.acme.test/v1\n    api_key_env: ACME_KEY\n    models: {a: b}\n"
+FILE = """\
+providers:
+  acme:
+    kind: hosted
+    base_url: https://api.acme.test/v1
+    api_key_env: ACME_KEY
+    models: {a: b}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -52,5 +59,5 @@ def test_a_mistake_is_told_every_time(tmp_path: Path) -> None:
     path = tmp_path / "providers.yaml"
     path.write_text(FILE.replace("kind: hosted", "kind: hosten"))
     for _ in range(2):
-        with pytest.raises(ConfigError, match="hosten"):
+        with pytest.raises(ConfigError, match="kind"):
             config.load_providers(path)
