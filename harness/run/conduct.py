@@ -19,9 +19,12 @@ from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.vitals import Vitals, quiet_gc
 from harness.store.ready import Ready
 from harness.types import Endpoint, Provider, RunStatus
+from harness.wire.loop import allow_open_files
 from harness.wire.pool import Pool
-from harness.wire.transport import Client
+from harness.wire.transport import Client, load_sdk
 
+_OPEN_FILES = 65_536
+"""More streams than one process can carry."""
 GRACE_S = 30.0
 """What is under way when a run is told to stop may take so long to end."""
 OWN_KINDS = ("local", "simulated")
@@ -80,6 +83,8 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
 
     The first interrupt lets what is under way end, the second breaks it off.
     """
+    if plan.tasks or plan.probes:
+        load_sdk()  # takes a second, which nobody's first request is to wait for
     pool = Pool()
     clients = clients_of(plan, pool, company.keys)
     prices = {name: price_of(endpoint) for name, endpoint in plan.endpoints.items()}
@@ -102,7 +107,8 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
 
 
 def clients_of(plan: Plan, pool: Pool, keys: Mapping[str, str | None]) -> dict[str, Client]:
-    """A client for each provider that is asked."""
+    """A client for each provider that is asked, and as many connections as the system allows this process."""
+    allow_open_files(_OPEN_FILES)
     return {one.id: Client(one, pool, key=keys[one.id]) for one in asked(plan)}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import Tool
-from works import HEADS, ROWS, Figures, Row
+from works import HEADS, ROWS, WORKS, Figures, Row
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
@@ -31,16 +31,15 @@ def machine() -> dict[str, str]:
 
 def render(results: dict[str, Any], tools: Sequence[Tool]) -> str:
     """``results`` as ``run.py`` keeps them: what was measured on, and the figures or reasons of each run."""
-    on, repeats = results["machine"], results["repeats"]
+    on = results["machine"]
     shown = [tool for tool in tools if any(run["tool"] == tool.name for run in results["runs"])]
     shown = [tool for tool in shown if not tool.named_only] or shown
-    how = f"median of {repeats} runs (least to most)" if repeats > 1 else "one run"
-    how += ", a shortened trial" if results["quick"] else ""
     where = f"{on['cpu']}, {on['cores']} cores shared by client and server, Linux {on['kernel']}, Python {on['python']}"
     lines = [
-        f"Measured on {on['date']}: {where}, server `{on.get('server', 'none')}`; {how}.",
+        f"Measured on {on['date']}: {where}, server `{on.get('server', 'none')}`.",
+        "Medians of as many runs as the head says (least to most).",
         "",
-        "| | | " + " | ".join(f"{tool.name} {tool.version}" for tool in shown) + " |",
+        "| | | " + " | ".join(_head(results["runs"], tool) for tool in shown) + " |",
         "|---|---|" + "---:|" * len(shown),
     ]
     last = ""
@@ -59,6 +58,15 @@ def write(document: Path, text: str) -> None:
     if not begin or not end:
         raise SystemExit(f"{document} has no {BEGIN} … {END}")
     document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+
+
+def _head(runs: list[dict[str, Any]], tool: Tool) -> str:
+    """The tool, and how often it was run and with how much of the work."""
+    mine = [run for run in runs if run["tool"] in _names(tool)]
+    most = max((sum(run["work"] == work.name for run in mine) for work in WORKS), default=0)
+    full = {work.name: work.requests for work in WORKS}
+    less = any(run["requests"] < full[run["work"]] for run in mine)
+    return f"{tool.name} {tool.version}, {most} run{'' if most == 1 else 's'}" + (" of a tenth" if less else "")
 
 
 def _names(tool: Tool) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,10 @@ def command(work: Work, root: str, folder: Path, place: Place) -> list[str | Pat
     known = subprocess.run([harness_command, "load", "--help"], check=False, capture_output=True, text=True)
     if known.returncode:
         raise NotHereError("this checkout has no `harness load`")
-    provider = {"kind": "hosted", "base_url": f"{root}/v1", "auth": {"scheme": "none"}, "models": {MODEL: MODEL}}
+    # A user's file is the same from run to run, though this server's port is not.
+    scheme, _, os.environ["BENCH_ADDRESS"] = root.partition("://")
+    base_url = f"{scheme}://${{BENCH_ADDRESS}}/v1"
+    provider = {"kind": "hosted", "base_url": base_url, "auth": {"scheme": "none"}, "models": {MODEL: MODEL}}
     (folder / "providers.yaml").write_text(json.dumps({"providers": {"bench": provider}}))
     rate = ("--rate", f"{work.rate or 0:g}", "--arrival", "constant")
     return [
