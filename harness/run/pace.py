@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 
 from harness.wire.alarm import Alarm
@@ -52,6 +53,16 @@ class Pacer:
             pass
         self._count(now_ns - due_ns)
         return now_ns
+
+    def at(self, due_ns: int, release: Callable[[], None]) -> None:
+        """Call ``release`` at ``due_ns``, never before it, in the turn of the loop in which the timer rings."""
+        self._alarm.at(due_ns - _EARLY_NS, partial(self._release, due_ns, release))
+
+    def _release(self, due_ns: int, release: Callable[[], None]) -> None:
+        while (now_ns := time.perf_counter_ns()) < due_ns:
+            pass
+        self._count(now_ns - due_ns)
+        release()
 
     def _count(self, slip_ns: int) -> None:
         self.n += 1

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 
 from harness.journal import Journal
 from harness.prices import cost_usd
@@ -196,15 +197,34 @@ class Runner:
     async def _arrivals(
         self, stage: Stage, sessions: Iterator[Session], began_ns: int, group: asyncio.TaskGroup
     ) -> None:
-        """An open law: sessions at their times, whatever became of those before."""
-        assert self._pacer is not None
-        for turns in sessions:
+        """An open law: sessions at their times, whatever became of those before.
+
+        The timer itself begins a session: through a waiting task it would be one turn of the loop later, and a turn
+        reads every socket that has something.
+        """
+        pacer, through = self._pacer, asyncio.get_running_loop().create_future()
+        assert pacer is not None
+
+        def next_one() -> None:
+            turns = next(sessions, None)
+            if turns is None:
+                through.set_result(None)
+                return
             sched_ns = began_ns + (turns[0][0].due_ns or 0)
-            with self._may_stop():
-                await self._pacer.until(sched_ns)
+            pacer.at(sched_ns, partial(begin, turns, sched_ns))
+
+        def begin(turns: Session, sched_ns: int) -> None:
+            if through.done():  # told to stop meanwhile
+                return
             if self._exhausted():
+                through.set_result(None)
                 return
             group.create_task(self._session(stage, turns, sched_ns))
+            next_one()
+
+        next_one()
+        with self._may_stop():
+            await through
 
     @contextmanager
     def _may_stop(self) -> Iterator[None]:
