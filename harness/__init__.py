@@ -1,23 +1,7 @@
 """Evaluation and benchmarking harness across OpenAI-compatible endpoints: the public nouns."""
 
-from harness.types import (
-    Attempt,
-    Completion,
-    Endpoint,
-    Exchange,
-    Failure,
-    Job,
-    Load,
-    Outcome,
-    Provider,
-    Request,
-    Sample,
-    Score,
-    Scorer,
-    Suite,
-    Task,
-    Verdict,
-)
+from harness.exchange import Completion, Exchange, Failure, Outcome
+from harness.types import Attempt, Endpoint, Job, Load, Provider, Request, Sample, Score, Scorer, Suite, Task, Verdict
 
 __version__ = "0.1.0"
 

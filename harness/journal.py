@@ -29,9 +29,10 @@ from typing import Any, NamedTuple, Self
 import orjson
 
 from harness.errors import StoreError
+from harness.exchange import Exchange, Failure, Read, WireMarks
 from harness.folder import RunFolder, store_error, storing
 from harness.redaction import redact
-from harness.types import Attempt, Exchange, Failure, Job, JsonObject, Read, Request, WireMarks
+from harness.types import Attempt, Job, JsonObject, Request
 
 VERSION = 1
 SYNC_EVERY_S = 1.0

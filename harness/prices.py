@@ -11,7 +11,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from harness.types import Endpoint, Price, Usage
+from harness.exchange import Usage
+from harness.types import Endpoint, Price
 
 _PER_MTOK = 1_000_000
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from harness.types import Attempt, Exchange, Read, Request
+from harness.exchange import Exchange, Read
+from harness.types import Attempt, Request
 
 MARK = "[redacted]"
 _MARK = MARK.encode()

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog import Catalog
+from harness.exchange import Outcome
 from harness.run.arrivals import Closed, Law
 from harness.run.plan import Plan, make
 from harness.run.selection import Selection
 from harness.run.stages import Stage
 from harness.scorers.exact import exact
-from harness.types import Attempt, Endpoint, Load, Outcome, Price, Provider, Sample, Task
+from harness.types import Attempt, Endpoint, Load, Price, Provider, Sample, Task
 
 _COMPILED = tempfile.mkdtemp(prefix="harness-compiled-")
 atexit.register(shutil.rmtree, _COMPILED, ignore_errors=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streams.case import CUT, DONE, HI, ROLE, STOP, Case, chunk, exchange, say, whole
 from streams.nasty import CASES
 
-from harness.types import Completion, Failure, Outcome, StreamMarks
+from harness.exchange import Completion, Failure, Outcome, StreamMarks
 from harness.wire.assemble import assemble
 
 ONE_EVENT = re.compile(rb"\Adata:[^\r\n]*(\r\n|\r|\n){2}\Z")

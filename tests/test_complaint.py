@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from streams.case import CUT, HTML, exchange
 
-from harness.types import Failure, Outcome
+from harness.exchange import Failure, Outcome
 from harness.wire.assemble import assemble
 
 OVERFLOW = "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens."

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from loopback import CHUNKED, LAST_CHUNK, Loopback, chunk, sized
 
-from harness.types import Deadlines, Exchange
+from harness.exchange import Exchange
+from harness.types import Deadlines
 from harness.wire import connection, loop
 from harness.wire.pool import Origin, Pool
 

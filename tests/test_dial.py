@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from loopback import Loopback, sized
 
-from harness.types import Deadlines, Exchange
+from harness.exchange import Exchange
+from harness.types import Deadlines
 from harness.wire import dial
 from harness.wire.fault import Fault
 from harness.wire.loop import run

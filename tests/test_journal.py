@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import StoreError
+from harness.exchange import Exchange, Failure, Read, WireMarks
 from harness.folder import RunFolder, create
 from harness.journal import Journal, entries, from_line, read_attempts, sessions, to_line
 from harness.redaction import redact
-from harness.types import Attempt, Exchange, Failure, Job, Read, Request, WireMarks
+from harness.types import Attempt, Job, Request
 
 KEY = "sekret-0123456789-abcdef"
 

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from harness.exchange import Failure
 from harness.run.limits import MAX_TRIES, MAX_WAIT_S, Limiter, TokenBudget, retry_delay_s
-from harness.types import Failure, Job, JobKind, Limits
+from harness.types import Job, JobKind, Limits
 
 
 def _job(kind: JobKind = "quality") -> Job:

@@ -12,12 +12,13 @@ import pytest
 from made import catalog, endpoint, load, plan, sample
 
 from harness.errors import UsageError
+from harness.exchange import Completion, StreamMarks, ToolCall
 from harness.run.arrivals import Burst, Closed, Constant, Law, Poisson, Ramp, law_json, offsets_ns
 from harness.run.plan import Plan, make
 from harness.run.selection import Changes, Level, Search, Selection
 from harness.run.session import answer, nonced
 from harness.run.worker import share
-from harness.types import Completion, Job, Limits, Load, Sample, StreamMarks, ToolCall
+from harness.types import Job, Limits, Load, Sample
 
 ONE = (endpoint("a/m"),)
 TWO = (endpoint("a/m"), endpoint("b/m"))

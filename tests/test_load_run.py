@@ -385,3 +385,17 @@ def test_rows_made_meanwhile_are_those_of_the_journal(tmp_path: Path) -> None:
     }
     assert harness(tmp_path, "score").returncode == 0
     assert {table: ask(tmp_path, sql) for table, sql in tables.items()} == before
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_max_duration_ends_a_load_by_any_number_of_processes(workers: str, tmp_path: Path) -> None:
+    """What is under way then is finished, the rest is not asked, and the run can be resumed."""
+    providers(tmp_path)
+    argv = ("load", "chat", "-e", "sim/m", "--rate", "20", "-n", "400", "--workers", workers, "--max-duration", "1.5")
+    done = harness(tmp_path, *argv, *QUICK)
+    told(done, 130, "--max-duration 1.5 s was reached", "resume")
+    (row,) = ask(
+        tmp_path, "select count(*) as n, count(*) filter (where failure_kind is not null) as bad from attempts"
+    )
+    assert 0 < row["n"] < 200
+    assert row["bad"] == 0

@@ -14,6 +14,7 @@ import pytest
 from made import catalog, endpoint, load, plan, sample, task
 
 from harness.errors import HarnessError, TaskError, UnknownName, UsageError
+from harness.exchange import Completion
 from harness.run.arrivals import Closed, Constant, Poisson
 from harness.run.plan import Plan, sha256
 from harness.run.selection import Selection
@@ -22,7 +23,7 @@ from harness.scorers.exact import exact
 from harness.scorers.json_schema import json_schema
 from harness.scorers.numeric import numeric
 from harness.scorers.tool_call import tool_call
-from harness.types import Completion, Quirks, Sample, Score, Scorer
+from harness.types import Quirks, Sample, Score, Scorer
 
 SUMS = task("sums", [sample(f"s{n}") for n in range(9)])
 CALLS = task("calls", [sample(f"c{n}") for n in range(5)], kind="tools", stream=False)

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from loopback import CHUNKED, LAST_CHUNK, Loopback, chunk, sized
 
-from harness.types import Deadlines, Exchange
+from harness.exchange import Exchange
+from harness.types import Deadlines
 from harness.wire.loop import run
 from harness.wire.pool import PROOF_NS, Origin, Pool
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import config
+from harness.exchange import Usage
 from harness.prices import cost_usd, price_of
-from harness.types import Endpoint, Price, Provider, Usage
+from harness.types import Endpoint, Price, Provider
 
 LIST = Price(2.0, 8.0, 0.5, "by hand")
 

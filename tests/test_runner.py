@@ -13,6 +13,7 @@ import pytest
 from made import WAIT_S, Watcher, endpoint, load, plan, sample, task
 
 from harness.engines import Running, start
+from harness.exchange import Outcome
 from harness.folder import create
 from harness.journal import Journal, read_attempts
 from harness.prices import price_of
@@ -21,7 +22,7 @@ from harness.run.limits import MAX_TRIES
 from harness.run.plan import Plan
 from harness.run.runner import Runner, closing
 from harness.run.tally import Before, Budget, Tally
-from harness.types import Attempt, Limits, Outcome, Serve
+from harness.types import Attempt, Limits, Serve
 from harness.wire.assemble import assemble
 from harness.wire.loop import run as run_loop
 from harness.wire.pool import Pool

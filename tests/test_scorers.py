@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import TaskError
+from harness.exchange import Completion, StreamMarks, ToolCall
 from harness.scorers.choice import choice
 from harness.scorers.exact import exact
 from harness.scorers.json_schema import json_schema
 from harness.scorers.numeric import numeric
 from harness.scorers.strict_json import clipped, parse, shown
 from harness.scorers.tool_call import tool_call
-from harness.types import Completion, Sample, Score, Scorer, StreamMarks, ToolCall
+from harness.types import Sample, Score, Scorer
 
 BFCL = Path(__file__).parents[2] / "shared" / "data" / "bfcl_v4"
 

@@ -15,13 +15,14 @@ from full_disk import files_end_at
 from published import MS, manifest
 
 from harness.errors import StoreError
+from harness.exchange import Exchange, Failure, Read, WireMarks
 from harness.folder import RunFolder, create
 from harness.journal import Journal, sessions
 from harness.store import query
 from harness.store.columns import SERVER_VALUES
 from harness.store.index import publish
 from harness.store.seal import Sealing, seal
-from harness.types import Attempt, Exchange, Failure, Job, Read, Request, WireMarks
+from harness.types import Attempt, Job, Request
 
 
 @pytest.fixture

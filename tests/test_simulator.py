@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from harness import catalog
 from harness.errors import UnknownName, UsageError
+from harness.exchange import Completion, StreamMarks, ToolCall
 from harness.simulator import tokens
 from harness.simulator.answers import wrong
 from harness.simulator.book import Book, write
@@ -30,7 +31,6 @@ from harness.simulator.ratelimit import Bucket
 from harness.simulator.service import Service
 from harness.simulator.settings import with_settings
 from harness.simulator.turn import Incoming
-from harness.types import Completion, StreamMarks, ToolCall
 
 ROOT = Path(__file__).parents[1]
 NULL = PROFILES["null"]

@@ -23,6 +23,7 @@ from made import WAIT_S, Watcher, begin, catalog, endpoint, harness, load, plan,
 from harness.cli.carry import finish
 from harness.engines import Running, start
 from harness.errors import CannotMeasure, EngineError, StoreError, TaskError, UsageError
+from harness.exchange import Completion
 from harness.folder import RunFolder, list_runs, open_run
 from harness.journal import read_attempts, sessions
 from harness.run import sitting
@@ -34,7 +35,7 @@ from harness.run.sitting import Sitting
 from harness.run.tally import Budget
 from harness.scorers.exact import exact
 from harness.store.query import rows
-from harness.types import Auth, Completion, Endpoint, Quirks, Sample, Score, Scorer, Serve, Task
+from harness.types import Auth, Endpoint, Quirks, Sample, Score, Scorer, Serve, Task
 from harness.wire.assemble import assemble
 
 SUMS = task("sums", [sample(f"s{n}") for n in range(6)])
@@ -487,3 +488,12 @@ def test_kill_9_loses_no_attempt(seed: int, tmp_path: Path) -> None:
     assert len(sessions(run)) == 6
     assert len(_planned(run)) == 48
     _assert_whole(run)
+
+
+def test_only_a_load_is_worth_a_calibration() -> None:
+    """However much a quality task streams, nobody waits for a calibration after it."""
+    streamed = {"stage": "quality.sums", "reads": 90_000, "began_ns": 0, "ended_ns": 1_000_000_000, "in_flight_max": 4}
+    loaded = {**streamed, "stage": "load.chat@c4", "reads": 6_000}
+    assert sitting._to_calibrate([streamed], None) is None
+    assert sitting._to_calibrate([streamed, loaded], None) == (4, 6_000.0)
+    assert sitting._to_calibrate([streamed, loaded], False) is None

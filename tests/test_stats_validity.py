@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from harness.exchange import Clock
 from harness.stats.validity import Facts, Stage, Timing, disturbed, judge
-from harness.types import Clock
 
 CALM = Timing("job", slip_ms=0.1, lag_ms=0.2, ttft_ms=100.0, e2e_ms=900.0, clock="kernel")
 EASY = Stage("c4", None, None, cpu_share=0.3, chunks_per_s=500.0, ceiling_chunks_per_s=5000.0)

@@ -18,7 +18,8 @@ from jsonschema import Draft202012Validator
 from harness import catalog, config, request
 from harness.cli.tasks import command
 from harness.errors import TaskError
-from harness.types import Completion, Endpoint, Provider, Sample, StreamMarks, Task, ToolCall
+from harness.exchange import Completion, StreamMarks, ToolCall
+from harness.types import Endpoint, Provider, Sample, Task
 
 GSM8K = Path(__file__).parents[2] / "shared" / "data" / "gsm8k" / "test.jsonl"
 

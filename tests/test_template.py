@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streams.case import CUT, DONE, HI, ROLE, STOP, Case, chunk, exchange, say
 from streams.nasty import CASES
 
-from harness.types import Failure, Outcome
+from harness.exchange import Failure, Outcome
 from harness.wire.assemble import assemble
 from harness.wire.objects import Objects, Run, decoded, reads_of
 from harness.wire.sse import plain

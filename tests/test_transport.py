@@ -11,7 +11,8 @@ import pytest
 from loopback import CHUNKED, LAST_CHUNK, Loopback, chunk, sized
 
 from harness.errors import CannotMeasure, ConfigError, UsageError
-from harness.types import Auth, Deadlines, Exchange, Provider, Request
+from harness.exchange import Exchange
+from harness.types import Auth, Deadlines, Provider, Request
 from harness.wire.loop import run
 from harness.wire.pool import Pool
 from harness.wire.transport import WRONG_KEY, Client

@@ -14,7 +14,8 @@ import pytest
 from loopback import CHUNKED, LAST_CHUNK, Loopback, certificate, chunk, sized
 from test_connection import PACED, PACED_SIZES, blocked, check_stamps
 
-from harness.types import Deadlines, Exchange
+from harness.exchange import Exchange
+from harness.types import Deadlines
 from harness.wire import loop
 from harness.wire.pool import PROOF_NS, Origin, Pool
 

@@ -8,19 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.conformance.capture import Capture
-from harness.types import (
-    Attempt,
-    Endpoint,
-    Exchange,
-    Failure,
-    FailureKind,
-    Job,
-    Outcome,
-    Provider,
-    Read,
-    Request,
-    WireMarks,
-)
+from harness.exchange import Exchange, Failure, FailureKind, Outcome, Read, WireMarks
+from harness.types import Attempt, Endpoint, Job, Provider, Request
 
 ENDPOINT = Endpoint(Provider("vendor", "hosted", "http://127.0.0.1:1/v1"), "small", "small-1")
 

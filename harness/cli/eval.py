@@ -29,14 +29,7 @@ from harness.run.tally import Budget
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
-@options.results
-@options.providers
-@options.seed
-@options.max_cost
-@options.max_requests
-@options.max_duration
-@options.dry_run
-@options.as_json
+@options.several(options.sending)
 def command(
     tasks: tuple[str, ...],
     endpoint_names: tuple[str, ...],

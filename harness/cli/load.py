@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -36,9 +35,6 @@ from harness.run.tally import Budget
 from harness.stats.slo import parse
 from harness.types import Endpoint
 from harness.workload import trace
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-_Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _OPEN_ENDED = 65_536.0
 """Where a search ends that never misses its objectives."""
@@ -126,27 +122,10 @@ _how = [
 ]
 
 
-def _with(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
-    def wrap(function: _Command) -> _Command:
-        for one in reversed([option for group in groups for option in group]):
-            one(function)
-        return function
-
-    return wrap
-
-
 @command.command("run", short_help="Put load on endpoints.")
 @click.argument("profile")
 @options.endpoints
-@_with(_levels, _amounts, _prompts, _how)
-@options.results
-@options.providers
-@options.seed
-@options.max_cost
-@options.max_requests
-@options.max_duration
-@options.dry_run
-@options.as_json
+@options.several(_levels, _amounts, _prompts, _how, options.sending)
 def run(profile: str, endpoint_names: tuple[str, ...], **given: Any) -> None:
     """Put the streaming load PROFILE on one or more endpoints: a load of `harness tasks list`, or a file of prompts.
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from harness.folder import DEFAULT_RESULTS
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Amount(click.FloatRange):
@@ -75,3 +79,18 @@ max_duration = click.option(
     help="Stop asking after this time (exit code 130).",
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Print the plan and its most expensive cost, send nothing.")
+
+
+def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
+    """All options of some groups, in their order."""
+
+    def wrap(function: _Command) -> _Command:
+        for one in reversed([option for group in groups for option in group]):
+            one(function)
+        return function
+
+    return wrap
+
+
+sending: Sequence[_Option] = (results, providers, seed, max_cost, max_requests, max_duration, dry_run, as_json)
+"""What every command that sends something lets the user say."""

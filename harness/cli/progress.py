@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from harness.exchange import Outcome
 from harness.run.stages import Stage
-from harness.types import Attempt, Outcome
+from harness.types import Attempt
 
 _PLAIN_EVERY_NS = 5_000_000_000
 _LIVE_EVERY_NS = 200_000_000

@@ -17,14 +17,7 @@ from harness.run.tally import Budget
 @click.command()
 @click.argument("suite")
 @options.endpoints
-@options.results
-@options.providers
-@options.seed
-@options.max_cost
-@options.max_requests
-@options.max_duration
-@options.dry_run
-@options.as_json
+@options.several(options.sending)
 def command(
     suite: str,
     endpoint_names: tuple[str, ...],

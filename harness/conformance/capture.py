@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from harness.types import Attempt, JsonObject, Outcome
+from harness.exchange import Outcome
+from harness.types import Attempt, JsonObject
 from harness.wire.sse import Decoder, Event, LineTooLongError
 
 DONE = "[DONE]"

@@ -13,7 +13,8 @@ from harness.conformance.capture import Capture, Captures, brief
 from harness.conformance.outcome import Check, Ignored, Reason, Refused, Untestable, refusal
 from harness.conformance.probe import Probe
 from harness.conformance.scenario import Scenario
-from harness.types import Endpoint, FailureKind, Verdict, VerdictWord
+from harness.exchange import FailureKind
+from harness.types import Endpoint, Verdict, VerdictWord
 
 _OBSTACLE_STATUSES: Mapping[int, Reason] = {
     401: "auth",

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from harness.errors import CannotMeasure
@@ -19,7 +20,7 @@ from harness.run.arrivals import Closed
 from harness.run.conduct import STOPPING, Company, Conducted, Onward, interruptible, scraped, targets
 from harness.run.plan import Plan
 from harness.run.scrape import Scraper
-from harness.run.stages import parts
+from harness.run.stages import Stage, parts
 from harness.run.tally import Facts, Tally
 from harness.types import JsonObject, RunStatus
 
@@ -33,19 +34,15 @@ _MAX_LINE = 1 << 20
 
 def default_workers(plan: Plan) -> int:
     """Processes for a plan: one as long as it can do it, never more than the cores beside the server's."""
-    most = max((_under_way(plan, stage.name) for stage in plan.stages if stage.kind == "load"), default=0)
+    most = max((_under_way(stage) for stage in plan.stages if stage.kind == "load"), default=0)
     return max(1, min((os.cpu_count() or 1) // 2, -(-most // _PER_WORKER)))
 
 
-def _under_way(plan: Plan, name: str) -> int:
-    stage = next(one for one in plan.stages if one.name == name)
+def _under_way(stage: Stage) -> int:
     if isinstance(stage.law, Closed):
         return stage.law.concurrency
     # An open law has no bound of its own: what is due in its busiest second stands for it.
-    seconds: dict[int, int] = {}
-    for job in stage.lanes[0]:
-        if job.due_ns is not None:
-            seconds[job.due_ns // 1_000_000_000] = seconds.get(job.due_ns // 1_000_000_000, 0) + 1
+    seconds = Counter(job.due_ns // 1_000_000_000 for job in stage.lanes[0] if job.due_ns is not None)
     return max(seconds.values(), default=1)
 
 
@@ -85,6 +82,7 @@ class Crew:
         async with interruptible(self._stop, self._break_off), scraped(scraper if self._company.scrape else None):
             try:
                 await self._start()
+                self._keep_duration()
                 done = await self._carry_out(plan, 0)
                 while self._stopped is None and (more := await asyncio.to_thread(onward)) is not None:
                     for hand in self._hands:
@@ -147,6 +145,12 @@ class Crew:
             self.facts.append(Facts(**{**facts, "endpoints": tuple(facts["endpoints"])}))
         if not said.keys() & {"counts", "facts"}:
             hand.heard.put_nowait(said)
+
+    def _keep_duration(self) -> None:
+        most = self._company.budget.max_duration_s
+        if most is not None:
+            why = f"--max-duration {most:g} s was reached"
+            asyncio.get_running_loop().call_later(most, self._tell_stop, why)
 
     def _check_budget(self) -> None:
         budget, tally = self._company.budget, self.tally

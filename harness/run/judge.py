@@ -13,11 +13,12 @@ from dataclasses import asdict
 
 from harness.conformance.capture import Capture
 from harness.conformance.verdict import judge_all
+from harness.exchange import OUR_DOING, Failure, Outcome
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
 from harness.run.plan import Plan
 from harness.run.samples import told
-from harness.types import OUR_DOING, Attempt, Failure, JsonObject, Outcome
+from harness.types import Attempt, JsonObject
 from harness.wire.assemble import assemble
 
 

@@ -16,7 +16,8 @@ from asyncio_throttle.throttler import Throttler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.types import Failure, FailureKind, Job, Limits
+    from harness.exchange import Failure, FailureKind
+    from harness.types import Job, Limits
 
 RETRYABLE: frozenset[FailureKind] = frozenset(
     {"throttled", "overloaded", "http_5xx", "reset", "connect", "timeout_connect", "truncated", "inband_error"}

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
+from harness.exchange import OUR_DOING, Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
 from harness.journal import Journal
 from harness.prices import cost_usd
 from harness.request import allowance
@@ -25,19 +26,7 @@ from harness.run.plan import Plan
 from harness.run.stages import Part, Stage, parts
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.store.ready import Ready
-from harness.types import (
-    OUR_DOING,
-    Attempt,
-    Completion,
-    Exchange,
-    Failure,
-    FailureKind,
-    Job,
-    Outcome,
-    Price,
-    Request,
-    WireMarks,
-)
+from harness.types import Attempt, Job, Price, Request
 from harness.wire.alarm import Alarm
 from harness.wire.assemble import assemble
 from harness.wire.pool import Pool
@@ -206,7 +195,11 @@ class Runner:
         assert pacer is not None
 
         def next_one() -> None:
-            turns = next(sessions, None)
+            try:
+                turns = next(sessions, None)
+            except Exception as error:  # noqa: BLE001 - a task's code may raise anything; nobody else hears a timer
+                through.set_exception(error)
+                return
             if turns is None:
                 through.set_result(None)
                 return

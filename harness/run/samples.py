@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, TaskError, UsageError
-from harness.types import Completion, Sample, StreamMarks, Task
+from harness.exchange import Completion, StreamMarks
+from harness.types import Sample, Task
 
 _NOTHING_SAID = Completion("", "", "", (), "stop", None, StreamMarks())
 

@@ -20,8 +20,9 @@ from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from harness import __version__
+from harness.exchange import Exchange
 from harness.run.server_names import PATHS, SHARES, TWIN_LABELS, canonical
-from harness.types import Deadlines, Exchange
+from harness.types import Deadlines
 from harness.wire.pool import Origin, Pool
 
 DEADLINE_S = 2.0

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from harness.exchange import OUR_DOING
 from harness.folder import RunFolder
 from harness.run.plan import Plan, levels
 from harness.run.selection import Level, Search
@@ -15,7 +16,7 @@ from harness.stats.saturation import LevelPoint, saturated
 from harness.stats.search import Tried, next_level, result
 from harness.stats.slo import FAILED, Attainment, Objective, attainment, fewest, parse, together
 from harness.store import alone
-from harness.types import OUR_DOING, JsonObject
+from harness.types import JsonObject
 
 _MARGIN = 1.5
 """A level asks so many times the fewest requests that could show its objectives met: some will miss a limit."""

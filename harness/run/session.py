@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from harness.types import Completion, JsonObject, Sample
+from harness.exchange import Completion
+from harness.types import JsonObject, Sample
 
 _TOOL_RESULT = json.dumps({"ok": True})
 """What every tool of a load gives back: the load is about time, not about answers."""

@@ -16,6 +16,7 @@ from typing import Any
 from harness import config, engines
 from harness.catalog import Catalog
 from harness.errors import CannotMeasure, HarnessError, UsageError
+from harness.exchange import Failure
 from harness.folder import RunFolder, create, write_atomic
 from harness.journal import Journal
 from harness.run import manifest, seek, stored
@@ -28,7 +29,7 @@ from harness.run.tally import Tally
 from harness.store.index import publish
 from harness.store.ready import Ready
 from harness.store.seal import Sealing
-from harness.types import Failure, JsonObject, Provider, RunStatus
+from harness.types import JsonObject, Provider, RunStatus
 from harness.wire.loop import run as run_loop
 
 _WORTH_CALIBRATING = 5_000
@@ -212,7 +213,7 @@ def _first(group: BaseExceptionGroup) -> BaseException:
 
 def _to_calibrate(facts: Sequence[JsonObject], wanted: bool | None) -> tuple[int, float] | None:  # noqa: FBT001
     """Streams at once and chunks per second of the part that came fastest; None: nothing to calibrate for."""
-    timed = [one for one in facts if one["reads"] and one["ended_ns"] > one["began_ns"]]
+    timed = [one for one in facts if one["stage"].startswith("load.") and one["reads"]]
     if wanted is False or not timed or (wanted is None and sum(one["reads"] for one in timed) < _WORTH_CALIBRATING):
         return None
     rate, fastest = max(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from harness.exchange import Outcome
 from harness.run.stages import Stage
-from harness.types import Attempt, JsonObject, Outcome
+from harness.types import Attempt, JsonObject
 
 
 class Watcher(Protocol):

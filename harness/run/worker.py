@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 
+from harness.exchange import Outcome
 from harness.folder import RunFolder
 from harness.journal import Journal
 from harness.prices import price_of
@@ -24,7 +25,7 @@ from harness.run.runner import Runner, Session, closing
 from harness.run.stages import Part, Stage, parts
 from harness.run.stored import Progress
 from harness.run.tally import Budget
-from harness.types import Attempt, Job, JsonObject, Limits, Outcome
+from harness.types import Attempt, Job, JsonObject, Limits
 from harness.wire.pool import Pool
 
 _TELL_EVERY_S = 0.2

@@ -17,8 +17,9 @@ from __future__ import annotations
 import re
 
 from harness.errors import TaskError
+from harness.exchange import Completion
 from harness.scorers.strict_json import shown
-from harness.types import Completion, Sample, Score, Scorer
+from harness.types import Sample, Score, Scorer
 
 VERSION = 1
 

@@ -6,8 +6,9 @@ import re
 import unicodedata
 
 from harness.errors import TaskError
+from harness.exchange import Completion
 from harness.scorers.strict_json import clipped, shown
-from harness.types import Completion, Sample, Score, Scorer
+from harness.types import Sample, Score, Scorer
 
 VERSION = 1
 

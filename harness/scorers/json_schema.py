@@ -13,8 +13,9 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from harness.errors import TaskError
+from harness.exchange import Completion
 from harness.scorers.strict_json import clipped, parse, shown
-from harness.types import Completion, JsonObject, Sample, Score, Scorer
+from harness.types import JsonObject, Sample, Score, Scorer
 
 VERSION = 1
 _NAME = "json_schema"

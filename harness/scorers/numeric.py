@@ -21,7 +21,8 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from harness.errors import TaskError
-from harness.types import Completion, Sample, Score, Scorer
+from harness.exchange import Completion
+from harness.types import Sample, Score, Scorer
 
 VERSION = 1
 

@@ -19,8 +19,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from harness.errors import TaskError
+from harness.exchange import Completion, ToolCall
 from harness.scorers.strict_json import clipped, parse, shown
-from harness.types import Completion, JsonObject, Sample, Score, Scorer, ToolCall
+from harness.types import JsonObject, Sample, Score, Scorer
 
 VERSION = 1
 _NAME = "tool_call"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal, NamedTuple
 
-from harness.types import Clock
+from harness.exchange import Clock
 
 Word = Literal["valid", "contaminated", "client-limited"]
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.exchange import OUR_DOING, Failure, Outcome
 from harness.journal import Session
 from harness.store.rows import attempt_row, outcome_of, text_row, to_line
-from harness.types import OUR_DOING, Attempt, Failure, Outcome, Price
+from harness.types import Attempt, Price
 
 MAX_BYTES = 64 * 1024 * 1024
 """Memory for rows; a run with more is sealed from its journal."""

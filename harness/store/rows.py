@@ -14,9 +14,10 @@ from typing import Any
 
 import orjson
 
+from harness.exchange import Completion, Outcome, Usage
 from harness.journal import Session
 from harness.prices import cost_usd
-from harness.types import Attempt, Completion, JsonObject, Outcome, Price, Usage
+from harness.types import Attempt, JsonObject, Price
 
 REPLACED = frozenset({"lone_surrogate", "invalid_utf8"})
 """Deviations by which ``assemble`` says that it put U+FFFD for something."""

@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from harness.types import Completion, Exchange, Failure, FailureKind, Outcome
+from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome
 from harness.wire.chunks import Chunks, choices_of, wanted_choice
 from harness.wire.complaint import Complaint, complaint, http_failure, one_line, page, retry_after
 from harness.wire.objects import Objects, Run, decoded, reads_of

@@ -7,7 +7,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from harness.types import Completion, JsonObject, StreamMarks, Usage
+from harness.exchange import Completion, StreamMarks, Usage
+from harness.types import JsonObject
 from harness.wire import shapes
 from harness.wire.template import Template
 from harness.wire.toolcalls import Calls, pieces

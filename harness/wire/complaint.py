@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from harness.types import Exchange, Failure, FailureKind
+from harness.exchange import Exchange, Failure, FailureKind
 
 MAX_DETAIL = 300
 _SNIFF = 65_536

@@ -10,7 +10,8 @@ import time
 from itertools import chain, zip_longest
 from typing import Any
 
-from harness.types import Deadlines, FailureKind
+from harness.exchange import FailureKind
+from harness.types import Deadlines
 from harness.wire.clock import stamp
 from harness.wire.fault import Fault
 from harness.wire.origin import Origin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.types import Failure, FailureKind
+from harness.exchange import Failure, FailureKind
 
 
 class Fault(Exception):  # noqa: N818 - it is data about a peer, not a bug of ours

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeGuard
 
 import orjson
 
-from harness.types import Failure, FailureKind, JsonObject
+from harness.exchange import Failure, FailureKind
+from harness.types import JsonObject
 from harness.wire.complaint import Complaint, complaint, inband, one_line
 from harness.wire.sse import Event
 from harness.wire.template import Frame, Template, texts

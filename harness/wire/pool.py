@@ -8,7 +8,8 @@ import ssl
 import time
 from collections.abc import Mapping
 
-from harness.types import Deadlines, Exchange
+from harness.exchange import Exchange
+from harness.types import Deadlines
 from harness.wire.clock import KernelClock, stamp
 from harness.wire.connection import Connection
 from harness.wire.deadline import Wheel

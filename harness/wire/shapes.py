@@ -12,7 +12,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from harness.types import JsonObject, Usage
+from harness.exchange import Usage
+from harness.types import JsonObject
 
 FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 

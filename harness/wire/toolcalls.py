@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.types import JsonObject, ToolCall
+from harness.exchange import ToolCall
+from harness.types import JsonObject
 from harness.wire.shapes import repeats, sound
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 
-from harness.types import Clock, Exchange, Failure, Read, WireMarks
+from harness.exchange import Clock, Exchange, Failure, Read, WireMarks
 
 _read = partial(tuple.__new__, Read)
 """Turns a pair into a Read without a Python call: there is one for each read of every stream."""

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from harness.errors import CannotMeasure, ConfigError, UsageError
-from harness.types import Deadlines, Exchange, Provider, Request
+from harness.exchange import Exchange
+from harness.types import Deadlines, Provider, Request
 from harness.wire.heads import Gaps, Head, fingerprint, recall, remember
 from harness.wire.origin import Origin, origin_of
 from harness.wire.pool import Pool

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 from published import manifest
 
+from harness.exchange import Exchange, Read, WireMarks
 from harness.folder import create
 from harness.journal import Journal, from_line, to_line
 from harness.redaction import redact
 from harness.store.seal import seal
-from harness.types import Attempt, Exchange, Job, Read, Request, WireMarks
+from harness.types import Attempt, Job, Request
 from harness.wire.assemble import assemble
 
 pytestmark = pytest.mark.bench

@@ -17,7 +17,8 @@ from pathlib import Path
 from truth import MODEL
 
 from harness import request
-from harness.types import Auth, Deadlines, Endpoint, Exchange, Provider, Sample
+from harness.exchange import Exchange
+from harness.types import Auth, Deadlines, Endpoint, Provider, Sample
 from harness.wire.assemble import assemble
 from harness.wire.loop import run
 from harness.wire.pool import Pool

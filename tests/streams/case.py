@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.types import Exchange, Failure, Read, ToolCall, Usage, WireMarks
+from harness.exchange import Exchange, Failure, Read, ToolCall, Usage, WireMarks
 
 SSE = (("content-type", "text/event-stream; charset=utf-8"),)
 JSON = (("content-type", "application/json"),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.case import COUNTS, CUT, DONE, HI, HI_MARKS, RESET, ROLE, STOP, USED, Case, chunk, data, say
 
-from harness.types import Failure
+from harness.exchange import Failure
 
 ENDINGS = (
     Case("no [DONE]", HI[:2], text="Hi", marks="ev1=1 tok1=1 vis1=1 tokn=1 fin=2", outputs="1:1", names="no_done"),

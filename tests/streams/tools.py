@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.case import CALLS, DONE, HI_MARKS, STOP, TIME, TOOL_MARKS, WEATHER, Case, chunk, fn, say, tool
 
-from harness.types import ToolCall
+from harness.exchange import ToolCall
 
 TOOLS = (
     Case(

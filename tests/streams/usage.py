@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.case import COUNTS, DONE, HI, HI_MARKS, STOP, USED, Case, chunk, data, say
 
-from harness.types import Usage
+from harness.exchange import Usage
 
 USAGE = (
     Case(
