@@ -99,7 +99,8 @@ def concerns(row: JsonObject | None) -> list[str]:
     if row and row["lag_p99_ms"] is not None and row["lag_p99_ms"] > _BUSY_MS:
         found.append(
             f"This machine was busy: it read packets more than {_BUSY_MS:.0f} ms late. Arrival times are the kernel's "
-            "and stay right, but in reads that held several chunks; the load it offered may have been lower than planned."
+            "and stay right, but in reads that held several chunks; the load it offered may have been lower than "
+            "planned."
         )
     return found
 
