@@ -19,7 +19,7 @@ from typing import Any
 from harness import __version__, memory
 from harness.address import PLACEHOLDER, url_problem
 from harness.errors import CannotMeasure, ConfigError, UnknownName, UsageError
-from harness.types import Auth, Deadlines, Endpoint, JsonObject, Limits, Price, Provider, Quirks, Serve
+from harness.types import Auth, Deadlines, Declared, Endpoint, JsonObject, Limits, Price, Provider, Quirks, Serve
 
 FILE_NAME = "providers.yaml"
 _ROOT = Path(__file__).resolve().parent
@@ -141,9 +141,13 @@ def _providers_of(path: Path) -> dict[str, Provider]:
 def _provider(stored: JsonObject) -> Provider:
     """The provider that ``asdict`` took apart."""
     quirks: dict[str, Any] = {**stored["quirks"], "drop": tuple(stored["quirks"]["drop"])}
+    told: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in stored["declared"].items()
+    }
     return Provider(
         **{
             **stored,
+            "declared": Declared(**told),
             "auth": Auth(**stored["auth"]),
             "limits": Limits(**stored["limits"]),
             "deadlines": Deadlines(**stored["deadlines"]),

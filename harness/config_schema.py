@@ -14,7 +14,19 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.address import url_problem
-from harness.types import Auth, AuthScheme, Deadlines, JsonObject, Limits, Price, Provider, ProviderKind, Quirks, Serve
+from harness.types import (
+    Auth,
+    AuthScheme,
+    Deadlines,
+    Declared,
+    JsonObject,
+    Limits,
+    Price,
+    Provider,
+    ProviderKind,
+    Quirks,
+    Serve,
+)
 
 FieldPath = tuple[str | int, ...]
 
@@ -72,8 +84,15 @@ def _drop(value: list[str]) -> list[str]:
     return value
 
 
+def _probe_id(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+){0,3}(\.\*)?", value):
+        raise ValueError(f"{value!r} is not the id of a probe, for example tools.required or tools.*")
+    return value
+
+
 Variable = Annotated[str, AfterValidator(_variable)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
+ProbeId = Annotated[str, AfterValidator(_probe_id)]
 Count = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -125,12 +144,21 @@ class QuirksBlock(_Block):
     stream_usage: bool = Quirks().stream_usage
     drop: Annotated[list[str], AfterValidator(_drop)] = []
     extra_body: Annotated[dict[str, Any], AfterValidator(_extra_body)] = {}
+    reasoning_tokens: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
     def _agrees(self) -> QuirksBlock:
         if both := sorted(set(self.drop) & self.extra_body.keys()):
             raise ValueError(f"{both[0]} is both dropped and added")
         return self
+
+
+class DeclaredBlock(_Block):
+    """``declared:``, by the ids of probes."""
+
+    unsupported: list[ProbeId] = []
+    ignored: list[ProbeId] = []
+    source: str = ""
 
 
 class PriceBlock(_Block):
@@ -163,6 +191,7 @@ class ProviderBlock(_Block):
     limits: LimitsBlock = LimitsBlock()
     deadlines: DeadlinesBlock = DeadlinesBlock()
     quirks: QuirksBlock = QuirksBlock()
+    declared: DeclaredBlock = DeclaredBlock()
     prices: dict[ModelName, PriceBlock] = {}
     price_provider: str | None = None
     serve: ServeBlock | None = None
@@ -198,6 +227,7 @@ _BLOCKS: Mapping[str, type[BaseModel]] = {
     "limits": LimitsBlock,
     "deadlines": DeadlinesBlock,
     "quirks": QuirksBlock,
+    "declared": DeclaredBlock,
     "prices": PriceBlock,
     "serve": ServeBlock,
 }
@@ -259,7 +289,7 @@ def _auth(block: ProviderBlock) -> Auth:
 
 
 def _provider(name: str, block: ProviderBlock) -> Provider:
-    quirks = block.quirks
+    quirks, told = block.quirks, block.declared
     return Provider(
         id=name,
         kind=block.kind,
@@ -270,7 +300,14 @@ def _provider(name: str, block: ProviderBlock) -> Provider:
         any_model=block.any_model,
         limits=Limits(**block.limits.model_dump()),
         deadlines=Deadlines(**block.deadlines.model_dump()),
-        quirks=Quirks(quirks.max_tokens_field, quirks.stream_usage, tuple(quirks.drop), quirks.extra_body),
+        quirks=Quirks(
+            quirks.max_tokens_field,
+            quirks.stream_usage,
+            tuple(quirks.drop),
+            quirks.extra_body,
+            quirks.reasoning_tokens,
+        ),
+        declared=Declared(tuple(told.unsupported), tuple(told.ignored), told.source),
         prices={model: Price(**price.model_dump()) for model, price in block.prices.items()},
         price_provider=block.price_provider,
         serve=Serve(block.serve.engine, dict(block.serve.model_extra or {})) if block.serve else None,

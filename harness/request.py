@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from harness.errors import TaskError
-from harness.types import Endpoint, JsonObject, Request, Sample
+from harness.types import Endpoint, JsonObject, Method, Request, Sample
 
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 _HASHED_LIMIT = "max_tokens"
 """The one name under which the output limit enters the hash, whatever the provider calls it."""
 _NOT_PARAMS = ("model", "messages", "tools", "stream")
+_WITHOUT_OUTPUT = ("/embeddings", "/models")
+"""Ends of paths whose answers hold no generated tokens."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -53,7 +55,7 @@ def raw(
     body: JsonObject | bytes | None,
     *,
     path: str = "/chat/completions",
-    method: Literal["GET", "POST"] = "POST",
+    method: Method = "POST",
     stream: bool = False,
     headers: Mapping[str, str] | None = None,
     auth: Literal["provider", "wrong", "none"] = "provider",
@@ -112,11 +114,14 @@ def _encode(obj: Any, *, sort_keys: bool = False) -> bytes:
 
 def allowance(request: Request) -> int | None:
     """Output tokens that a request allows; 0 for one that cannot be answered with any, None: it sets no cap."""
+    if request.path.partition("?")[0].endswith(_WITHOUT_OUTPUT):
+        return 0
     try:
         body = json.loads(request.body or b"")
     except ValueError:
         return 0
     if not isinstance(body, dict):
         return 0
-    cap = body.get("max_completion_tokens", body.get("max_tokens"))
-    return cap * max(1, int(body.get("n") or 1)) if isinstance(cap, int) else None
+    cap = next((body[name] for name in (*reversed(_LIMIT_NAMES), "max_output_tokens") if name in body), None)
+    times = body.get("n")
+    return cap * (times if isinstance(times, int) and times > 0 else 1) if isinstance(cap, int) else None

@@ -17,6 +17,7 @@ from harness.exchange import Completion, Exchange
 JsonObject = dict[str, Any]
 
 ProviderKind = Literal["hosted", "gateway", "local", "simulated"]
+Method = Literal["GET", "POST", "PUT", "DELETE", "OPTIONS"]
 AuthScheme = Literal["bearer", "header", "none"]
 JobKind = Literal["quality", "tools", "probe", "load"]
 Phase = Literal["warmup", "measure", "cooldown"]
@@ -59,6 +60,20 @@ class Quirks:
     """Body fields that this provider refuses; they are not sent."""
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     """Fields added to every body, for example a routing pin."""
+    reasoning_tokens: int = 0
+    """Tokens that its models may think before they speak; probes that need visible text allow as many more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a provider itself says of the probed features; set beside what was measured, never believed."""
+
+    unsupported: tuple[str, ...] = ()
+    """Ids of probes that it says it refuses; ``surface.*`` names all of a surface."""
+    ignored: tuple[str, ...] = ()
+    """Ids of probes that it says have no effect."""
+    source: str = ""
+    """Where it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +125,7 @@ class Provider:
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
     quirks: Quirks = Quirks()
+    declared: Declared = Declared()
     prices: Mapping[str, Price] = field(default_factory=dict)
     """Overrides by logical model name."""
     price_provider: str | None = None
@@ -260,7 +276,7 @@ class Request:
     stream: bool
     workload_sha256: str
     """Of the canonical JSON of the body without ``model`` and the provider's quirks: equal hashes, equal question."""
-    method: Literal["GET", "POST"] = "POST"
+    method: Method = "POST"
     headers: Mapping[str, str] = field(default_factory=dict)
     """Added to what the SDK sends."""
     auth: Literal["provider", "wrong", "none"] = "provider"
@@ -326,4 +342,8 @@ class Verdict:
     expected: str = ""
     actual: str = ""
     evidence: tuple[str, ...] = ()
-    """Job ids of the attempts it rests on."""
+    """Job ids of the attempts it rests on; the one that shows it best comes first."""
+    agree: int = 1
+    """Samples that gave this verdict."""
+    samples: int = 1
+    """Samples that were judged; where fewer agree the endpoint is flaky here."""

@@ -88,7 +88,7 @@ def _row(probe: Probe) -> JsonObject:
 
 
 def _request(scenario: Scenario) -> JsonObject:
-    request = scenario.build(_EXAMPLE)
+    request = scenario.build(_EXAMPLE, 0)
     return {
         "scenario": scenario.name,
         "title": scenario.title,

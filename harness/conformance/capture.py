@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from harness.exchange import Outcome
-from harness.types import Attempt, JsonObject
+from harness.types import Attempt, Endpoint, JsonObject
 from harness.wire.sse import Decoder, Event, LineTooLongError
 
 DONE = "[DONE]"
+
+
+class Named(Protocol):
+    """What captures are known by: a scenario."""
+
+    @property
+    def name(self) -> str:
+        """Unique among all scenarios."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,22 @@ class Capture:
     def job_id(self) -> str:
         """Names this capture as evidence."""
         return self.attempt.job.id
+
+    @property
+    def scenario(self) -> str:
+        """Name of the scenario that it is of."""
+        return self.attempt.job.sample
+
+    @property
+    def path(self) -> str:
+        """Where it was sent, below the base URL."""
+        return self.attempt.request.path
+
+    @cached_property
+    def sent(self) -> JsonObject:
+        """The body that was sent; empty: none, or no JSON object."""
+        found = parse(self.attempt.request.body or b"")
+        return found if isinstance(found, dict) else {}
 
     @property
     def status(self) -> int | None:
@@ -69,6 +94,16 @@ class Capture:
         parsed = (parse(event.data) for event in self.events if event.data.strip() != DONE)
         return tuple(chunk for chunk in parsed if isinstance(chunk, dict))
 
+    @property
+    def streamed(self) -> bool:
+        """Whether a stream was asked for and one came."""
+        return self.attempt.request.stream and not isinstance(self.json, dict) and bool(self.chunks)
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether it is a chat completion that was answered with 200, whole or as a stream."""
+        return self.path == "/chat/completions" and self.status == 200 and bool(self.at("choices") or self.chunks)
+
     def at(self, *path: str | int) -> Any:
         """What the JSON body holds at a path of keys and indexes; None: not there."""
         return dig(self.json, *path)
@@ -79,15 +114,35 @@ class Capture:
         found = self.at("choices", 0, "message")
         return found if isinstance(found, dict) else {}
 
+    def deltas(self, choice: int = 0) -> Iterator[JsonObject]:
+        """The deltas of one choice of a stream, in order."""
+        for chunk in self.chunks:
+            for each in chunk.get("choices") or ():
+                delta = dig(each, "delta")
+                if isinstance(delta, dict) and each.get("index", 0) == choice:
+                    yield delta
+
     @property
     def text(self) -> str:
-        """The content of that message; empty: none, or not a string."""
+        """The content of the first choice, a stream's joined; empty: none, or not a string."""
+        if self.streamed:
+            return "".join(delta["content"] for delta in self.deltas() if isinstance(delta.get("content"), str))
         content = self.message.get("content")
         return content if isinstance(content, str) else ""
 
     @property
+    def thinking(self) -> str:
+        """What stands in the first choice's reasoning channel, under either of its names; empty: nothing."""
+        parts = self.deltas() if self.streamed else (self.message,)
+        said = (part.get("reasoning_content") or part.get("reasoning") for part in parts)
+        return "".join(each for each in said if isinstance(each, str))
+
+    @property
     def finish_reason(self) -> str | None:
-        """The finish reason of the first choice of an answer that was not streamed."""
+        """The finish reason of the first choice, a stream's last one; None: none was given."""
+        if self.streamed:
+            given = (dig(chunk, "choices", 0, "finish_reason") for chunk in self.chunks)
+            return next((each for each in reversed(tuple(given)) if isinstance(each, str)), None)
         found = self.at("choices", 0, "finish_reason")
         return found if isinstance(found, str) else None
 
@@ -97,13 +152,49 @@ class Capture:
         text = self.text.strip()
         return self.finish_reason == "length" and (not text or text.startswith("<think"))
 
-    def tokens(self, field: str) -> int | None:
-        """A count of the body's ``usage``, such as ``prompt_tokens``; None: not stated as a number of tokens."""
-        return count(self.at("usage", field))
+    @cached_property
+    def usage(self) -> JsonObject:
+        """The object ``usage`` of the body, or of the last chunk that holds one; empty: there is none."""
+        if self.streamed:
+            found: Any = next((each["usage"] for each in reversed(self.chunks) if each.get("usage")), None)
+        else:
+            found = self.at("usage")
+        return found if isinstance(found, dict) else {}
+
+    def tokens(self, *path: str) -> int | None:
+        """A count in ``usage``, such as ``prompt_tokens``; None: not stated as a number of tokens."""
+        return count(dig(self.usage, *path))
+
+    @property
+    def took_ms(self) -> float | None:
+        """From sending to the end of the response; None: it did not end."""
+        marks = self.attempt.exchange.marks
+        return None if marks.send0_ns is None or marks.eof_ns is None else (marks.eof_ns - marks.send0_ns) / 1e6
 
 
 Captures = Mapping[str, Sequence[Capture]]
-"""By scenario name; a judge finds at least one capture for each scenario that its probe sees."""
+"""By scenario name, in the order of the repeats."""
+
+
+class Seen:
+    """What a judge looks at: at least one capture of each scenario that its probe names, and whose they are."""
+
+    def __init__(self, captures: Captures, endpoint: Endpoint) -> None:
+        self._captures = captures
+        self.endpoint = endpoint
+
+    def __getitem__(self, scenario: Named) -> Capture:
+        """The capture of a scenario; of several, the first."""
+        return self._captures[scenario.name][0]
+
+    def all(self, scenario: Named) -> tuple[Capture, ...]:
+        """All captures of a scenario, in the order of its repeats."""
+        return tuple(self._captures[scenario.name])
+
+    def everything(self) -> Iterator[Capture]:
+        """Every capture at hand: of the probe's scenarios, or of the whole run where it judges that."""
+        for taken in self._captures.values():
+            yield from taken
 
 
 def parse(text: bytes | str) -> Any:

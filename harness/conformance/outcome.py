@@ -21,11 +21,21 @@ class Check(NamedTuple):
     actual: str
     must: bool
     """False: official clients cope without it, so that failing it makes the verdict ``partial``."""
+    job: str = ""
+    """The capture that it is about, by its job; empty: any that the probe sees."""
 
 
-def check(name: str, ok: bool, expected: object = "", actual: object = "", *, must: bool = True) -> Check:  # noqa: FBT001 - reads as what it is
-    """A check; ``expected`` and ``actual`` are shown on one line each."""
-    return Check(name, ok, brief(expected), brief(actual), must)
+def check(
+    name: str,
+    ok: bool,  # noqa: FBT001 - reads as what it is
+    expected: object = "",
+    actual: object = "",
+    *,
+    must: bool = True,
+    of: Capture | None = None,
+) -> Check:
+    """A check; ``expected`` and ``actual`` are shown on one line each, ``of`` is the capture that shows it."""
+    return Check(name, ok, brief(expected), brief(actual), must, of.job_id if of else "")
 
 
 class Refused(Exception):  # noqa: N818 - an outcome, not an error
@@ -34,16 +44,18 @@ class Refused(Exception):  # noqa: N818 - an outcome, not an error
     def __init__(self, capture: Capture) -> None:
         """``capture`` holds the refusal."""
         self.actual = refusal(capture)
+        self.job = capture.job_id
         super().__init__(self.actual)
 
 
 class Ignored(Exception):  # noqa: N818 - an outcome, not an error
     """The endpoint said yes, and there is evidence that it did not do it."""
 
-    def __init__(self, why: str, expected: object = "", actual: object = "") -> None:
+    def __init__(self, why: str, expected: object = "", actual: object = "", *, of: Capture | None = None) -> None:
         """``why`` is one line; the others as in a check."""
         super().__init__(why)
         self.expected, self.actual = brief(expected), brief(actual)
+        self.job = of.job_id if of else ""
 
 
 class Untestable(Exception):  # noqa: N818 - an outcome, not an error
@@ -61,11 +73,55 @@ def accepted(capture: Capture) -> Iterator[Check]:
         Refused: a 4xx or 501 that says why in JSON.
     """
     status = capture.status
-    if status is not None and (400 <= status < 500 or status == 501) and isinstance(capture.json, (dict, list)):
+    if said_no(capture):
         raise Refused(capture)
-    yield check("status", status == 200, "200", f"{status} {brief(capture.body.decode(errors='replace'), 80)}".strip())
+    told = f"{status} {brief(capture.body.decode(errors='replace'), 80)}".strip()
+    yield check("status", status == 200, "200", told, of=capture)
     inside = capture.at("error")
-    yield check("no error inside a 200", not inside, "no error object", inside)
+    yield check("no error inside a 200", not inside, "no error object", inside, of=capture)
+
+
+def said_no(capture: Capture) -> bool:
+    """Whether it is a clean refusal: a 4xx or 501 that says why in JSON."""
+    status = capture.status
+    return status is not None and (400 <= status < 500 or status == 501) and isinstance(capture.json, (dict, list))
+
+
+def streamed(capture: Capture) -> Iterator[Check]:
+    """Checks that a stream was served and carries no error.
+
+    Raises:
+        Refused: a 4xx or 501 that says why in JSON.
+        Ignored: the answer came in one piece.
+    """
+    yield from accepted(capture)
+    if isinstance(capture.json, dict):
+        raise Ignored("answered in one piece, not as a stream", "text/event-stream", capture.media_type, of=capture)
+    body = capture.body.decode(errors="replace")
+    yield check("chunks", bool(capture.chunks), "one data event or more", body, of=capture)
+    inside = [chunk["error"] for chunk in capture.chunks if chunk.get("error")]
+    yield check("no error in the stream", not inside, "no error object", inside, of=capture)
+
+
+def refuses(capture: Capture, wanted: int = 400, *, param: str | None = None) -> Iterator[Check]:
+    """Checks that a request that makes no sense was refused, with the documented error body.
+
+    Another 4xx than ``wanted``, or another ``param``, is no must.
+
+    Raises:
+        Ignored: it was answered as if it made sense.
+    """
+    status = capture.status or 0
+    if status == 200 and not capture.at("error"):
+        raise Ignored(
+            "answered as if it made sense", wanted, f"200 {brief(capture.text or capture.json, 80)}", of=capture
+        )
+    yield check("status", 400 <= status < 500, wanted, f"{status} {brief(capture.body.decode(errors='replace'), 80)}")
+    yield from envelope(capture)
+    yield check(f"status {wanted}", status == wanted, wanted, status, must=False)
+    if param is not None:
+        told = capture.at("error", "param")
+        yield check("error.param", isinstance(told, str) and param in told, param, told, must=False)
 
 
 def refusal(capture: Capture) -> str:
@@ -82,8 +138,9 @@ def envelope(capture: Capture) -> Iterator[Check]:
     """
     error = capture.at("error")
     body = capture.body.decode(errors="replace")
-    yield check("error body", isinstance(error, dict), '{"error": {…}}', body)
-    yield check("error.message", isinstance(dig(error, "message"), str), "a string", dig(error, "message"))
+    yield check("error body", isinstance(error, dict), '{"error": {…}}', body, of=capture)
+    told = dig(error, "message")
+    yield check("error.message", isinstance(told, str), "a string", told, of=capture)
     kind = dig(error, "type")
     yield check("error.type", isinstance(kind, str), "a string", kind, must=False)
     for name in ("param", "code"):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
-from harness.conformance.capture import Captures
+from harness.conformance.capture import Seen
+from harness.conformance.gauge import GAUGE
 from harness.conformance.outcome import Check
 from harness.conformance.scenario import Scenario
 from harness.errors import TaskError, UnknownName
-from harness.types import Endpoint
+from harness.types import VerdictWord
 
 Severity = Literal["core", "common", "ext"]
 """core: official clients raise, hang or silently corrupt, or money is at risk; common: widely used; ext: the rest."""
@@ -21,11 +23,22 @@ Basis = Literal["spec", "observed", "eco"]
 Ability = Literal["W", "F", "C", "E", "T", "X"]
 """What the verdict leans on: W any output will do; F forced by the server; C compared with a control arm;
 E the model must co-operate; T timing; X disruptive or expensive."""
+Over = Literal["each", "all", "run"]
+"""What one judging looks at: one repeat of each scenario, all repeats at once, or everything that the run sent."""
 
-Judge = Callable[[Captures, Endpoint], Iterable[Check]]
+Judge = Callable[[Seen], Iterable[Check]]
 """Yields checks; the first ``must`` that does not hold ends the judging, so later ones may rely on earlier ones.
 May raise Refused, Ignored or Untestable."""
 
+PROFILES: Mapping[str, str] = MappingProxyType(
+    {
+        "smoke": "is it there at all? about 12 requests",
+        "core": "what official clients need: about 45 requests",
+        "full": "everything that does no harm: about 250 requests",
+        "disruptive": "what is expensive or may hurt a server: only on your own",
+        "all": "every probe",
+    }
+)
 _ID = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+){1,3}")
 
 
@@ -41,11 +54,17 @@ class Probe:
     severity: Severity
     basis: Basis
     ability: Ability
+    over: Over
     needs: tuple[str, ...]
     """Ids of probes without which this one means nothing."""
     sees: tuple[Scenario, ...]
+    """Empty for one that judges whatever the run sent."""
     spec: str
     """Where the claim is written down."""
+    threads: tuple[str, ...]
+    """Public threads in which endpoints were reported to differ here, as ``owner/name#number``."""
+    faults: Mapping[str, VerdictWord]
+    """Faults of the simulator that it catches, with what it then says: the proof that it can fail."""
     profile: tuple[str, ...]
     """Selections that it belongs to."""
     judge: Judge
@@ -60,16 +79,22 @@ def probe(  # noqa: PLR0913 - a declaration, by keyword
     id: str,  # noqa: A002 - the field's name
     *,
     title: str,
-    sees: Sequence[Scenario],
     spec: str,
+    sees: Sequence[Scenario] = (),
     severity: Severity = "common",
     basis: Basis = "spec",
     ability: Ability = "W",
+    over: Over | None = None,
     needs: Sequence[str] = (),
-    profile: Sequence[str] = ("full",),
+    threads: Sequence[str] = (),
+    faults: Mapping[str, VerdictWord] | None = None,
+    profile: Sequence[str] | None = None,
     rev: int = 1,
 ) -> Callable[[Judge], Probe]:
     """Make a probe of a judging function; its surface is the id's first word.
+
+    ``over``: None means each repeat by itself, and all at once for abilities C and T. ``profile``: None means
+    ``disruptive`` for ability X, and otherwise ``full``, with ``core`` where the severity is core.
 
     Raises:
         TaskError: the id is not of the form ``surface.name``, the judge has no docstring, or nothing is seen.
@@ -86,29 +111,50 @@ def probe(  # noqa: PLR0913 - a declaration, by keyword
             severity=severity,
             basis=basis,
             ability=ability,
+            over=over or ("all" if ability in ("C", "T") else "each"),
             needs=tuple(needs),
-            sees=tuple(sees),
+            sees=(*sees, *(GAUGE if ability == "E" else ())),
             spec=spec,
-            profile=tuple(profile),
+            threads=tuple(threads),
+            faults=MappingProxyType(dict(faults or {})),
+            profile=_profiles(ability, severity) if profile is None else tuple(profile),
             judge=judge,
         )
         if not made.criterion:
             raise TaskError(f"probe {id}: its function has no docstring", hint="The first line is the pass criterion")
-        if not made.sees:
+        if not made.sees and made.over != "run":
             raise TaskError(f"probe {id}: it sees no scenario")
         return made
 
     return make
 
 
+def _profiles(ability: Ability, severity: Severity) -> tuple[str, ...]:
+    if ability == "X":
+        return ("disruptive",)
+    return ("core", "full") if severity == "core" else ("full",)
+
+
 def select(probes: Iterable[Probe], profile: str) -> tuple[Probe, ...]:
-    """The probes of a profile, in the order given; ``all`` is every probe.
+    """The probes of a profile, in the order given; ``all`` is every probe, and an id is that probe alone.
+
+    Several profiles or ids may stand with commas between them. A probe comes with those that it needs.
 
     Raises:
-        UnknownName: no probe belongs to the profile.
+        UnknownName: no probe belongs to the profile, or has the id.
     """
-    known = tuple(probes)
-    chosen = tuple(each for each in known if profile in ("all", *each.profile))
-    if not chosen:
-        raise UnknownName("probe profile", profile, {"all", *(name for each in known for name in each.profile)})
-    return chosen
+    known = {each.id: each for each in probes}
+    chosen: set[str] = set()
+    for name in profile.split(","):
+        found = {each.id for each in known.values() if name in ("all", each.id, *each.profile)}
+        if not found:
+            raise UnknownName(
+                "probe profile", name, {"all", *known, *(one for p in known.values() for one in p.profile)}
+            )
+        chosen |= found
+    waiting = list(chosen)
+    while waiting:
+        needed = [need for need in known[waiting.pop()].needs if need in known and need not in chosen]
+        chosen.update(needed)
+        waiting += needed
+    return tuple(each for each in known.values() if each.id in chosen)

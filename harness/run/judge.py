@@ -18,7 +18,7 @@ from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
 from harness.run.plan import Plan
 from harness.run.samples import told
-from harness.types import Attempt, JsonObject
+from harness.types import Attempt, JsonObject, Verdict
 from harness.wire.assemble import assemble
 
 
@@ -105,20 +105,25 @@ def _scores(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
         yield named | asdict(score)
 
 
-def _verdicts(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
+def verdicts(captures: Iterable[Capture], plan: Plan) -> Iterator[tuple[str, Verdict]]:
+    """The verdict of each of the plan's probes on each of its endpoints, with the endpoint's id before it."""
+    if not plan.probes:
+        return
     seen: dict[str, dict[str, list[Capture]]] = defaultdict(lambda: defaultdict(list))
     for capture in captures:
         job = capture.attempt.job
         if job.kind == "probe":
             seen[job.endpoint][job.sample].append(capture)
-    by_id = {probe.id: probe for probe in plan.probes}
     for name, endpoint in plan.endpoints.items():
-        if not plan.probes:
-            return
-        for verdict in judge_all(plan.probes, seen[name], endpoint):
-            probe = by_id[verdict.probe]
-            about = {"surface": probe.surface, "severity": probe.severity, "title": probe.title}
-            yield {"endpoint": name} | asdict(verdict) | about
+        yield from ((name, verdict) for verdict in judge_all(plan.probes, seen[name], endpoint))
+
+
+def _verdicts(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
+    by_id = {probe.id: probe for probe in plan.probes}
+    for endpoint, verdict in verdicts(captures, plan):
+        probe = by_id[verdict.probe]
+        about = {"surface": probe.surface, "severity": probe.severity, "title": probe.title}
+        yield {"endpoint": endpoint} | asdict(verdict) | about
 
 
 def _lines(rows: Iterable[JsonObject]) -> bytes:

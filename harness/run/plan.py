@@ -7,6 +7,7 @@ proved equal by its hash.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +18,13 @@ import orjson
 
 from harness import request
 from harness.catalog import Catalog
+from harness.conformance.capture import Capture
 from harness.conformance.probe import Probe, select
 from harness.conformance.scenario import Scenario, scenarios_of
 from harness.errors import UsageError
 from harness.run import session
 from harness.run.arrivals import Closed, Constant, Law, Poisson
+from harness.run.probing import probe_stages
 from harness.run.reshape import KEPT, reshape
 from harness.run.samples import limits, samples_of, told
 from harness.run.selection import Search, Selection
@@ -68,7 +71,7 @@ class Plan:
             return self.built[job.id]
         endpoint = self.endpoints[job.endpoint]
         if job.kind == "probe":
-            return self.scenarios[job.sample].build(endpoint)
+            return self.scenarios[job.sample].build(endpoint, job.repeat)
         sample = self.sample(job)
         stream = job.kind == "load" or self.tasks[job.task].stream
         planned = request.build(session.at_turn(sample, job.turn, ()), endpoint, stream=stream)
@@ -76,6 +79,28 @@ class Plan:
             return planned
         built = request.build(session.at_turn(sample, job.turn, said), endpoint, stream=stream)
         return replace(built, workload_sha256=planned.workload_sha256)
+
+    def earlier(self, job: Job) -> str | None:
+        """Id of the job whose answer this one's request is made of; None: it can be built without any."""
+        first = self.scenarios[job.sample].follows if job.kind == "probe" else None
+        if first is None:
+            return None
+        return job_of(job.stage, job.endpoint, "probe", first.surface, first.name, job.repeat).id
+
+    @functools.cached_property
+    def followed(self) -> frozenset[str]:
+        """Names of the scenarios whose answers later requests are made of."""
+        return frozenset(one.follows.name for one in self.scenarios.values() if one.follows is not None)
+
+    def continued(self, job: Job, before: Capture) -> Request | None:
+        """The request made of the answer to an earlier one; None: that answer does not hold what it takes."""
+        build_on = self.scenarios[job.sample].build_on
+        assert build_on is not None
+        try:
+            built = build_on(self.endpoints[job.endpoint], before)
+        except (LookupError, TypeError, AttributeError):  # an answer may have any shape
+            built = None
+        return None if built is None else replace(built, workload_sha256=self.request(job).workload_sha256)
 
     def sample(self, job: Job) -> Sample:
         """The sample of a quality, tool or load job."""
@@ -136,7 +161,7 @@ def make(selection: Selection, catalog: Catalog, endpoints: Sequence[Endpoint]) 
     scenarios = {scenario.name: scenario for scenario in scenarios_of(probes)}
     samples = {name: samples_of(task, asked[name], selection.data) for name, task in tasks.items()}
     stages = [
-        *([_probe_stage(scenarios, by_id)] if scenarios else []),
+        *probe_stages(scenarios, by_id, selection.again),
         *(_task_stage(task, samples[name], by_id, selection) for name, task in tasks.items()),
         *(stage for load in loads.values() for stage in load_stages(load, by_id, selection, levels(load, selection))),
     ]
@@ -207,19 +232,6 @@ def _task_stage(
         for endpoint in endpoints
     )
     return Stage(stage, task.kind, Closed(selection.concurrency), lanes, together=True)
-
-
-def _probe_stage(scenarios: Mapping[str, Scenario], endpoints: Mapping[str, Endpoint]) -> Stage:
-    lanes = tuple(
-        tuple(
-            job_of("probe", endpoint, "probe", scenario.surface, scenario.name, repeat)
-            for scenario in scenarios.values()
-            for repeat in range(scenario.repeats)
-        )
-        for endpoint in endpoints
-    )
-    # One at a time: a probe's evidence must not depend on what its neighbours do to the server.
-    return Stage("probe", "probe", Closed(1), lanes, together=True)
 
 
 def _job_json(job: Job) -> JsonObject:

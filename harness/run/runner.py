@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
+from harness.conformance.capture import Capture
 from harness.exchange import OUR_DOING, Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
 from harness.journal import Journal
 from harness.prices import cost_usd
@@ -23,6 +24,7 @@ from harness.run.arrivals import Closed
 from harness.run.limits import Limiter, retry_delay_s
 from harness.run.pace import Pacer
 from harness.run.plan import Plan
+from harness.run.samples import told
 from harness.run.stages import Part, Stage, parts
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.store.ready import Ready
@@ -36,6 +38,7 @@ _CHARS_PER_TOKEN = 4
 """For the token budget's estimate of a prompt alone; never for a reported count."""
 _LEAD_NS = 5_000_000
 """An open law begins so long after its stage: its first arrival is as well prepared as the others."""
+_TURN_FAILED = "an earlier turn of its session failed"
 _BUILT_AHEAD = 20_000
 """Requests of a lane that are built before its clock runs: encoding a body is not the server's time."""
 
@@ -75,6 +78,7 @@ class Runner:
         self._budget = budget
         self._tried = before.tried
         self._said = before.said
+        self._answered = dict(before.answered)
         self._limiters = {e.provider.id: Limiter(e.provider.limits) for e in plan.endpoints.values()}
         self._started_ns = 0
         self._waiting: set[asyncio.Task[None]] = set()
@@ -240,9 +244,17 @@ class Runner:
     async def _session(self, stage: Stage, turns: Session, sched_ns: int) -> None:
         """Turn after turn, each with what was answered before; where one fails, the later ones cannot be asked."""
         first = turns[0][0]
+        if (earlier := self._plan.earlier(first)) is not None:
+            request = self._continued(first, earlier)
+            if request is None:
+                self._give_up(
+                    turns, "the answer that its request is made of did not come, or does not hold what it takes"
+                )
+                return
+            turns = [(first, request)]
         said = [self._said[name] for name in earlier_turns(first) if name in self._said]
         if len(said) < first.turn:
-            self._give_up(turns)
+            self._give_up(turns, _TURN_FAILED)
             return
         for place, (job, planned) in enumerate(turns):
             if place:
@@ -253,16 +265,24 @@ class Runner:
             completion = await self._job(job, request, sched_ns)
             if completion is None:
                 if not self._exhausted():
-                    self._give_up([(later, asked) for later, asked in turns[place + 1 :]])
+                    self._give_up([(later, asked) for later, asked in turns[place + 1 :]], _TURN_FAILED)
                 return
             if place + 1 < len(turns):
                 said.append(session.answer(completion))
 
-    def _give_up(self, turns: Session) -> None:
+    def _continued(self, job: Job, earlier: str) -> Request | None:
+        """The request of a probe that is made of the answer to an earlier one; None: it cannot be made."""
+        before = self._answered.get(earlier)
+        if before is None or before.status is None:
+            return None
+        with told(f"probe scenario {job.sample}"):
+            return self._plan.continued(job, before)
+
+    def _give_up(self, turns: Session, why: str) -> None:
         """Say of each turn why it was not asked, so that every planned request has its end."""
         for job, request in turns:
             now_ns = time.perf_counter_ns()
-            exchange = _nothing("unasked", "an earlier turn of its session failed")
+            exchange = _nothing("unasked", why)
             attempt = Attempt(job, self._tried.get(job.id, 0), request, exchange, now_ns, now_ns, 0)
             self._journal.append(attempt)
             self._record(attempt, assemble(exchange, stream=request.stream), again=False)
@@ -323,6 +343,8 @@ class Runner:
             self.tally.failed += failure is not None and failure.kind not in OUR_DOING and attempt.job.kind != "probe"
         if self.ready is not None:
             self.ready.add(attempt, outcome)
+        if not again and attempt.job.kind == "probe" and attempt.job.sample in self._plan.followed:
+            self._answered[attempt.job.id] = Capture(attempt, outcome)
         self._watcher.finished(attempt, outcome, again=again)
 
     def _exhausted(self) -> bool:

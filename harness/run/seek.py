@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from harness.exchange import OUR_DOING
@@ -51,7 +52,7 @@ def onward(folder: RunFolder, plan: Plan, again: Replan) -> Plan | None:
             _next_of_sweep(folder, plan, search, endpoint) if search.sweep else _next(folder, plan, search, endpoint)
         )
         if level is not None:
-            return lengthen(folder, plan, level, again)
+            return lengthen(folder, replace(plan.selection, decided=(*plan.selection.decided, level)), again)
     return None
 
 

@@ -65,6 +65,14 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class Again:
+    """A probe's scenario of which more samples are wanted, since the first one accused its endpoint."""
+
+    endpoint: str
+    scenario: str
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """What is asked of whom."""
 
@@ -91,6 +99,8 @@ class Selection:
     search: Search | None = None
     decided: tuple[Level, ...] = ()
     """Levels that the search has decided on so far, in its order."""
+    again: tuple[Again, ...] = ()
+    """What the probes look at a second time."""
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Selection:
@@ -105,4 +115,5 @@ class Selection:
         if given.get("search"):
             given["search"] = Search(**{**given["search"], "sweep": tuple(given["search"]["sweep"])})
         given["decided"] = tuple(Level(**level) for level in given.get("decided") or ())
+        given["again"] = tuple(Again(**one) for one in given.get("again") or ())
         return cls(**given)

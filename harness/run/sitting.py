@@ -25,6 +25,7 @@ from harness.run.conduct import Company, Conducted, asked, conduct
 from harness.run.crew import Crew
 from harness.run.judge import barren, judge
 from harness.run.plan import Plan
+from harness.run.second_looks import second_looks
 from harness.run.tally import Tally
 from harness.store.index import publish
 from harness.store.ready import Ready
@@ -54,7 +55,7 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
         plan: what is asked of whom.
         results: the results folder.
         company: who watches, what may be spent, how many processes.
-        again: makes the plan of a changed selection; None: the plan has no search.
+        again: makes the plan of a changed selection; None: nothing that is measured changes it.
 
     Raises:
         CannotMeasure: a key is missing (nothing was written), or a server does not start (nothing was sent).
@@ -167,10 +168,12 @@ class _Run:
             raise _first(group) from None
 
     def _onward(self) -> Plan | None:
-        """What a search wants to know next."""
+        """What a search wants to know next, and what the probes want to see again."""
         if self._again is None:
             return None
-        longer = seek.onward(self._folder, self._plan, self._again)
+        longer = seek.onward(self._folder, self._plan, self._again) or second_looks(
+            self._folder, self._plan, self._again
+        )
         if longer is None:
             return None
         before, self._plan = frozenset(job.id for job in self._plan.jobs), longer

@@ -40,10 +40,18 @@ class Stage:
 
 
 def job_of(
-    stage: str, endpoint: str, kind: JobKind, task: str, sample: str, repeat: int = 0, *, phase: Phase = "measure"
+    stage: str,
+    endpoint: str,
+    kind: JobKind,
+    task: str,
+    sample: str,
+    repeat: int = 0,
+    *,
+    give_up_s: float | None = None,
 ) -> Job:
     """A job with the id that its place in the plan gives it."""
-    return Job(f"{stage}/{endpoint}/{sample}/{repeat}", endpoint, kind, stage, task, sample, repeat, phase)
+    name = f"{stage}/{endpoint}/{sample}/{repeat}"
+    return Job(name, endpoint, kind, stage, task, sample, repeat, give_up_s=give_up_s)
 
 
 class Step(NamedTuple):

@@ -1,14 +1,15 @@
-"""The plan of a run folder: made anew and proved equal, how far it came, and how a search lengthens it."""
+"""The plan of a run folder: made anew and proved equal, how far it came, and how what was measured lengthens it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import NamedTuple
 
 from harness import config
 from harness.catalog import Catalog
+from harness.conformance.capture import Capture
 from harness.errors import UsageError
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
@@ -17,7 +18,7 @@ from harness.run.judge import cancelled
 from harness.run.limits import retry_delay_s
 from harness.run.plan import Plan, make, sha256
 from harness.run.runner import earlier_turns
-from harness.run.selection import Level, Selection
+from harness.run.selection import Selection
 from harness.run.tally import Before
 from harness.types import JsonObject, Provider
 from harness.wire.assemble import assemble
@@ -66,6 +67,7 @@ def progress(folder: RunFolder, plan: Plan) -> Progress:
     done: set[str] = set()
     tried: dict[str, int] = {}
     said: dict[str, JsonObject] = {}
+    answered: dict[str, Capture] = {}
     for attempt in read_attempts(folder):
         job = attempt.job
         tried[job.id] = attempt.number + 1
@@ -75,12 +77,13 @@ def progress(folder: RunFolder, plan: Plan) -> Progress:
             done.add(job.id)
         if job.id in turns and outcome.ok and outcome.completion is not None:
             said[job.id] = session.answer(outcome.completion)
-    return Progress(frozenset(done), Before(tried, said))
+        if job.kind == "probe" and job.sample in plan.followed and job.id in done:
+            answered[job.id] = Capture(attempt, outcome)
+    return Progress(frozenset(done), Before(tried, said, answered))
 
 
-def lengthen(folder: RunFolder, plan: Plan, level: Level, again: Replan) -> Plan:
-    """Add the next level of a search to a run's plan, on disk too; gives the whole plan as it then is."""
-    selection = replace(plan.selection, decided=(*plan.selection.decided, level))
+def lengthen(folder: RunFolder, selection: Selection, again: Replan) -> Plan:
+    """Let a selection that asks for more take the place of a run's own, on disk too; gives the whole plan then."""
     longer = again(selection)
     lines = longer.lines()
     write_atomic(folder.plan_path, lines)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from harness.conformance.capture import Capture
 from harness.exchange import Outcome
 from harness.run.stages import Stage
 from harness.types import Attempt, JsonObject
@@ -43,6 +44,8 @@ class Before:
     """Attempts by job id."""
     said: Mapping[str, JsonObject] = field(default_factory=dict)
     """Answers, in the form of ``session.answer``, to the earlier turns of sessions that go on, by job id."""
+    answered: Mapping[str, Capture] = field(default_factory=dict)
+    """Answers to probes' scenarios whose followers are still to be asked, by job id."""
 
 
 @dataclass(slots=True)

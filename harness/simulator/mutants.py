@@ -131,3 +131,5 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "models_bare": "models have neither created nor owned_by",
     }
 )
+LEGAL = frozenset({"sse_cr", "sse_crlf", "sse_crlf_split", "sse_comments", "sliced"})
+"""Those that a server may well have: a client copes with them, and no probe accuses them."""

@@ -69,6 +69,7 @@ class Service:
         turn = Turn(incoming, f"req_{secrets.token_hex(12)}", self.profile, frozenset[str]() if late else self.mutants)
         path = incoming.path.partition("?")[0]
         try:
+            self._override(turn, incoming.headers.get("x-sim"), None)
             if path in _SURFACES and incoming.method == "POST":
                 return self._complete(turn, _SURFACES[path])
             if path == "/metrics" and incoming.method == "GET" and self.profile.metrics:
@@ -125,7 +126,7 @@ class Service:
         self._admit(self._requests, 1, turn, "requests")
         _check_body(turn.incoming)
         body = asking.parse_json(turn.incoming.body)
-        self._override(turn, body.pop("sim", None))
+        self._override(turn, turn.incoming.headers.get("x-sim"), body.pop("sim", None))
         self._befall(turn)
         try:
             asked = asking.read(body, surface, turn.mutants)
@@ -151,9 +152,8 @@ class Service:
             )
         return self._answer(turn, asked, prompt)
 
-    def _override(self, turn: Turn, inside: object) -> None:
-        """Take over what the request changes for itself."""
-        header = turn.incoming.headers.get("x-sim")
+    def _override(self, turn: Turn, header: str | None, inside: object) -> None:
+        """Take over what the request changes for itself, in its header and inside its body."""
         if not self.profile.per_request or (header is None and inside is None):
             return
         try:

@@ -108,6 +108,8 @@ VERDICTS: Columns = {
     "expected": _TEXT,
     "actual": _TEXT,
     "evidence": "VARCHAR[]",
+    "agree": _INT,
+    "samples": _INT,
     "text_lossy": _FLAG,
 }
 

@@ -89,13 +89,15 @@ class Sdk:
         heads: list[Head] = []
         token = _HEADS.set(heads)
         try:
-            if method == "GET":
-                await self._client.get(path, cast_to=httpx2.Response, options=options)
-            else:
+            if method == "POST" or body is not None:
                 await self._client.post(path, content=body or b"", cast_to=httpx2.Response, options=options)
+            else:
+                await self._client.get(path, cast_to=httpx2.Response, options=options)
         finally:
             _HEADS.reset(token)
-        return heads[0]
+        made = heads[0]
+        # The SDK has no call for every method that a probe may want; the head differs in its first word alone.
+        return made._replace(before=method.encode("ascii") + made.before[made.before.index(b" ") :])
 
     async def aclose(self) -> None:
         """Release the SDK's client."""

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from harness.conformance import Captures, Check, Ignored, Untestable, accepted, chat, check, dig, probe
-from harness.types import Endpoint
+from harness.conformance import Check, Ignored, Seen, Untestable, accepted, chat, check, dig, probe
+from harness.conformance.plain import HELLO, PLAIN
 
-QUESTION = "Say hello."
 # Longer than the system message that some chat templates put in by themselves when none is given, so that the
 # prompt grows even where it takes that one's place.
 SYSTEM = (
@@ -15,11 +14,10 @@ SYSTEM = (
     "touch the bells on the upper floor, but not the pendulums. Be friendly and keep every answer short."
 )
 
-PLAIN = chat("chat_plain", "one line of a user, at most 16 tokens", QUESTION, cap=16)
 WITH_SYSTEM = chat(
     "chat_system",
     "the same line after a long system message",
-    ({"role": "system", "content": SYSTEM}, {"role": "user", "content": QUESTION}),
+    ({"role": "system", "content": SYSTEM}, {"role": "user", "content": HELLO}),
     cap=16,
 )
 SPOKEN = ("content", "refusal", "reasoning", "reasoning_content")
@@ -33,9 +31,9 @@ SPOKEN = ("content", "refusal", "reasoning", "reasoning_content")
     spec="OpenAPI: CreateChatCompletionResponse",
     profile=("smoke", "core", "full"),
 )
-def basic(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def basic(seen: Seen) -> Iterator[Check]:
     """One user line gets 200, application/json and at least one choice with content or reasoning."""
-    capture = seen[PLAIN.name][0]
+    capture = seen[PLAIN]
     yield from accepted(capture)
     yield check("content type", capture.media_type == "application/json", "application/json", capture.media_type)
     choices = capture.at("choices")
@@ -55,9 +53,9 @@ def basic(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG00
     spec="OpenAPI: CreateChatCompletionResponse.required",
     profile=("smoke", "core", "full"),
 )
-def required_fields(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def required_fields(seen: Seen) -> Iterator[Check]:
     """The answer holds id, object, created, model and choices, and each choice index, message and finish_reason."""
-    capture = seen[PLAIN.name][0]
+    capture = seen[PLAIN]
     yield from accepted(capture)
     for field in ("id", "object", "model"):
         value = capture.at(field)
@@ -87,9 +85,9 @@ def required_fields(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # n
     spec="OpenAPI: ChatCompletionRequestSystemMessage, CompletionUsage",
     profile=("smoke", "core", "full"),
 )
-def system_counted(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def system_counted(seen: Seen) -> Iterator[Check]:
     """With a system message, usage.prompt_tokens rises by at least an eighth of the message's characters."""
-    without, given = seen[PLAIN.name][0], seen[WITH_SYSTEM.name][0]
+    without, given = seen[PLAIN], seen[WITH_SYSTEM]
     yield from accepted(without)
     yield from accepted(given)
     before, after = without.tokens("prompt_tokens"), given.tokens("prompt_tokens")

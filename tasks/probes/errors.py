@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.conformance import Captures, Check, Ignored, chat, check, envelope, literal, probe
-from harness.types import Endpoint
+from harness.conformance import Check, Ignored, Seen, chat, check, envelope, literal, probe
 
 NONSENSE = "no-such-model-zq7"
 
@@ -23,9 +22,9 @@ MALFORMED = literal("error_malformed_json", "a body that breaks off", b'{"model"
     spec="API guide: error codes",
     profile=("smoke", "core", "full"),
 )
-def unknown_model(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def unknown_model(seen: Seen) -> Iterator[Check]:
     """An unknown model gets 404 and the documented error body with code model_not_found."""
-    capture = seen[UNKNOWN_MODEL.name][0]
+    capture = seen[UNKNOWN_MODEL]
     status = capture.status or 0
     if status == 200 and capture.at("choices"):
         raise Ignored("another model answers instead", "404", f"200 by {capture.at('model')}")
@@ -46,9 +45,9 @@ def unknown_model(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noq
     spec="API guide: error codes; RFC 9110, 15.5.1",
     profile=("smoke", "core", "full"),
 )
-def malformed_json(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def malformed_json(seen: Seen) -> Iterator[Check]:
     """A body that is not JSON gets 400 and the documented error body."""
-    capture = seen[MALFORMED.name][0]
+    capture = seen[MALFORMED]
     status = capture.status or 0
     yield check("status", 400 <= status < 500, "400", status)
     yield from envelope(capture)

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from harness.conformance import Captures, Check, accepted, check, get, probe
-from harness.types import Endpoint
+from harness.conformance import Check, Seen, accepted, bare, check, probe
 
-LIST = get("models_list", "GET /models", "/models", surface="models")
+LIST = bare("models_list", "GET /models", "/models", surface="models")
 
 
 @probe(
@@ -16,9 +15,9 @@ LIST = get("models_list", "GET /models", "/models", surface="models")
     spec="OpenAPI: ListModelsResponse",
     profile=("smoke", "core", "full"),
 )
-def models_list(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def models_list(seen: Seen) -> Iterator[Check]:
     """GET /models answers 200 with object=list and a non-empty data array whose ids are unique strings."""
-    capture = seen[LIST.name][0]
+    capture = seen[LIST]
     yield from accepted(capture)
     data = capture.at("data")
     yield check("data is an array", isinstance(data, list), "an array", data)

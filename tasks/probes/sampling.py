@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-from harness.conformance import Captures, Check, Ignored, Untestable, accepted, brief, chat, check, probe
-from harness.types import Endpoint
+from harness.conformance import Check, Ignored, Seen, Untestable, accepted, brief, chat, check, probe
+from harness.conformance.plain import CAP, CAPPED
 
-CAP = 5
 DRAFT_BLOCK = 8
 """Servers that decode speculatively may run over by the rest of one block."""
 CHARS_PER_TOKEN = 20
@@ -15,13 +14,6 @@ STOP = "."
 """Ends sentences in whatever a model says, so that no model has to be able to follow an instruction."""
 STOP_CAP = 64
 
-CAPPED = chat(
-    "sampling_cap",
-    "a long task with at most five tokens",
-    "Tell me a very long story about a ship that sails around the whole world.",
-    cap=CAP,
-    surface="sampling",
-)
 FREE = chat("sampling_no_stop", "a task of several sentences", SENTENCES, cap=STOP_CAP, surface="sampling")
 STOPPED = chat("sampling_stop", 'the same with stop "."', SENTENCES, cap=STOP_CAP, surface="sampling", stop=[STOP])
 
@@ -36,9 +28,9 @@ STOPPED = chat("sampling_stop", 'the same with stop "."', SENTENCES, cap=STOP_CA
     spec="OpenAPI: CreateChatCompletionRequest.max_tokens, .max_completion_tokens",
     profile=("smoke", "core", "full"),
 )
-def max_tokens(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def max_tokens(seen: Seen) -> Iterator[Check]:
     """A long task capped at 5 tokens ends with finish_reason length and at most 5 completion tokens."""
-    capture = seen[CAPPED.name][0]
+    capture = seen[CAPPED]
     yield from accepted(capture)
     spent, finish = capture.tokens("completion_tokens"), capture.finish_reason
     if spent is not None and spent > DRAFT_BLOCK:
@@ -62,9 +54,9 @@ def max_tokens(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: 
     spec="OpenAPI: StopConfiguration",
     profile=("smoke", "core", "full"),
 )
-def stop_string(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def stop_string(seen: Seen) -> Iterator[Check]:
     """Sentences hold full stops without a stop string, and with stop "." the text ends before the first of them."""
-    free, stopped = seen[FREE.name][0], seen[STOPPED.name][0]
+    free, stopped = seen[FREE], seen[STOPPED]
     if free.status != 200:
         raise Untestable("evidence", f"the same request without stop was answered with {free.status}")
     yield from accepted(stopped)

@@ -2,31 +2,18 @@
 
 from collections.abc import Iterator
 
-from harness.conformance import DONE, Capture, Captures, Check, Ignored, accepted, chat, check, count, dig, parse, probe
-from harness.types import Endpoint
+from harness.conformance import DONE, Check, Ignored, Seen, chat, check, count, dig, parse, probe, streamed
+from harness.conformance.plain import HELLO, STREAM
 
-QUESTION = "Say hello."
-
-STREAM = chat("stream_plain", "one line of a user, streamed", QUESTION, cap=16, surface="stream", stream=True)
 STREAM_USAGE = chat(
     "stream_usage",
     "the same with stream_options.include_usage",
-    QUESTION,
+    HELLO,
     cap=16,
     surface="stream",
     stream=True,
     stream_options={"include_usage": True},
 )
-
-
-def streamed(capture: Capture) -> Iterator[Check]:
-    """Checks that a stream was served and carries no error."""
-    yield from accepted(capture)
-    if isinstance(capture.json, dict):
-        raise Ignored("answered in one piece, not as a stream", "text/event-stream", capture.media_type)
-    yield check("chunks", bool(capture.chunks), "one data event or more", capture.body.decode(errors="replace"))
-    inside = [chunk["error"] for chunk in capture.chunks if chunk.get("error")]
-    yield check("no error in the stream", not inside, "no error object", inside)
 
 
 @probe(
@@ -39,9 +26,9 @@ def streamed(capture: Capture) -> Iterator[Check]:
     spec="API reference: chat completions, streaming",
     profile=("smoke", "core", "full"),
 )
-def done(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def done(seen: Seen) -> Iterator[Check]:
     """The last event of a stream is data: [DONE]."""
-    capture = seen[STREAM.name][0]
+    capture = seen[STREAM]
     yield from streamed(capture)
     data = [event.data.strip() for event in capture.events]
     finished = any(dig(chunk, "choices", 0, "finish_reason") for chunk in capture.chunks)
@@ -62,9 +49,9 @@ def done(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001
     spec="OpenAPI: ChatCompletionStreamOptions.include_usage",
     profile=("smoke", "core", "full"),
 )
-def usage_chunk(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def usage_chunk(seen: Seen) -> Iterator[Check]:
     """With include_usage one last chunk before [DONE] has empty choices and usage with its three counts."""
-    capture = seen[STREAM_USAGE.name][0]
+    capture = seen[STREAM_USAGE]
     yield from streamed(capture)
     with_usage = [chunk for chunk in capture.chunks if chunk.get("usage") is not None]
     if not with_usage:

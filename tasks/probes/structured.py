@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from harness.conformance import Captures, Check, Ignored, Untestable, accepted, chat, check, parse, probe
-from harness.types import Endpoint
+from harness.conformance import Check, Ignored, Seen, Untestable, accepted, chat, check, parse, probe
 
 WORDS = ("vorpal", "mimsy", "tulgey")
 # Words no model would choose by itself; short, and of values that come to an end however small the model.
@@ -34,9 +33,9 @@ STRICT_SCHEMA = chat(
     spec="OpenAPI: ResponseFormatJsonSchema",
     profile=("smoke", "core", "full"),
 )
-def schema(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:  # noqa: ARG001 - every judge gets both
+def schema(seen: Seen) -> Iterator[Check]:
     """With a strict schema of odd keys, a question that invites prose is answered with JSON that fits the schema."""
-    capture = seen[STRICT_SCHEMA.name][0]
+    capture = seen[STRICT_SCHEMA]
     yield from accepted(capture)
     if capture.message.get("refusal"):
         raise Untestable("model", "it refused to answer")

@@ -1,0 +1,75 @@
+"""The exchanges that probes of several surfaces judge."""
+
+from __future__ import annotations
+
+from harness.conformance.scenario import chat
+
+HELLO = "Say hello."
+PLAIN = chat("chat_plain", "one line of a user, at most 16 tokens", HELLO, cap=16)
+STREAM = chat("stream_plain", "the same line, streamed", HELLO, cap=16, surface="stream", stream=True)
+
+LISTED = "Count from 1 to 20 in digits, separated by spaces."
+TWIN = chat("twin_whole", "a list of numbers at temperature 0", LISTED, cap=48, visible=True, temperature=0)
+TWIN_STREAM = chat(
+    "twin_stream",
+    "the same as a stream with usage",
+    LISTED,
+    cap=48,
+    surface="stream",
+    stream=True,
+    visible=True,
+    temperature=0,
+    stream_options={"include_usage": True},
+)
+
+CAP = 5
+CAPPED = chat(
+    "sampling_cap",
+    f"a long task with at most {CAP} tokens",
+    "Tell me a very long story about a ship that sails around the whole world.",
+    cap=CAP,
+    surface="sampling",
+)
+
+PAINT = "paint_wall"
+COLOURS = ("red", "green", "blue")
+# A closed choice, so that a grammar always comes to an end, however small the model.
+PAINT_TOOL = {
+    "type": "function",
+    "function": {
+        "name": PAINT,
+        "description": "Paint the wall in a colour.",
+        "parameters": {
+            "type": "object",
+            "properties": {"colour": {"type": "string", "enum": list(COLOURS)}},
+            "required": ["colour"],
+            "additionalProperties": False,
+        },
+    },
+}
+OFF_TOPIC = "What is the capital of France?"
+FORCED = chat(
+    "tools_required",
+    "a question that needs no tool, with tool_choice required",
+    OFF_TOPIC,
+    cap=64,
+    surface="tools",
+    temperature=0,
+    visible=True,
+    tools=[PAINT_TOOL],
+    tool_choice="required",
+)
+FORCED_STREAM = chat(
+    "tools_required_stream",
+    "the same as a stream",
+    OFF_TOPIC,
+    cap=64,
+    surface="tools",
+    stream=True,
+    temperature=0,
+    visible=True,
+    tools=[PAINT_TOOL],
+    tool_choice="required",
+)
+MARKERS = ("<tool_call", "<|tool", "[TOOL_CALLS]", "<function", "<|python_tag|>", "<|channel|>")
+"""How models spell a call before a server has parsed it: in visible text they show a parser that failed."""
