@@ -17,7 +17,7 @@ import yaml
 
 from harness.config_schema import FieldPath, parse
 from harness.errors import ConfigError
-from harness.types import Deadlines, JsonObject, Limits, Provider, Quirks
+from harness.types import Deadlines, Declared, JsonObject, Limits, Provider, Quirks
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 24
@@ -57,7 +57,7 @@ def as_block(provider: Provider) -> JsonObject:
             block[name] = dict(value) if isinstance(value, Mapping) else value
     if provider.accept_encoding != "identity":
         block["accept_encoding"] = provider.accept_encoding
-    defaults = {"limits": Limits(), "deadlines": Deadlines(), "quirks": Quirks()}
+    defaults = {"limits": Limits(), "deadlines": Deadlines(), "quirks": Quirks(), "declared": Declared()}
     for name, default in defaults.items():
         usual, actual = asdict(default), asdict(getattr(provider, name))  # type: ignore[call-overload]
         if changed := {key: value for key, value in actual.items() if value != usual[key]}:
@@ -69,7 +69,12 @@ def as_block(provider: Provider) -> JsonObject:
 
 def as_yaml(provider: Provider) -> str:
     """Give the provider as YAML text that can be pasted into a ``providers.yaml``."""
-    text: str = yaml.safe_dump({"providers": {provider.id: as_block(provider)}}, sort_keys=False, allow_unicode=True)
+    return as_text({"providers": {provider.id: as_block(provider)}})
+
+
+def as_text(value: JsonObject) -> str:
+    """Plain values as YAML text, in their order."""
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
     return text
 
 

@@ -11,37 +11,41 @@ import pytest
 from transcripts import ENDPOINT, Reply, captures, chunk, completion, error, events
 
 from harness.conformance import (
-    Captures,
     Check,
     Ignored,
     Probe,
     Refused,
+    Scenario,
+    Seen,
     Untestable,
     accepted,
+    after,
+    bare,
     brief,
     chat,
     check,
     dig,
     envelope,
-    get,
     judge_all,
     literal,
+    next_turn,
     parse,
     probe,
+    refuses,
     scenarios_of,
     select,
 )
 from harness.errors import TaskError, UnknownName
 from harness.types import Endpoint, Quirks, Verdict
 
-ASKED = get("asked", "GET /asked", "/asked", surface="test")
-OTHER = get("other", "GET /other", "/other", surface="test")
+ASKED = bare("asked", "GET /asked", "/asked", surface="test")
+OTHER = bare("other", "GET /other", "/other", surface="test")
 
 
 def made(*checks: Check, raises: Exception | None = None, name: str = "test.one", **fields: Any) -> Probe:
     """A probe whose judge gives these checks, then raises."""
 
-    def judge(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:
+    def judge(seen: Seen) -> Iterator[Check]:
         """It says what it was told to say."""
         yield from checks
         if raises is not None:
@@ -55,6 +59,25 @@ def verdict(one: Probe, *replies: Reply) -> Verdict:
     """The verdict of one probe on the replies to its scenario."""
     (found,) = judge_all([one], captures({"asked": replies or (Reply({}),)}), ENDPOINT)
     return found
+
+
+def by_status(**fields: Any) -> Probe:
+    """A probe whose judge says what the status stands for."""
+
+    def judge(seen: Seen) -> Iterator[Check]:
+        """It goes by the status."""
+        status = seen[ASKED].status
+        if status == 404:
+            raise Ignored("no effect")
+        if status == 422:
+            raise Untestable("model", "it would not")
+        yield check("well formed", status != 400, of=seen[ASKED])
+        yield check("neat", status != 202, must=False)
+
+    return probe("test.one", **{"title": "One", "sees": (ASKED,), "spec": "none", **fields})(judge)
+
+
+GOOD, MALFORMED, NO_EFFECT, UNWILLING = (Reply({}, status) for status in (200, 400, 404, 422))
 
 
 # --- checks to verdicts ----------------------------------------------------------------------------------
@@ -157,13 +180,90 @@ def test_a_status_that_is_the_answer() -> None:
 def test_clear_repeats_are_judged_without_the_obstructed_ones() -> None:
     """Of several repeats the judge sees those that were answered; all of them stay evidence."""
 
-    def judge(seen: Captures, endpoint: Endpoint) -> Iterator[Check]:
+    def judge(seen: Seen) -> Iterator[Check]:
         """One is left."""
-        yield check("one", len(seen["asked"]) == 1)
+        yield check("one", len(seen.all(ASKED)) == 1)
 
-    found = verdict(probe("test.one", title="One", sees=(ASKED,), spec="none")(judge), error(status=429), Reply({}))
+    made_so = probe("test.one", title="One", sees=(ASKED,), spec="none", over="all")(judge)
+    found = verdict(made_so, error(status=429), Reply({}))
     assert found.verdict == "supported"
     assert len(found.evidence) == 2
+
+
+# --- several samples -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("replies", "word", "agree"),
+    [
+        ((GOOD, GOOD, GOOD), "supported", 3),
+        ((MALFORMED, GOOD, GOOD), "supported", 2),
+        ((MALFORMED, MALFORMED, GOOD), "broken", 2),
+        ((GOOD, MALFORMED), "broken", 1),
+        ((NO_EFFECT, MALFORMED, GOOD), "broken", 1),
+    ],
+)
+def test_most_samples_decide(replies: tuple[Reply, ...], word: str, agree: int) -> None:
+    """Of what the server forces, the majority of samples is the verdict; of equally many, the gravest."""
+    found = verdict(by_status(ability="F"), *replies)
+    assert (found.verdict, found.agree, found.samples) == (word, agree, len(replies))
+    assert found.reason.startswith(f"{agree} of") == (agree < len(replies))
+
+
+@pytest.mark.parametrize(
+    ("replies", "word"),
+    [
+        ((NO_EFFECT, UNWILLING, GOOD), "supported"),
+        ((GOOD, GOOD, MALFORMED), "broken"),
+        ((UNWILLING, UNWILLING), "untestable"),
+        ((UNWILLING, NO_EFFECT), "ignored"),
+    ],
+)
+def test_one_good_sample_shows_that_a_model_can(replies: tuple[Reply, ...], word: str) -> None:
+    """Of what the model has to want, one good sample is enough, and one malformed sample is the server's fault."""
+    assert verdict(by_status(ability="E"), *replies).verdict == word
+
+
+@pytest.mark.parametrize(("right", "word"), [(5, "ignored"), (3, "ignored"), (2, "untestable"), (0, "untestable")])
+def test_a_weak_model_does_not_accuse_its_server(right: int, word: str) -> None:
+    """A model that fails at trivial tasks says nothing about whether the server passed the wish on."""
+    said = {"echo": "kestrel-4821", "ok": "OK.", "count": "1 2 3 4 5", "json": '{"a": 1, "b": "two"}'}
+    call = {"id": "c", "type": "function", "function": {"name": "ring_bell", "arguments": "{}"}}
+    good = {f"gauge_{name}": Reply(completion(text)) for name, text in said.items()}
+    good["gauge_tool"] = Reply(completion(None, tool_calls=[call]))
+    mixed = {name: one if place < right else Reply(completion("Hm?")) for place, (name, one) in enumerate(good.items())}
+    (found,) = judge_all([by_status(ability="E")], captures({"asked": NO_EFFECT, **mixed}), ENDPOINT)
+    assert found.verdict == word
+    assert found.evidence == ("probe/vendor/small/asked/0",)
+
+
+def test_what_shows_it_comes_first_among_the_evidence() -> None:
+    """The capture that a failed check is about is the first to be looked at."""
+    found = verdict(by_status(ability="F"), GOOD, MALFORMED, MALFORMED)
+    assert found.evidence[0] == "probe/vendor/small/asked/1"
+    assert len(found.evidence) == 3
+
+
+def over_run(**fields: Any) -> Probe:
+    """A probe of everything that was sent."""
+
+    def judge(seen: Seen) -> Iterator[Check]:
+        """No status is 400."""
+        for capture in seen.everything():
+            yield check("no 400", capture.status != 400, of=capture)
+
+    return probe("test.run", title="Run", spec="none", over="run", **fields)(judge)
+
+
+def test_a_probe_of_the_whole_run() -> None:
+    """It sees every scenario that others asked for and names the guilty one; an obstacle is left out."""
+    one = over_run()
+    clean = captures({"asked": Reply({}), "other": error(status=429)})
+    assert judge_all([one], clean, ENDPOINT)[0].verdict == "supported"
+    (found,) = judge_all([one], captures({"asked": Reply({}), "other": error()}), ENDPOINT)
+    assert (found.verdict, found.evidence) == ("broken", ("probe/vendor/small/other/0",))
+    assert judge_all([one], captures({"asked": error(status=429)}), ENDPOINT)[0].verdict == "untestable"
+    assert judge_all([one], {}, ENDPOINT)[0].verdict == "skipped"
 
 
 def test_a_scenario_that_was_not_sent() -> None:
@@ -224,6 +324,18 @@ def test_accepted() -> None:
             list(accepted(Reply({"detail": "no"}, status).capture("asked")))
 
 
+def test_refuses() -> None:
+    """A request that makes no sense wants a 4xx with the documented body; another 4xx or parameter is no must."""
+    assert failed(refuses(error(param="n").capture("asked"), 400, param="n")) == []
+    assert failed(refuses(error(status=422, param="x").capture("asked"), 400, param="n")) == [
+        "status 400",
+        "error.param",
+    ]
+    assert "status" in failed(refuses(error(status=500).capture("asked")))
+    with pytest.raises(Ignored):
+        list(refuses(Reply(completion("Hi")).capture("asked")))
+
+
 def test_envelope() -> None:
     """The documented error body passes; a flat one has no error object; each missing field is named."""
     assert failed(envelope(error().capture("asked"))) == []
@@ -282,7 +394,7 @@ def test_parse_and_brief() -> None:
 
 def body_of(endpoint: Endpoint = ENDPOINT, **fields: Any) -> dict[str, Any]:
     """The body that a chat scenario sends."""
-    sent: dict[str, Any] = json.loads(chat("x", "X", "Hi", cap=5, **fields).build(endpoint).body or b"")
+    sent: dict[str, Any] = json.loads(chat("x", "X", "Hi", cap=5, **fields).build(endpoint, 0).body or b"")
     return sent
 
 
@@ -305,14 +417,57 @@ def test_chat_follows_the_provider_but_asks_what_is_to_be_found_out(name: Any) -
     sent = body_of(endpoint, stop=["x"], model="another")
     assert (sent[name], sent["stop"], sent["route"], sent["model"]) == (5, ["x"], "a", "another")
     assert not {"max_tokens", "max_completion_tokens"} - {name} & set(sent)
-    one, two = (chat("x", "X", "Hi", cap=5).build(each).workload_sha256 for each in (endpoint, ENDPOINT))
+    one, two = (chat("x", "X", "Hi", cap=5).build(each, 0).workload_sha256 for each in (endpoint, ENDPOINT))
     assert one == two
 
 
 def test_get_and_literal() -> None:
     """A GET has no body, and literal bytes are sent as they are."""
-    assert (ASKED.build(ENDPOINT).method, ASKED.build(ENDPOINT).body) == ("GET", None)
-    assert literal("x", "X", b'{"a', surface="test").build(ENDPOINT).body == b'{"a'
+    assert (ASKED.build(ENDPOINT, 0).method, ASKED.build(ENDPOINT, 0).body) == ("GET", None)
+    assert literal("x", "X", b'{"a', surface="test").build(ENDPOINT, 0).body == b'{"a'
+    gone = bare("x", "X", lambda endpoint: f"/models/{endpoint.model_id}", method="DELETE", surface="test")
+    assert (gone.build(ENDPOINT, 0).method, gone.build(ENDPOINT, 0).path) == ("DELETE", "/models/small-1")
+
+
+def test_a_scenario_can_leave_room_for_thinking() -> None:
+    """Where visible text is needed, the cap grows by what the provider's models may think; the question is the same."""
+    quirks = Quirks(reasoning_tokens=1000)
+    endpoint = replace(ENDPOINT, provider=replace(ENDPOINT.provider, quirks=quirks))
+    assert [body_of(one, visible=True)["max_completion_tokens"] for one in (ENDPOINT, endpoint)] == [5, 1005]
+    assert body_of(endpoint)["max_completion_tokens"] == 5
+    one, two = (chat("x", "X", "Hi", cap=5, visible=True).build(each, 0) for each in (endpoint, ENDPOINT))
+    assert one.workload_sha256 == two.workload_sha256
+
+
+def test_each_repeat_can_ask_something_else() -> None:
+    """Where the messages are a function, they are made of the number of the repeat."""
+    scenario = chat("x", "X", lambda number: f"Say {number}", cap=5, send={"repeats": 2, "together": True})
+    said = [json.loads(scenario.build(ENDPOINT, number).body or b"")["messages"][0]["content"] for number in range(2)]
+    assert (said, scenario.repeats, scenario.together) == (["Say 0", "Say 1"], 2, True)
+
+
+def test_fields_can_be_left_out() -> None:
+    """What is said to be without goes, even what every chat has."""
+    assert set(body_of(without=("messages", "model"))) == {"max_completion_tokens"}
+
+
+def test_a_request_made_of_an_answer() -> None:
+    """The next turn holds the first one's messages and what is made of its answer; without it there is none."""
+    first = chat("first", "F", "Hi", cap=5, temperature=0)
+    turn = next_turn(first, "second", "S", lambda seen: [seen.message, {"role": "user", "content": "And?"}], stop=["x"])
+    sent = first.build(ENDPOINT, 0)
+    capture = Reply(completion("Hello")).capture("first")
+    capture = replace(capture, attempt=replace(capture.attempt, request=sent))
+    assert turn.build_on is not None
+    made_of = turn.build_on(ENDPOINT, capture)
+    assert made_of is not None
+    body = json.loads(made_of.body or b"")
+    assert [message["role"] for message in body["messages"]] == ["user", "assistant", "user"]
+    assert (body["temperature"], body["stop"], body["max_completion_tokens"]) == (0, ["x"], 5)
+    assert [each.name for each in scenarios_of([made(sees=(turn,))])] == ["first", "second"]
+    nothing = after(first, "third", "T", lambda endpoint, seen: None)
+    assert isinstance(nothing, Scenario)
+    assert nothing.build(ENDPOINT, 0) == sent
 
 
 def test_scenarios_of() -> None:
@@ -342,9 +497,18 @@ def test_probe_refuses_a_bad_id(name: str) -> None:
 def test_probe_needs_a_docstring_and_a_scenario() -> None:
     """A probe without a public criterion, or without anything to look at, is a mistake."""
     with pytest.raises(TaskError, match="docstring"):
-        probe("test.one", title="One", sees=(ASKED,), spec="none")(lambda seen, endpoint: ())
+        probe("test.one", title="One", sees=(ASKED,), spec="none")(lambda seen: ())
     with pytest.raises(TaskError, match="no scenario"):
         made(sees=())
+
+
+@pytest.mark.parametrize(
+    ("ability", "severity", "profiles"),
+    [("W", "core", ("core", "full")), ("F", "common", ("full",)), ("X", "core", ("disruptive",))],
+)
+def test_profiles_follow_from_what_a_probe_is(ability: Any, severity: Any, profiles: tuple[str, ...]) -> None:
+    """What matters most is in core, what does no harm in full, and what may do harm in neither."""
+    assert made(ability=ability, severity=severity).profile == profiles
 
 
 def test_select() -> None:
@@ -352,5 +516,9 @@ def test_select() -> None:
     one, two = made(profile=("smoke", "core")), made(name="test.two", profile=("core",))
     assert select([one, two], "smoke") == (one,)
     assert select([one, two], "core") == select([one, two], "all") == (one, two)
+    assert select([one, two], "test.two") == (two,)
+    needy = made(name="test.three", needs=("test.two",), profile=("deep",))
+    assert select([one, two, needy], "deep") == (two, needy)
+    assert select([one, two, needy], "smoke,deep") == (one, two, needy)
     with pytest.raises(UnknownName, match="smoke"):
         select([one, two], "smoek")

@@ -18,7 +18,7 @@ COMMANDS = {
     "run": "Run a suite of tasks, probes and loads on endpoints.",
     "eval": "Run quality and tool tasks on endpoints.",
     "load": "Put streaming load on endpoints: sweeps, SLO search, soak; is the figure to be believed?",
-    "probe": "What is asked to find out what an endpoint supports.",
+    "probe": "What an endpoint supports: probes, verdicts with evidence, the matrix, a lockfile.",
     "resume": "Finish a run that was broken off.",
     "score": "Judge a finished run again with today's scorers and probes.",
     "report": "Print the comparison table of a run.",

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +45,12 @@ def new_nonce() -> str:
     return secrets.token_hex(4)
 
 
-def carry_out(plan: Plan, terms: Terms, again: Replan | None = None) -> None:
-    """Carry out a plan, print its tables, and end with the exit code of how it ended."""
+Tell = Callable[[sitting.Sitting], None]
+"""Prints what came of a sitting."""
+
+
+def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Tell | None = None) -> None:
+    """Carry out a plan, print its tables (or what ``tell`` prints), and end with the exit code of how it ended."""
     if terms.dry_run:
         _print_plan(plan, as_json=terms.as_json)
         return
@@ -62,18 +67,21 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None) -> None:
             scrape=terms.scrape,
         )
         sat = sitting.start(plan, results=terms.results, company=company, again=again)
-    finish(sat, terms.results, as_json=terms.as_json)
+    finish(sat, terms.results, as_json=terms.as_json, tell=tell)
 
 
-def finish(sat: sitting.Sitting, results: Path, *, as_json: bool) -> None:
+def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | None = None) -> None:
     """Print how a sitting ended: the tables, where the results are, and what can be done next.
 
     Raises:
         CannotMeasure: all that the run ever sent has failed.
     """
-    whole.show(results, sat.folder, terminal.console(), as_json=as_json)
+    if tell is None:
+        whole.show(results, sat.folder, terminal.console(), as_json=as_json)
     notes = terminal.console(stderr=True)
     notes.print(f"Results: {sat.folder.root}", highlight=False, soft_wrap=True)
+    if tell is not None:
+        tell(sat)
     if sat.status == "finished":
         if sat.barren is not None:
             why = f"most often with {sat.barren.kind} ({sat.barren.detail})"

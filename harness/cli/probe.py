@@ -1,103 +1,154 @@
-"""``harness probe``: what is asked to find out what an endpoint supports."""
+"""``harness probe``: what an endpoint supports, with the evidence for it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import sys
+from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from harness.catalog import discover
-from harness.cli import options
-from harness.conformance.probe import Probe, select
-from harness.conformance.scenario import Scenario, scenarios_of
-from harness.types import Endpoint, JsonObject, Provider
+from harness import catalog, config
+from harness.cli import options, probe_registry, probe_results
+from harness.cli.carry import Terms, carry_out, ceiling_usd
+from harness.conformance.probe import PROFILES
+from harness.errors import UsageError
+from harness.report import conformance, lockfile, matrix, terminal
+from harness.report.words import plain
+from harness.run import stored
+from harness.run.plan import Plan, make
+from harness.run.selection import Selection
+from harness.run.sitting import Sitting
+from harness.run.tally import Budget
+from harness.types import JsonObject
 
-_EXAMPLE = Endpoint(Provider("example", "hosted", "https://example.invalid/v1"), "model", "MODEL")
-"""Gives the request of a scenario its shape; nothing is ever sent to it."""
 
+@click.group(invoke_without_command=True)
+@click.option(
+    "--endpoint",
+    "-e",
+    "endpoint_names",
+    multiple=True,
+    metavar="PROVIDER/MODEL",
+    help="What to probe; repeat it to compare.",
+)
+@click.option(
+    "--profile",
+    default="core",
+    show_default=True,
+    help=f"{', '.join(PROFILES)}, or the ids of probes, with commas between.",
+)
+@click.option(
+    "--lock",
+    "lock",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Pin the verdicts in this file; with --check compare with it.",
+)
+@click.option("--check", is_flag=True, help="Fail (exit code 1) where a verdict is not the one in the lockfile.")
+@probe_results.outputs
+@options.several(options.sending)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    endpoint_names: tuple[str, ...],
+    profile: str,
+    lock: Path | None,
+    check: bool,
+    outputs: probe_results.Outputs,
+    results: Path,
+    providers_file: Path | None,
+    seed: int,
+    max_cost: float | None,
+    max_requests: int | None,
+    max_duration: float | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Find out what an endpoint supports: every verdict with evidence that anybody can replay.
 
-@click.group()
-def command() -> None:
-    """Show the probes: what is asked to find out what an endpoint supports, and what counts as a pass.
+    \b
+    Profiles: smoke (about 12 requests), core (45), full (250), disruptive (only on a server of your own).
+    Exit codes with --check: 0 nothing drifted, 1 something did, 4 it could not be told.
 
     \b
     Examples:
-      harness probe list --profile smoke
-      harness probe show tools.required
+      harness probe -e groq/llama-3.3-70b --profile smoke
+      harness probe -e local/smollm2 -e mine/llama --profile full --html matrix.html
+      harness probe -e mine/llama --lock conformance.lock.yaml            # pin today's verdicts
+      harness probe -e mine/llama --lock conformance.lock.yaml --check    # in CI: has anything drifted?
+      harness probe show latest tools.required                            # the evidence, and a curl line
+      harness probe matrix latest --only-differences
     """
-
-
-@command.command("list")
-@click.option("--profile", default="all", show_default=True, help="Only the probes of this profile.")
-@options.as_json
-def list_all(profile: str, as_json: bool) -> None:
-    """List the probes of a profile; one request can feed several of them."""
-    probes = select(discover().probes.values(), profile)
-    if as_json:
-        click.echo(json.dumps([_row(probe) for probe in probes], indent=2))
+    if ctx.invoked_subcommand is not None:
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("id", no_wrap=True)
-    for column in ("severity", "title", "profiles"):
-        table.add_column(column)
-    for probe in probes:
-        table.add_row(probe.id, probe.severity, escape(probe.title), ", ".join(probe.profile))
-    console = Console()
-    console.print(table)
-    console.print(f"{len(probes)} probes, {_cost(probes)} requests to each endpoint", style="dim")
+    if not endpoint_names:
+        raise UsageError("probe needs --endpoint PROVIDER/MODEL", hint="See harness probe --help")
+    if check and lock is None:
+        raise UsageError("--check needs the file to compare with", hint="Add --lock FILE")
+    locked = lockfile.read(lock) if check and lock else None
+    if locked is not None:
+        lockfile.refuse_strangers(locked, endpoint_names)
+    catalogue, providers = catalog.discover(), config.load_providers(providers_file)
+    selection = Selection(suite="probe", endpoints=endpoint_names, probes=profile, seed=seed, max_requests=max_requests)
+    plan = make(selection, catalogue, [config.endpoint(providers, name) for name in dict.fromkeys(endpoint_names)])
+    if not dry_run:
+        _announce(plan)
+
+    told: list[JsonObject] = []
+
+    def tell(sat: Sitting) -> None:
+        found = conformance.conformance(results, sat.folder.id)
+        told.append(found)
+        outputs.write(found)
+        if as_json:
+            click.echo(json.dumps(found, indent=2, default=str))
+        else:
+            matrix.show(found, terminal.console())
+
+    terms = Terms(results, providers_file, Budget(max_cost, max_duration), dry_run=dry_run, as_json=as_json)
+    carry_out(plan, terms, stored.replanner(catalogue, providers), tell=tell)
+    # Only now: a run that was broken off, or that reached nobody, pins and proves nothing.
+    if lock is not None and told:
+        _lock(lock, locked, told[0])
 
 
-@command.command()
-@click.argument("probe_id", metavar="ID")
-@options.as_json
-def show(probe_id: str, as_json: bool) -> None:
-    """Show one probe by ID: what it sends, what counts as a pass, and where that is written down."""
-    probe: Probe = discover().probe(probe_id)
-    row = _row(probe) | {"sends": [_request(scenario) for scenario in probe.sees]}
-    if as_json:
-        click.echo(json.dumps(row, indent=2))
+def _announce(plan: Plan) -> None:
+    """Say what is about to be spent."""
+    total = sum(1 for _ in plan.jobs)
+    costs = [ceiling_usd(plan, name) for name in plan.endpoints]
+    spent = f"at most {sum(cost for cost in costs if cost is not None):.4f} USD"
+    told = spent if None not in costs else "the cost is not known (no price)"
+    click.echo(f"{len(plan.probes)} probes, {total} requests, {told}; those that accuse are sent again", err=True)
+
+
+def _lock(path: Path, locked: lockfile.Locked | None, found: JsonObject) -> None:
+    """Write the lockfile, or hold the run against it."""
+    notes = terminal.console(stderr=True)
+    if locked is None:
+        lockfile.write(path, found)
+        notes.print(f"Locked: {path}", highlight=False, markup=False, soft_wrap=True)
         return
-    for key in ("id", "rev", "title", "criterion", "severity", "basis", "ability", "needs", "spec", "profiles"):
-        value = row[key]
-        click.echo(f"{key:10} {', '.join(value) or '-' if isinstance(value, list) else value}")
-    for sent in row["sends"]:
-        click.echo(f"\n{sent['scenario']}: {sent['title']}\n{sent['method']} {sent['path']}")
-        if sent["body"] is not None:
-            click.echo(sent["body"])
+    found_changes = lockfile.compare(locked, found)
+    for change in found_changes:
+        now = f"{change.locked or 'not locked'} -> {change.now or 'not asked'}"
+        click.echo(plain(f"{change.kind:<6} {change.endpoint}  {change.probe}: {now}  ({change.reason})"), err=True)
+    drifted = sum(change.kind == "drift" for change in found_changes)
+    unsure = sum(change.kind == "unsure" for change in found_changes)
+    if drifted:
+        click.echo(f"harness: {drifted} verdicts drifted from {path}. Accept one by editing its line there", err=True)
+        sys.exit(1)
+    if unsure:
+        click.echo(f"harness: {unsure} verdicts could not be told today; nothing else drifted from {path}", err=True)
+        sys.exit(4)
+    notes.print(f"Nothing drifted from {path}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _row(probe: Probe) -> JsonObject:
-    return {
-        "id": probe.id,
-        "rev": probe.rev,
-        "title": probe.title,
-        "criterion": probe.criterion,
-        "surface": probe.surface,
-        "severity": probe.severity,
-        "basis": probe.basis,
-        "ability": probe.ability,
-        "needs": list(probe.needs),
-        "spec": probe.spec,
-        "profiles": list(probe.profile),
-        "requests": [scenario.name for scenario in probe.sees],
-    }
-
-
-def _request(scenario: Scenario) -> JsonObject:
-    request = scenario.build(_EXAMPLE, 0)
-    return {
-        "scenario": scenario.name,
-        "title": scenario.title,
-        "repeats": scenario.repeats,
-        "method": request.method,
-        "path": request.path,
-        "body": None if request.body is None else request.body.decode(errors="replace"),
-    }
-
-
-def _cost(probes: Iterable[Probe]) -> int:
-    return sum(scenario.repeats for scenario in scenarios_of(probes))
+for one in (
+    probe_registry.list_all,
+    probe_results.show,
+    probe_results.matrix_of,
+    probe_results.diff,
+    probe_results.rejudge,
+):
+    command.add_command(one)

@@ -76,6 +76,8 @@ class Progress:
             self._retries += 1
         else:
             self._done += 1
+        if attempt.job.kind == "probe":
+            self._stage = f"probe {attempt.job.task}"
         # A probe may well ask for what must be refused: its failures are its findings.
         if outcome.failure and attempt.job.kind != "probe" and outcome.failure.kind != "abandoned":
             self._failures[outcome.failure.kind] += 1

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from harness.conformance.capture import Capture
+from harness.conformance.probe import Probe
 from harness.conformance.verdict import judge_all
 from harness.exchange import OUR_DOING, Failure, Outcome
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
 from harness.run.plan import Plan
 from harness.run.samples import told
-from harness.types import Attempt, JsonObject, Verdict
+from harness.types import Attempt, Endpoint, JsonObject, Verdict
 from harness.wire.assemble import assemble
 
 
@@ -39,7 +40,7 @@ def judge(folder: RunFolder, plan: Plan, outcomes: Iterable[tuple[Attempt, Outco
         elif not cancelled(attempt):
             last[attempt.job.id] = Capture(attempt, outcome)
     captures = list(last.values())
-    write_atomic(folder.verdicts_path, _lines(_verdicts(captures, plan)))
+    write_verdicts(folder, captures, plan.probes, plan.endpoints)
     write_atomic(folder.scores_path, _lines(_scores(captures, plan)))
     return barren(captures, load.failures())
 
@@ -105,22 +106,33 @@ def _scores(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
         yield named | asdict(score)
 
 
-def verdicts(captures: Iterable[Capture], plan: Plan) -> Iterator[tuple[str, Verdict]]:
-    """The verdict of each of the plan's probes on each of its endpoints, with the endpoint's id before it."""
-    if not plan.probes:
+def verdicts(
+    captures: Iterable[Capture], probes: Sequence[Probe], endpoints: Mapping[str, Endpoint]
+) -> Iterator[tuple[str, Verdict]]:
+    """The verdict of each probe on each endpoint, with the endpoint's id before it."""
+    if not probes:
         return
     seen: dict[str, dict[str, list[Capture]]] = defaultdict(lambda: defaultdict(list))
     for capture in captures:
         job = capture.attempt.job
         if job.kind == "probe":
             seen[job.endpoint][job.sample].append(capture)
-    for name, endpoint in plan.endpoints.items():
-        yield from ((name, verdict) for verdict in judge_all(plan.probes, seen[name], endpoint))
+    for name, endpoint in endpoints.items():
+        yield from ((name, verdict) for verdict in judge_all(probes, seen[name], endpoint))
 
 
-def _verdicts(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
-    by_id = {probe.id: probe for probe in plan.probes}
-    for endpoint, verdict in verdicts(captures, plan):
+def write_verdicts(
+    folder: RunFolder, captures: Iterable[Capture], probes: Sequence[Probe], endpoints: Mapping[str, Endpoint]
+) -> None:
+    """Write ``verdicts.jsonl`` of a run, replacing an earlier one."""
+    write_atomic(folder.verdicts_path, _lines(_verdicts(captures, probes, endpoints)))
+
+
+def _verdicts(
+    captures: Iterable[Capture], probes: Sequence[Probe], endpoints: Mapping[str, Endpoint]
+) -> Iterator[JsonObject]:
+    by_id = {probe.id: probe for probe in probes}
+    for endpoint, verdict in verdicts(captures, probes, endpoints):
         probe = by_id[verdict.probe]
         about = {"surface": probe.surface, "severity": probe.severity, "title": probe.title}
         yield {"endpoint": endpoint} | asdict(verdict) | about

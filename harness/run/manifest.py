@@ -76,6 +76,7 @@ def _endpoint_json(endpoint: Endpoint) -> JsonObject:
         "engine_version": None,
         "price": asdict(price) if price else None,
         "limits": asdict(provider.limits),
+        "declared": asdict(provider.declared),
         "config_sha256": config_sha256(endpoint),
     }
 

@@ -1,4 +1,4 @@
--- What was right, what is supported, and what failed.
+-- What was right, and what failed.
 
 create view quality_summary as
 with judged as (
@@ -38,10 +38,6 @@ comment on column quality_summary.n_scored is 'Completions with a score.';
 comment on column quality_summary.n_failed is 'Jobs whose last attempt failed; those we cancelled are not among them.';
 comment on column quality_summary.n_correct is 'Scores of exactly 1.';
 comment on column quality_summary.mean_score is 'Mean of the scores, 0 to 1. NULL: nothing was scored.';
-
-create view feature_matrix as
-select run_id, endpoint, probe, surface, severity, verdict, reason, title, expected, actual, rev from verdicts;
-comment on view feature_matrix is 'What each endpoint supports, one row for each probe.';
 
 create view error_summary as
 select run_id, endpoint, failure_kind, count(*) as n, any_value(failure_detail) as example

@@ -187,8 +187,8 @@ create table verdicts (
     expected varchar not null,
     actual varchar not null,
     evidence varchar[] not null,
-    agree integer not null,
-    samples integer not null,
+    agree integer,
+    samples integer,
     text_lossy boolean not null
 );
 comment on table verdicts is 'One row for each probe and endpoint.';
@@ -204,6 +204,6 @@ comment on column verdicts.reason is 'One line; never NULL.';
 comment on column verdicts.expected is 'What should have been seen; empty: see title; never NULL.';
 comment on column verdicts.actual is 'What was seen; empty: nothing to show; never NULL.';
 comment on column verdicts.evidence is 'Job ids it rests on; never NULL.';
-comment on column verdicts.agree is 'Samples that gave this verdict; never NULL.';
-comment on column verdicts.samples is 'Samples that were judged; never NULL.';
+comment on column verdicts.agree is 'Samples that gave this verdict. NULL: the harness that judged knew no samples.';
+comment on column verdicts.samples is 'Samples that were judged; fewer that agree mean a flaky endpoint. NULL: as for agree.';
 comment on column verdicts.text_lossy is 'Whether a character that UTF-8 cannot hold was replaced in this row; never NULL.';

@@ -1,0 +1,116 @@
+"""The evidence of one verdict: what was required, what was sent and what came, and a command that does it again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from harness.conformance.probe import Probe
+from harness.folder import RunFolder
+from harness.journal import read_attempts
+from harness.report.words import plain
+from harness.types import Attempt, JsonObject, Provider
+
+_MOST_BYTES = 20_000
+"""Of a body that is shown; a number says what was left out."""
+_DEFAULT_KEY = "API_KEY"
+
+
+def evidence(folder: RunFolder, jobs: list[str]) -> list[Attempt]:
+    """The last attempt of each of these jobs, in their order; StoreError when the journal cannot be read."""
+    wanted = set(jobs)
+    last = {attempt.job.id: attempt for attempt in read_attempts(folder) if attempt.job.id in wanted}
+    return [last[job] for job in jobs if job in last]
+
+
+def requirement(probe: Probe) -> Iterator[str]:
+    """What a probe requires, and where that is written down."""
+    yield f"{probe.id}  {probe.title}"
+    yield f"requires  {probe.criterion}"
+    yield f"source    {probe.spec} ({probe.basis})"
+    if probe.threads:
+        yield f"threads   {', '.join(probe.threads)}"
+
+
+def verdict_lines(cell: JsonObject) -> Iterator[str]:
+    """What was found."""
+    samples = f"  ({cell['agree']} of {cell['samples']} samples)" if (cell.get("samples") or 1) > 1 else ""
+    yield f"verdict   {cell['verdict']}{samples}"
+    for name, key in (("why", "reason"), ("expected", "expected"), ("actual", "actual")):
+        if cell.get(key):
+            yield f"{name:<9} {plain(str(cell[key]))}"
+
+
+def exchange_lines(attempt: Attempt) -> Iterator[str]:
+    """One request and its response as they were on the wire, each read with its time after the sending."""
+    request, exchange = attempt.request, attempt.exchange
+    yield f"> {request.method} {request.path}"
+    yield from (f"> {name}: {value}" for name, value in request.headers.items())
+    if request.body is not None:
+        yield from (f"> {line}" for line in _shown(request.body).split("\n"))
+    if exchange.status is not None:
+        yield f"< {exchange.status}"
+    yield from (f"< {plain(name)}: {plain(value)}" for name, value in exchange.headers)
+    start, shown = exchange.marks.send0_ns, 0
+    for read in exchange.reads:
+        if shown > _MOST_BYTES:
+            yield f"  … {sum(len(each.data) for each in exchange.reads) - shown} bytes more"
+            break
+        shown += len(read.data)
+        at = f"{(read.at_ns - start) / 1e6:9.1f} ms" if start is not None else " " * 12
+        yield from (f"{at} | {line}" for line in _shown(read.data).rstrip("\n").split("\n"))
+    if exchange.failure is not None:
+        yield f"! {exchange.failure.kind}: {plain(exchange.failure.detail)}"
+
+
+def curl(attempt: Attempt, base_url: str, provider: Provider | None) -> str:
+    """A command that sends the same again; the key is named by its environment variable, never written."""
+    request = attempt.request
+    parts = ["curl", "-sS", "-N", "-i", "-X", request.method, shlex.quote(base_url + request.path)]
+    given = {name.lower() for name in request.headers}
+    if request.body is not None and "content-type" not in given:
+        parts += ["-H", "'content-type: application/json'"]
+    parts += _key(request.auth, given, provider)
+    for name, value in {**(provider.headers if provider else {}), **request.headers}.items():
+        parts += ["-H", shlex.quote(f"{name}: {value}")]
+    if request.body is not None:
+        parts += ["--data-binary", _quoted(request.body)]
+    if attempt.job.give_up_s is not None:
+        parts += ["--max-time", f"{attempt.job.give_up_s:g}"]
+    return " ".join(parts)
+
+
+def _key(auth: str, given: set[str], provider: Provider | None) -> list[str]:
+    scheme = provider.auth if provider else None
+    carrier = (scheme.header if scheme and scheme.scheme == "header" and scheme.header else "authorization").lower()
+    if auth == "none" or carrier in given or scheme is None:
+        return []
+    if auth == "wrong":
+        told = "a-wrong-key"
+    elif scheme.scheme == "none":
+        return []
+    else:
+        told = f"${scheme.env or _DEFAULT_KEY}"
+    value = told if carrier != "authorization" else f"Bearer {told}"
+    return ["-H", f'"{carrier}: {value}"']
+
+
+def _quoted(body: bytes) -> str:
+    """A body as one word of a shell; bytes that are no plain text are spelt out."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = None
+    if text is not None and all(char.isprintable() for char in text):
+        return shlex.quote(text)
+    return (
+        "$'"
+        + "".join(f"\\x{byte:02x}" if byte < 32 or byte > 126 or byte in b"'\\" else chr(byte) for byte in body)
+        + "'"
+    )
+
+
+def _shown(data: bytes) -> str:
+    text = data[:_MOST_BYTES].decode(errors="backslashreplace").replace("\r", "\\r")
+    more = f"… {len(data) - _MOST_BYTES} bytes more" if len(data) > _MOST_BYTES else ""
+    return plain(text) + more
