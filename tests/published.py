@@ -106,17 +106,20 @@ def score(job: str, value: float, **changes: Any) -> dict[str, Any]:
     return row | {"explanation": "", "scorer": "exact", "version": 1, "text_lossy": False} | changes
 
 
-def verdict(probe: str, word: str) -> dict[str, Any]:
+def verdict(probe: str, word: str, **changes: Any) -> dict[str, Any]:
     """A row of verdicts."""
     row = {"run_id": "?", "endpoint": "p/m", "probe": probe, "rev": 1, "surface": "chat", "severity": "major"}
     words = dict.fromkeys(("title", "reason", "expected", "actual"), "")
-    return row | words | {"verdict": word, "evidence": [], "text_lossy": False}
+    counts = {"evidence": [], "agree": 1, "samples": 1, "text_lossy": False}
+    return row | words | {"verdict": word} | counts | changes
 
 
-def make_run(results: Path, slug: str = "made", **tables: list[dict[str, Any]]) -> RunFolder:
-    """A sealed run folder that holds these rows."""
+def make_run(
+    results: Path, slug: str = "made", about: dict[str, Any] | None = None, **tables: list[dict[str, Any]]
+) -> RunFolder:
+    """A sealed run folder that holds these rows; ``about``: what its manifest says otherwise."""
     run = create(results, slug)
-    run.write_manifest(manifest(run))
+    run.write_manifest(manifest(run, **(about or {})))
     lines = run.root / "rows"
     with query.converter() as connection:
         for table, columns in SEALED.items():

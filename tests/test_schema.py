@@ -29,7 +29,8 @@ CONTRACT = {
     "attempt_lag": "run_id job_id number shard session loop_lag_max_ms",
     "endpoint_summary": "run_id endpoint n n_ok n_failed ttft_p50_ms ttft_p95_ms ttft_n output_tokens_per_s cost_usd "
     "cost_known_n quality_mean features_failed features_judged",
-    "feature_matrix": "run_id endpoint probe surface severity verdict reason",
+    "feature_matrix": "run_id endpoint probe surface severity verdict reason evidence agree samples",
+    "conformance_score": "run_id endpoint grade support honesty broken_n broken_core_n evidence core_evidence",
     "error_summary": "run_id endpoint failure_kind n",
 }
 

@@ -61,6 +61,10 @@ comment on column conformance_score.judged_n is 'Probes with a verdict other tha
 comment on column conformance_score.support is 'Percent: weighed mean of supported 1, partial 0.6, rejected 0.25, ignored and broken 0; core weighs 5, common 3, ext 1; what is untestable or skipped, and optional surfaces that are not there, are left out. NULL: nothing was judged.';
 comment on column conformance_score.honesty is 'Share: of what it does not do, how often it says so: rejected / (rejected + ignored). NULL: there was neither.';
 comment on column conformance_score.broken_n is 'Probes with the verdict broken.';
+comment on column conformance_score.broken_core_n is 'Of these, with severity core.';
+comment on column conformance_score.broken_common_n is 'Of these, with severity common.';
+comment on column conformance_score.broken_ext_n is 'Of these, with severity ext.';
+comment on column conformance_score.ignored_core_n is 'Of the ignored, those with severity core.';
 comment on column conformance_score.ignored_n is 'Probes with the verdict ignored.';
 comment on column conformance_score.leaks_n is 'Broken probes of isolation: one request saw another.';
 comment on column conformance_score.evidence is 'Share of the probes tried that came to a verdict. NULL: none was tried.';
