@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench
+.PHONY: demo test lint types imports format clean bench pages
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -29,6 +29,10 @@ format: $(VENV)/.test
 # Ours beside its peers, on this machine: about an hour and a half; `make bench BENCH=--quick` shows that it runs.
 bench: $(VENV)/.test
 	$(BIN)/python tests/bench/run.py --markdown docs/benchmarks.md $(BENCH)
+
+# The tables in docs/ that are made of the code: probes, faults.
+pages: $(VENV)/.test
+	$(BIN)/python tests/pages.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

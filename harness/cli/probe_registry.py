@@ -14,6 +14,7 @@ from harness.catalog import discover
 from harness.cli import options
 from harness.conformance.probe import Probe, select
 from harness.conformance.scenario import Scenario, scenarios_of
+from harness.report import catalogue
 from harness.types import Endpoint, JsonObject, Provider
 
 _EXAMPLE = Endpoint(Provider("example", "hosted", "https://example.invalid/v1"), "model", "MODEL")
@@ -22,8 +23,11 @@ _EXAMPLE = Endpoint(Provider("example", "hosted", "https://example.invalid/v1"),
 
 @click.command("list")
 @click.option("--profile", default="all", show_default=True, help="Only the probes of this profile.")
+@click.option(
+    "--markdown", "as_markdown", is_flag=True, help="Print a page with requirement, source and faults of each."
+)
 @options.as_json
-def list_all(profile: str, as_json: bool) -> None:
+def list_all(profile: str, as_markdown: bool, as_json: bool) -> None:
     """List the probes of a profile; one request can feed several of them.
 
     \b
@@ -31,6 +35,9 @@ def list_all(profile: str, as_json: bool) -> None:
       harness probe list --profile smoke
     """
     probes = select(discover().probes.values(), profile)
+    if as_markdown:
+        click.echo(catalogue.markdown(probes))
+        return
     if as_json:
         click.echo(json.dumps([row(probe) for probe in probes], indent=2))
         return

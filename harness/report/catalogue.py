@@ -1,0 +1,35 @@
+"""The probes as a page: what each requires, where that is written, who was reported to differ, what faults it catches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.conformance.probe import PROFILES, Probe, select
+from harness.conformance.scenario import scenarios_of
+
+
+def markdown(probes: Sequence[Probe]) -> str:
+    """Tables in Markdown: the profiles with what they cost, then the probes of each surface."""
+    return "\n".join(_lines(probes))
+
+
+def _lines(probes: Sequence[Probe]) -> Iterator[str]:
+    counts = [f"{sum(probe.severity == word for probe in probes)} {word}" for word in ("core", "common", "ext")]
+    faults = {fault for probe in probes for fault in probe.faults}
+    yield f"{len(probes)} probes ({', '.join(counts)}), proven by {len(faults)} faults of the simulator.\n"
+    yield "| profile | probes | requests to each endpoint | for |\n|---|---|---|---|"
+    for profile, purpose in PROFILES.items():
+        chosen = select(probes, profile)
+        requests = sum(scenario.repeats for scenario in scenarios_of(chosen))
+        yield f"| `{profile}` | {len(chosen)} | {requests} | {purpose.partition(';')[0].partition('?')[0]} |"
+    surfaces = dict.fromkeys(probe.surface for probe in probes)
+    for surface in surfaces:
+        yield f"\n## {surface}\n\n| probe | severity | requires | source | faults that it catches |\n|---|---|---|---|---|"
+        for probe in probes:
+            if probe.surface == surface:
+                caught = ", ".join(f"`{name}` {word}" for name, word in probe.faults.items())
+                source = f"{probe.spec} ({probe.basis})" + (
+                    f"; seen: {', '.join(probe.threads)}" if probe.threads else ""
+                )
+                cells = (f"`{probe.id}`", probe.severity, probe.criterion, source, caught)
+                yield "| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |"
