@@ -148,9 +148,8 @@ def select(probes: Iterable[Probe], profile: str) -> tuple[Probe, ...]:
     for name in profile.split(","):
         found = {each.id for each in known.values() if name in ("all", each.id, *each.profile)}
         if not found:
-            raise UnknownName(
-                "probe profile", name, {"all", *known, *(one for p in known.values() for one in p.profile)}
-            )
+            profiles = {"all", *(one for each in known.values() for one in each.profile)}
+            raise UnknownName("probe profile", name, known if "." in name else profiles)
         chosen |= found
     waiting = list(chosen)
     while waiting:

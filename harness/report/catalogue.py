@@ -1,4 +1,4 @@
-"""The probes as a page: what each requires, where that is written, who was reported to differ, what faults it catches."""
+"""The probes as a page: what each requires, where that is written, where it was seen amiss, what faults it catches."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ def _lines(probes: Sequence[Probe]) -> Iterator[str]:
     yield f"{len(probes)} probes ({', '.join(counts)}), proven by {len(faults)} faults of the simulator.\n"
     yield "| profile | probes | requests to each endpoint | for |\n|---|---|---|---|"
     for profile, purpose in PROFILES.items():
+        if profile != "all" and not any(profile in probe.profile for probe in probes):
+            continue
         chosen = select(probes, profile)
         requests = sum(scenario.repeats for scenario in scenarios_of(chosen))
         yield f"| `{profile}` | {len(chosen)} | {requests} | {purpose.partition(';')[0].partition('?')[0]} |"
     surfaces = dict.fromkeys(probe.surface for probe in probes)
     for surface in surfaces:
-        yield f"\n## {surface}\n\n| probe | severity | requires | source | faults that it catches |\n|---|---|---|---|---|"
+        yield f"\n### {surface}\n"
+        yield "| probe | severity | requires | source | faults that it catches |\n|---|---|---|---|---|"
         for probe in probes:
             if probe.surface == surface:
                 caught = ", ".join(f"`{name}` {word}" for name, word in probe.faults.items())
