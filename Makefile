@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench pages
+.PHONY: demo test lint types imports format clean bench pages matrix
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -29,6 +29,10 @@ format: $(VENV)/.test
 # Ours beside its peers, on this machine: about an hour and a half; `make bench BENCH=--quick` shows that it runs.
 bench: $(VENV)/.test
 	$(BIN)/python tests/bench/run.py --markdown docs/benchmarks.md $(BENCH)
+
+# Real servers beside one another, probed on this machine: installs them outside this repository, about 5 GB.
+matrix: $(VENV)/.test
+	$(BIN)/python tests/matrix/run.py --markdown docs/matrix.md $(MATRIX)
 
 # The tables in docs/ that are made of the code: probes, faults.
 pages: $(VENV)/.test

@@ -109,21 +109,25 @@ def show(
 
 
 @click.command("matrix")
-@click.argument("run", default="latest")
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option("--only-differences", is_flag=True, help="Only the probes on which endpoints differ.")
 @click.option("--all", "whole", is_flag=True, help="Every probe, supported ones too.")
 @outputs
 @options.results
 @options.as_json
-def matrix_of(run: str, only_differences: bool, whole: bool, outputs: Outputs, results: Path, as_json: bool) -> None:
-    """Print the matrix of RUN: endpoints as columns, probes as rows; also as Markdown, HTML and JUnit.
+def matrix_of(
+    runs: tuple[str, ...], only_differences: bool, whole: bool, outputs: Outputs, results: Path, as_json: bool
+) -> None:
+    """Print the matrix of RUN (default: the latest): endpoints as columns, probes as rows.
+
+    Several runs stand beside one another. Also as Markdown, HTML and JUnit.
 
     \b
     Examples:
       harness probe matrix
       harness probe matrix latest --only-differences --md matrix.md --html matrix.html --junit matrix.xml
     """
-    found = conformance.conformance(results, run)
+    found = conformance.beside([conformance.conformance(results, run) for run in runs or ("latest",)])
     outputs.write(found, only_differences=only_differences)
     if as_json:
         if only_differences:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -85,6 +86,28 @@ def _declared(endpoint: str, told: JsonObject, found: Sequence[JsonObject]) -> I
 
 def _names(pattern: str, probe: str) -> bool:
     return probe == pattern or (pattern.endswith(".*") and probe.startswith(pattern[:-1]))
+
+
+def beside(found: Sequence[JsonObject]) -> JsonObject:
+    """Several runs as one matrix, the endpoints of all beside one another; one that comes twice is told by its run."""
+    names = Counter(row["endpoint"] for each in found for row in each["endpoints"])
+    probes: dict[str, JsonObject] = {}
+    endpoints, declared = [], []
+    for each in found:
+        called = {
+            row["endpoint"]: row["endpoint"]
+            if names[row["endpoint"]] == 1
+            else f"{row['endpoint']} ({each['run']['id']})"
+            for row in each["endpoints"]
+        }
+        endpoints += [row | {"endpoint": called[row["endpoint"]]} for row in each["endpoints"]]
+        declared += [row | {"endpoint": called[row["endpoint"]]} for row in each["declared"]]
+        for row in each["probes"]:
+            cells = {called[name]: cell for name, cell in row["cells"].items()}
+            probes.setdefault(row["probe"], {**row, "cells": {}})["cells"].update(cells)
+    first = found[0]["run"]
+    about = {name: " + ".join(dict.fromkeys(str(each["run"][name]) for each in found)) for name in first}
+    return {"run": about, "endpoints": endpoints, "probes": list(probes.values()), "declared": declared}
 
 
 def surfaces(found: JsonObject) -> Iterator[tuple[str, list[JsonObject]]]:
