@@ -122,8 +122,11 @@ def version(server: Server, python: Path) -> str:
 
 @contextmanager
 def started(server: Server, place: Place, log: Path) -> Iterator[str]:
-    """The base URL of a running server; it is ended with all that it started."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", **server.environment}
+    """The base URL of a running server, which is ended with all that it started; ``log`` lies in a folder of ours."""
+    cache = log.parent / "huggingface"  # transformers answers 500 to /models where it has never been made
+    (cache / "hub").mkdir(parents=True, exist_ok=True)
+    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(cache)}
+    environment = {**os.environ, **offline, **server.environment}
     with log.open("wb") as out:
         process = subprocess.Popen(
             server.command(place), stdout=out, stderr=out, env=environment, cwd=log.parent, start_new_session=True
