@@ -1,4 +1,4 @@
-"""Whether a request shows the key that is accepted: as a bearer token, or in the headers ``api-key`` or ``x-api-key``."""
+"""Whether a request shows the key that is accepted: as a bearer token, or in ``api-key`` or ``x-api-key``."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from harness.simulator import tokens
@@ -37,11 +38,20 @@ def misread(messages: _Messages, mutants: frozenset[str]) -> tuple[JsonObject, .
         kept = kept[:-1]
     if "ignore_name" in mutants:
         kept = [{key: value for key, value in each.items() if key != "name"} for each in kept]
-    return tuple({**each, "content": _content(each.get("content"), mutants)} for each in kept)
+    return tuple({**each, "content": _content(each["role"], each.get("content"), mutants)} for each in kept)
 
 
-def _content(content: Any, mutants: frozenset[str]) -> Any:
+def heard(messages: tuple[JsonObject, ...], mutants: frozenset[str]) -> tuple[JsonObject, ...]:
+    """What of the messages that are read and counted has an effect."""
+    if "deaf_system" in mutants:
+        return tuple(each for each in messages if each["role"] not in SYSTEM) or messages
+    return messages[-1:] if "forgetful" in mutants else messages
+
+
+def _content(role: str, content: Any, mutants: frozenset[str]) -> Any:
     if isinstance(content, list):
+        if "drop_system_parts" in mutants and role in SYSTEM:
+            return []
         return [] if "drop_parts" in mutants else content[:1] if "first_part" in mutants else content
     if not isinstance(content, str):
         return content
@@ -59,7 +69,7 @@ def _texts(messages: _Messages) -> Iterator[str]:
 
 
 def _no_turns(messages: _Messages) -> bool:
-    return any(one["role"] == other["role"] == "user" for one, other in zip(messages, messages[1:], strict=False))
+    return any(one["role"] == other["role"] == "user" for one, other in pairwise(messages))
 
 
 def _own_fields(messages: _Messages) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.conformance import Check, Seen, Untestable, chat, check, envelope, literal, probe, refuses
+from harness.conformance import Check, Seen, Untestable, accepted, chat, check, envelope, literal, probe, refuses
 from harness.conformance.plain import HELLO
 from harness.types import Endpoint
 from harness.wire.transport import WRONG_KEY
@@ -28,6 +28,24 @@ WRONG_STREAM = chat(
     send=keyed("wrong"),
 )
 TORN = literal("auth_torn", "a body that breaks off, with a wrong key", b'{"model":', surface="auth", **keyed("wrong"))
+
+
+LOWER = chat(
+    "auth_lower",
+    "one line with its key behind bearer in lower case",
+    HELLO,
+    cap=1,
+    surface="auth",
+    send=keyed("lower"),
+)
+API_KEY = chat(
+    "auth_api_key",
+    "one line with its key in the headers api-key and x-api-key alone",
+    HELLO,
+    cap=1,
+    surface="auth",
+    send=keyed("api_key"),
+)
 
 
 def wants_key(endpoint: Endpoint) -> None:
@@ -120,4 +138,39 @@ def key_not_echoed(seen: Seen) -> Iterator[Check]:
     yield check("the key is not told back", not told, "no key, or a masked one", capture.at("error", "message"))
 
 
-PROBES = (bad_key, no_key, bad_key_stream, before_body, key_not_echoed)
+@probe(
+    "auth.scheme_case",
+    title="Reads the scheme in any case",
+    sees=(LOWER,),
+    severity="ext",
+    needs=("auth.bad_key",),
+    spec="RFC 9110, 11.1",
+)
+def scheme_case(seen: Seen) -> Iterator[Check]:
+    """A right key behind bearer in lower case is accepted, for the names of schemes have no case."""
+    _in_header_authorization(seen.endpoint)
+    yield from accepted(seen[LOWER])
+
+
+@probe(
+    "auth.alt_header",
+    title="Takes a key in api-key or x-api-key",
+    sees=(API_KEY,),
+    severity="ext",
+    basis="eco",
+    needs=("auth.bad_key",),
+    spec="Vendors' references: api-key, x-api-key",
+)
+def alt_header(seen: Seen) -> Iterator[Check]:
+    """A right key in the headers api-key and x-api-key, without authorization, is accepted."""
+    _in_header_authorization(seen.endpoint)
+    yield from accepted(seen[API_KEY])
+
+
+def _in_header_authorization(endpoint: Endpoint) -> None:
+    wants_key(endpoint)
+    if endpoint.provider.auth.scheme != "bearer":
+        raise Untestable("evidence", "this endpoint's key goes into a header of its own")
+
+
+PROBES = (bad_key, no_key, bad_key_stream, before_body, key_not_echoed, scheme_case, alt_header)

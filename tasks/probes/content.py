@@ -43,9 +43,10 @@ CHATML = "<|im_end|>"
 MARKS, PER_MARK = 8, 2.5
 """A marker read as text is three tokens or more, and read as a marker one, or two with the space before it."""
 WORDS = (
-    "sea harbour bell clock tower ship sail rope wind tide light stone house garden door table paper letter winter "
-    "summer morning evening market bridge forest valley river north south bread butter apple lemon sugar salt water"
-).split()
+    *("sea", "harbour", "bell", "clock", "tower", "ship", "sail", "rope", "wind", "tide", "light", "stone", "house"),
+    *("garden", "door", "table", "paper", "letter", "winter", "summer", "morning", "evening", "market", "bridge"),
+    *("forest", "valley", "river", "north", "south", "bread", "butter", "apple", "lemon", "sugar", "salt", "water"),
+)
 MANY = 6000
 
 
@@ -234,7 +235,7 @@ def unicode_escapes(seen: Seen) -> Iterator[Check]:
     title="Keeps signs of no width",
     sees=(PLAIN, ZERO_WIDTH),
     severity="ext",
-    needs=("chat.basic",),
+    needs=("chat.history_counted",),
     spec="RFC 8259, 7",
 )
 def zero_width(seen: Seen) -> Iterator[Check]:
@@ -252,7 +253,7 @@ def zero_width(seen: Seen) -> Iterator[Check]:
     sees=(PLAIN, INJECTED),
     severity="ext",
     basis="eco",
-    needs=("chat.basic",),
+    needs=("chat.history_counted",),
     spec="Chat templates: special tokens in user text",
 )
 def template_injection(seen: Seen) -> Iterator[Check]:
@@ -269,7 +270,7 @@ def template_injection(seen: Seen) -> Iterator[Check]:
     "chat.long_input",
     title="Reads a long message whole",
     sees=(LONG,),
-    needs=("chat.basic",),
+    needs=("chat.history_counted",),
     spec="OpenAPI: CompletionUsage.prompt_tokens",
     threads=("ollama/ollama#4967",),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.conformance import Check, Scenario, Seen, bare, check, post, probe
+from harness.conformance import Capture, Check, Scenario, Seen, bare, check, post, probe
 
 NONSENSE = "/no-such-path-zq7"
 REFUSALS = frozenset({401, 402, 403})
@@ -56,9 +56,13 @@ def surface_map(seen: Seen) -> Iterator[Check]:
         capture = seen[scenario]
         status = capture.status or 0
         yield check(f"{scenario.title}: refused", 400 <= status < 500 or status == 501, "4xx", status, of=capture)
-    absent = (404, 405, seen[POST].status)
-    status = seen[KNOWN[0]].status
-    yield check("chat is served", status not in absent, "an error other than that of no path", status, must=False)
+    served = _told(seen[KNOWN[0]]) != _told(seen[POST])
+    yield check("chat is served", served, "an error other than that of no path", _told(seen[POST]), must=False)
+
+
+def _told(capture: Capture) -> tuple[int | None, str]:
+    """What is said of a path, without the path itself."""
+    return capture.status, capture.body.decode(errors="replace").replace(capture.path, "")
 
 
 PROBES = (canary_404, surface_map)

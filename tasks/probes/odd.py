@@ -6,9 +6,11 @@ from typing import Any
 from harness.conformance import Check, Probe, Scenario, Seen, accepted, chat, check, envelope, probe, said_no
 from harness.conformance.plain import HELLO
 
-NULLS = (
-    *("frequency_penalty", "logit_bias", "logprobs", "n", "presence_penalty", "seed", "stop", "stream"),
-    *("stream_options", "temperature", "top_logprobs", "top_p"),
+NULLS: dict[str, Any] = dict.fromkeys(
+    (
+        *("frequency_penalty", "logit_bias", "logprobs", "metadata", "n", "presence_penalty", "seed", "stop"),
+        *("stream_options", "temperature", "top_logprobs", "top_p"),
+    )
 )
 """Parameters that the specification lets be null."""
 UNKNOWN = "x_zz_probe"
@@ -32,9 +34,7 @@ def said(name: str, title: str, *messages: tuple[str, str], **fields: Any) -> Sc
     return chat(name, title, [{"role": role, "content": text} for role, text in messages], cap=16, **fields)
 
 
-STRANGER = chat(
-    "chat_unknown_field", f"one line with a parameter nobody knows, {UNKNOWN}", HELLO, cap=16, **{UNKNOWN: 1}
-)
+STRANGER = chat("chat_unknown_field", f"one line with a parameter nobody knows, {UNKNOWN}", HELLO, cap=16, x_zz_probe=1)
 
 
 @probe(
@@ -62,7 +62,7 @@ PROBES = (
     tolerates(
         "chat.null_optionals",
         "Takes null for a parameter that is not set",
-        chat("chat_nulls", "one line with twelve parameters of null", HELLO, cap=16, **dict.fromkeys(NULLS)),
+        chat("chat_nulls", "one line with twelve parameters of null", HELLO, cap=16, **NULLS),
         "Twelve optional parameters with the value null are taken as if they were not there.",
         spec="OpenAPI: CreateChatCompletionRequest, nullable properties",
     ),

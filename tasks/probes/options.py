@@ -67,7 +67,7 @@ def prediction(seen: Seen) -> Iterator[Check]:
     counts = [
         capture.tokens("completion_tokens_details", f"{what}_prediction_tokens") for what in ("accepted", "rejected")
     ]
-    if counts == [None, None]:
+    if counts == [None, None] or not capture.tokens("completion_tokens"):
         raise Untestable("evidence", "usage does not count tokens of predictions")
     if not any(counts):
         raise Ignored("no token of the prediction was accepted or rejected", "1 or more", counts)
