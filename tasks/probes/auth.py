@@ -63,6 +63,17 @@ def wants_key(endpoint: Endpoint) -> None:
     basis="observed",
     needs=("chat.basic",),
     spec="API guide: error codes; RFC 9110, 15.5.2",
+    faults={
+        "ignore_auth": "ignored",
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "int_code": "partial",
+        "status_200": "broken",
+        "auth_403": "partial",
+    },
 )
 def bad_key(seen: Seen) -> Iterator[Check]:
     """A wrong key gets 401 and the documented error body."""
@@ -77,6 +88,16 @@ def bad_key(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="API guide: error codes; RFC 9110, 15.5.2",
+    faults={
+        "ignore_auth": "ignored",
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "int_code": "partial",
+        "status_200": "broken",
+    },
 )
 def no_key(seen: Seen) -> Iterator[Check]:
     """A request without the header authorization gets 401 and the documented error body."""
@@ -92,6 +113,7 @@ def no_key(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("auth.bad_key",),
     spec="API guide: error codes; official clients read errors of a stream from its status",
+    faults={"int_code": "partial", "auth_403": "partial", "key_in_stream": "broken"},
 )
 def bad_key_stream(seen: Seen) -> Iterator[Check]:
     """A wrong key gets 401 and the documented error body where a stream was asked for, and no stream begins."""
@@ -112,6 +134,7 @@ def bad_key_stream(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("auth.bad_key",),
     spec="RFC 9110, 15.5.2",
+    faults={"auth_403": "partial", "body_before_key": "partial"},
 )
 def before_body(seen: Seen) -> Iterator[Check]:
     """A wrong key with a body that is not JSON gets 401, as if the body were not read."""
@@ -129,6 +152,7 @@ def before_body(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("auth.bad_key",),
     spec="OWASP: credentials in error messages",
+    faults={"echo_key": "broken"},
 )
 def key_not_echoed(seen: Seen) -> Iterator[Check]:
     """The error of a wrong key does not hold the whole key."""
@@ -145,6 +169,7 @@ def key_not_echoed(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("auth.bad_key",),
     spec="RFC 9110, 11.1",
+    faults={"auth_case": "rejected"},
 )
 def scheme_case(seen: Seen) -> Iterator[Check]:
     """A right key behind bearer in lower case is accepted, for the names of schemes have no case."""
@@ -160,6 +185,7 @@ def scheme_case(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("auth.bad_key",),
     spec="Vendors' references: api-key, x-api-key",
+    faults={"bearer_only": "rejected"},
 )
 def alt_header(seen: Seen) -> Iterator[Check]:
     """A right key in the headers api-key and x-api-key, without authorization, is accepted."""

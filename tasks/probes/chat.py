@@ -20,6 +20,7 @@ THINKING = ("<think>", "</think>", "<thinking>", "</thinking>", "[THINK]", "[/TH
     sees=(PLAIN,),
     severity="core",
     spec="OpenAPI: CreateChatCompletionResponse",
+    faults={"no_choices": "broken", "gzip_unasked": "broken", "bad_utf8": "broken"},
     profile=("smoke", "core", "full"),
 )
 def basic(seen: Seen) -> Iterator[Check]:
@@ -42,6 +43,7 @@ def basic(seen: Seen) -> Iterator[Check]:
     severity="core",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionResponse.required",
+    faults={"no_created": "broken", "no_id": "broken", "finish_null": "broken"},
     profile=("smoke", "core", "full"),
 )
 def required_fields(seen: Seen) -> Iterator[Check]:
@@ -73,6 +75,7 @@ def required_fields(seen: Seen) -> Iterator[Check]:
     severity="core",
     needs=("chat.required_fields",),
     spec="OpenAPI: CreateChatCompletionResponse.object",
+    faults={"wrong_object": "broken"},
 )
 def object_const(seen: Seen) -> Iterator[Check]:
     """The field object of an answer is chat.completion."""
@@ -89,6 +92,7 @@ def object_const(seen: Seen) -> Iterator[Check]:
     severity="core",
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionResponseMessage.role",
+    faults={"wrong_role": "broken"},
 )
 def role_assistant(seen: Seen) -> Iterator[Check]:
     """The message of an answer has the role assistant, and the first choice the index 0."""
@@ -105,6 +109,7 @@ def role_assistant(seen: Seen) -> Iterator[Check]:
     over="run",
     needs=("chat.required_fields",),
     spec="OpenAPI: CreateChatCompletionResponse.id",
+    faults={"same_id": "broken"},
 )
 def id_unique(seen: Seen) -> Iterator[Check]:
     """No two answers of a run have the same id."""
@@ -127,6 +132,7 @@ def id_unique(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionResponseMessage.required, CreateChatCompletionResponse.choices.required",
+    faults={"lean_answer": "partial"},
 )
 def nullable_present(seen: Seen) -> Iterator[Check]:
     """The message of an answer has the field refusal and its choice the field logprobs, both of which may be null."""
@@ -145,6 +151,7 @@ def nullable_present(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.required_fields",),
     spec="OpenAPI: CreateChatCompletionResponse.created",
+    faults={"created_ms": "broken"},
 )
 def created_sane(seen: Seen) -> Iterator[Check]:
     """The field created is the time of the answer in seconds since 1970, within a day of the header date."""
@@ -173,6 +180,7 @@ def _date(capture: Capture) -> datetime | None:
     needs=("chat.required_fields",),
     spec="OpenAPI: CreateChatCompletionResponse.model",
     threads=("ggml-org/llama.cpp#17668",),
+    faults={"other_model": "partial"},
 )
 def model_echo(seen: Seen) -> Iterator[Check]:
     """The field model is the model of the request, or an exact version of it that begins with that name."""
@@ -189,6 +197,7 @@ def model_echo(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("chat.basic",),
     spec="Reasoning servers: reasoning_content",
+    faults={"leak_think": "broken"},
 )
 def think_leak(seen: Seen) -> Iterator[Check]:
     """No answer of a run has marks of thinking such as <think> in its content."""

@@ -124,6 +124,7 @@ def prompts(*captures: Capture) -> Sequence[int]:
     severity="core",
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestMessageContentPartText",
+    faults={"drop_parts": "broken", "reject_parts": "rejected"},
 )
 def parts_text(seen: Seen) -> Iterator[Check]:
     """Content as a list of one text part is taken, with the usage.prompt_tokens of the string, give or take three."""
@@ -142,6 +143,7 @@ def parts_text(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("chat.parts_text",),
     spec="OpenAPI: ChatCompletionRequestUserMessage.content",
+    faults={"first_part": "broken"},
 )
 def parts_many(seen: Seen) -> Iterator[Check]:
     """Of four text parts none is lost: the prompt is as long as that of the string, and three odd words are echoed."""
@@ -168,6 +170,18 @@ def parts_many(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.parts_text",),
     spec="OpenAPI: ChatCompletionRequestUserMessageContentPart",
+    faults={
+        "ignore_part_type": "ignored",
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "int_code": "partial",
+        "status_200": "broken",
+        "status_422": "partial",
+        "status_500": "broken",
+    },
 )
 def parts_unknown(seen: Seen) -> Iterator[Check]:
     """A part of an unknown type is refused with 400 and the documented error body, which names it."""
@@ -185,6 +199,18 @@ def parts_unknown(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestUserMessage.required",
+    faults={
+        "ignore_no_content": "ignored",
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "int_code": "partial",
+        "status_200": "broken",
+        "status_422": "partial",
+        "status_500": "broken",
+    },
 )
 def content_missing(seen: Seen) -> Iterator[Check]:
     """A message of the user without content is refused with 400 and the documented error body."""
@@ -198,6 +224,7 @@ def content_missing(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("chat.basic",),
     spec="RFC 8259, 8.1",
+    faults={"replacement_char": "broken"},
 )
 def unicode_echo(seen: Seen) -> Iterator[Check]:
     """Joined emoji, combining accents, Chinese and Hebrew come back with the same code points and without U+FFFD."""
@@ -220,6 +247,7 @@ def unicode_echo(seen: Seen) -> Iterator[Check]:
     sees=(UNICODE, ESCAPED),
     needs=("chat.basic",),
     spec="RFC 8259, 7",
+    faults={"raw_escapes": "broken"},
 )
 def unicode_escapes(seen: Seen) -> Iterator[Check]:
     """A line of many scripts has the same usage.prompt_tokens as UTF-8 and written with escapes."""
@@ -237,6 +265,7 @@ def unicode_escapes(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.history_counted",),
     spec="RFC 8259, 7",
+    faults={"drop_zero_width": "partial"},
 )
 def zero_width(seen: Seen) -> Iterator[Check]:
     """With U+200B and U+FEFF in the plain line, the request is taken and usage.prompt_tokens rises."""
@@ -255,6 +284,7 @@ def zero_width(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("chat.history_counted",),
     spec="Chat templates: special tokens in user text",
+    faults={"read_markers": "broken"},
 )
 def template_injection(seen: Seen) -> Iterator[Check]:
     """Eight end-of-turn markers in a user's text add usage.prompt_tokens as text does, 2.5 each or more."""
@@ -273,6 +303,7 @@ def template_injection(seen: Seen) -> Iterator[Check]:
     needs=("chat.history_counted",),
     spec="OpenAPI: CompletionUsage.prompt_tokens",
     threads=("ollama/ollama#4967",),
+    faults={"cut_prompt": "ignored"},
 )
 def long_input(seen: Seen) -> Iterator[Check]:
     """A message of 6000 words is answered, and usage.prompt_tokens has no fewer than nine tenths as many tokens."""

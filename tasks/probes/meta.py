@@ -31,6 +31,7 @@ KNOWN = (
     title="Knows which paths do not exist",
     sees=(GET, POST, ASIDE),
     spec="RFC 9110, 15.5.5",
+    faults={"status_200": "broken", "status_400": "partial", "path_200": "broken"},
 )
 def canary_404(seen: Seen) -> Iterator[Check]:
     """A path that does not exist gets 404 or 405, whether it is asked by GET or POST."""
@@ -49,6 +50,7 @@ def canary_404(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("meta.canary_404",),
     spec="OpenAPI: paths; RFC 9110, 15.5",
+    faults={"status_500": "broken"},
 )
 def surface_map(seen: Seen) -> Iterator[Check]:
     """An empty object gets a 4xx from each path of the API, served or not, and chat is served."""

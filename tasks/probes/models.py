@@ -24,6 +24,7 @@ NO_ITEM = bare("models_no_item", "GET a model that does not exist", f"/models/{N
     sees=(LIST,),
     severity="core",
     spec="OpenAPI: ListModelsResponse",
+    faults={"models_404": "rejected", "models_empty": "broken", "models_twice": "broken"},
     profile=("smoke", "core", "full"),
 )
 def models_list(seen: Seen) -> Iterator[Check]:
@@ -46,6 +47,7 @@ def models_list(seen: Seen) -> Iterator[Check]:
     sees=(LIST,),
     needs=("models.list",),
     spec="OpenAPI: Model.required",
+    faults={"models_bare": "partial"},
 )
 def item_shape(seen: Seen) -> Iterator[Check]:
     """Every listed model has object=model, the integer created and the string owned_by."""
@@ -68,6 +70,7 @@ def item_shape(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("models.list",),
     spec="OpenAPI: Model.id, usable as model of a request",
+    faults={"models_alias": "partial"},
 )
 def has_target(seen: Seen) -> Iterator[Check]:
     """The model of the probes is in the list under the very name that requests use."""
@@ -84,6 +87,7 @@ def has_target(seen: Seen) -> Iterator[Check]:
     sees=(ITEM,),
     needs=("models.list",),
     spec="OpenAPI: retrieveModel",
+    faults={"models_no_item": "rejected"},
 )
 def retrieve(seen: Seen) -> Iterator[Check]:
     """GET /models/{id} of the probed model, its name quoted, answers 200 with that id."""
@@ -102,6 +106,17 @@ def retrieve(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("models.retrieve",),
     spec="OpenAPI: retrieveModel, ErrorResponse",
+    faults={
+        "ignore_model": "ignored",
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "int_code": "partial",
+        "status_200": "broken",
+        "status_400": "partial",
+    },
 )
 def retrieve_404(seen: Seen) -> Iterator[Check]:
     """GET /models/{id} of a model that does not exist answers 404 with the documented error body."""

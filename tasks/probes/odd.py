@@ -45,6 +45,7 @@ STRANGER = chat("chat_unknown_field", f"one line with a parameter nobody knows, 
     basis="eco",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest",
+    faults={"crash_unknown": "broken"},
 )
 def unknown_field(seen: Seen) -> Iterator[Check]:
     """An unknown parameter is passed over, or refused with the documented error body that names it."""
@@ -65,6 +66,7 @@ PROBES = (
         chat("chat_nulls", "one line with twelve parameters of null", HELLO, cap=16, **NULLS),
         "Twelve optional parameters with the value null are taken as if they were not there.",
         spec="OpenAPI: CreateChatCompletionRequest, nullable properties",
+        faults={"reject_null": "rejected"},
     ),
     tolerates(
         "chat.metadata_store",
@@ -82,6 +84,7 @@ PROBES = (
         "The parameters store, user, safety_identifier and prompt_cache_key are taken, used or not.",
         severity="ext",
         spec="OpenAPI: CreateChatCompletionRequest.store, .user, .safety_identifier, .prompt_cache_key",
+        faults={"reject_store": "rejected"},
     ),
     tolerates(
         "chat.same_role_runs",
@@ -89,6 +92,7 @@ PROBES = (
         said("chat_user_user", "two messages of the user in a row", ("user", "Good morning."), ("user", HELLO)),
         "Two messages of the user in a row are answered, or refused with an error that says so.",
         spec="OpenAPI: CreateChatCompletionRequest.messages",
+        faults={"strict_turns": "rejected"},
     ),
     tolerates(
         "chat.only_system",
@@ -97,6 +101,7 @@ PROBES = (
         "A system message alone is answered, or refused with an error that says so.",
         severity="ext",
         spec="OpenAPI: CreateChatCompletionRequest.messages",
+        faults={"need_user": "rejected"},
     ),
     tolerates(
         "chat.content_empty",
@@ -105,6 +110,7 @@ PROBES = (
         "An empty message of the user is answered, or refused with an error that says so.",
         severity="ext",
         spec="OpenAPI: ChatCompletionRequestUserMessage.content",
+        faults={"reject_empty_text": "rejected"},
     ),
     tolerates(
         "chat.nul_char",
@@ -112,6 +118,7 @@ PROBES = (
         said("chat_nul", "a line with the sign NUL", ("user", "a\0b")),
         "A message with the sign NUL is answered, or refused with an error that says so.",
         spec="RFC 8259, 7",
+        faults={"crash_nul": "broken"},
     ),
     tolerates(
         "chat.lone_surrogate",
@@ -120,5 +127,6 @@ PROBES = (
         "A message with half of a surrogate pair is answered, or refused with an error that says so.",
         severity="ext",
         spec="RFC 8259, 8.2",
+        faults={"crash_surrogate": "broken"},
     ),
 )

@@ -42,6 +42,7 @@ TERSE, WORDY = (
     severity="ext",
     needs=("chat.basic",),
     spec="OpenAPI: ServiceTier",
+    faults={"no_service_tier": "partial"},
 )
 def service_tier(seen: Seen) -> Iterator[Check]:
     """With service_tier auto the answer comes and tells the tier that served it."""
@@ -59,6 +60,7 @@ def service_tier(seen: Seen) -> Iterator[Check]:
     ability="C",
     needs=("chat.basic",),
     spec="OpenAPI: PredictionContent, CompletionUsage.completion_tokens_details",
+    faults={"ignore_prediction": "ignored"},
 )
 def prediction(seen: Seen) -> Iterator[Check]:
     """Usage counts accepted or rejected tokens of a prediction that was given."""
@@ -82,6 +84,7 @@ def prediction(seen: Seen) -> Iterator[Check]:
     ability="C",
     needs=("chat.basic",),
     spec="OpenAPI: Verbosity",
+    faults={"ignore_verbosity": "ignored"},
 )
 def verbosity(seen: Seen) -> Iterator[Check]:
     """Answers with verbosity high are on average 1.3 times as long as those with low, or longer."""

@@ -135,6 +135,7 @@ def grew(before: Capture, after: Capture, chars: int, what: str) -> Iterator[Che
     severity="core",
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestSystemMessage, CompletionUsage",
+    faults={"ignore_system": "ignored", "ignore_history": "ignored", "usage_constant_prompt": "ignored"},
     profile=("smoke", "core", "full"),
 )
 def system_counted(seen: Seen) -> Iterator[Check]:
@@ -149,6 +150,7 @@ def system_counted(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("chat.system_counted",),
     spec="OpenAPI: ChatCompletionRequestSystemMessage",
+    faults={"deaf_system": "ignored", "forgetful": "ignored"},
 )
 def system_effect(seen: Seen) -> Iterator[Check]:
     """A system message that wants one odd word as the only answer gets that word."""
@@ -161,6 +163,7 @@ def system_effect(seen: Seen) -> Iterator[Check]:
     sees=(WITH_SYSTEM, SYSTEM_TWICE),
     needs=("chat.system_counted",),
     spec="OpenAPI: CreateChatCompletionRequest.messages",
+    faults={"first_system": "ignored"},
 )
 def system_twice(seen: Seen) -> Iterator[Check]:
     """With a second system message in the middle, usage.prompt_tokens rises by an eighth of its characters or more."""
@@ -180,6 +183,7 @@ def system_twice(seen: Seen) -> Iterator[Check]:
     needs=("chat.history_counted",),
     spec="OpenAPI: ChatCompletionRequestDeveloperMessage",
     threads=("sgl-project/sglang#14304",),
+    faults={"ignore_system": "ignored", "reject_developer": "rejected"},
 )
 def developer_role(seen: Seen) -> Iterator[Check]:
     """A message of the role developer is taken, and usage.prompt_tokens rises by it as by a system message."""
@@ -193,6 +197,7 @@ def developer_role(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.system_counted", "chat.parts_text"),
     spec="OpenAPI: ChatCompletionRequestSystemMessage.content",
+    faults={"drop_system_parts": "ignored"},
 )
 def parts_system(seen: Seen) -> Iterator[Check]:
     """A system message as a list of parts is taken, and usage.prompt_tokens rises by it as by a string."""
@@ -206,6 +211,7 @@ def parts_system(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.history_counted",),
     spec="OpenAPI: ChatCompletionRequestUserMessage.name",
+    faults={"ignore_name": "ignored"},
 )
 def user_name(seen: Seen) -> Iterator[Check]:
     """A name beside a message's content is taken, and usage.prompt_tokens rises by it."""
@@ -219,6 +225,7 @@ def user_name(seen: Seen) -> Iterator[Check]:
     severity="core",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.messages",
+    faults={"ignore_history": "ignored", "usage_constant_prompt": "ignored"},
 )
 def history_counted(seen: Seen) -> Iterator[Check]:
     """With a question and its answer before it, usage.prompt_tokens rises by an eighth of their characters or more."""
@@ -233,6 +240,7 @@ def history_counted(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("chat.role_assistant",),
     spec="OpenAPI: ChatCompletionRequestAssistantMessage",
+    faults={"reject_own_fields": "rejected"},
 )
 def history_replay(seen: Seen) -> Iterator[Check]:
     """Its own message, with every field that it sent, may stand in the history of the next request."""
@@ -250,6 +258,7 @@ def history_replay(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("chat.history_counted",),
     spec="OpenAPI: CreateChatCompletionRequest.messages",
+    faults={"forgetful": "ignored"},
 )
 def multi_turn(seen: Seen) -> Iterator[Check]:
     """A name that the user told in the first turn is in the answer to the question for it in the third."""
@@ -265,6 +274,7 @@ def multi_turn(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("chat.history_counted",),
     spec="Continuation of a last message of the role assistant",
+    faults={"no_prefill": "partial"},
 )
 def prefill(seen: Seen) -> Iterator[Check]:
     """A list of numbers that a last message of the assistant has begun is continued behind its last number."""
@@ -282,7 +292,7 @@ def _says(capture: Capture, word: str, otherwise: str) -> Iterator[Check]:
     """Checks that a word is in the answer; Ignored where it is not, which a weak model's may well lack."""
     yield from accepted(capture)
     said = word.casefold() in capture.text.casefold()
-    if not said and (capture.cut_short or capture.finish_reason == "length"):
+    if not said and capture.cut_short:
         raise Untestable("headroom", "the output was cut before the word came")
     if not said:
         raise Ignored(otherwise, word, capture.text, of=capture)
