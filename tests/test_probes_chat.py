@@ -99,7 +99,9 @@ CASES = [
     ("chat.system_counted", "chat_system", said(prompt=20), "ignored", "did not grow"),
     ("chat.system_counted", "chat_system", NO_COUNT, "untestable", "evidence"),
     ("chat.system_counted", "chat_system", changed(said(), usage={"prompt_tokens": "200"}), "untestable", "evidence"),
-    ("chat.system_effect", "chat_system_order", said("Hello."), "ignored", "not what"),
+    ("chat.system_effect", "chat_system_order", said("Hello.", prompt=202), "ignored", "lacks the word"),
+    ("chat.system_effect", "chat_system_order", said("Hello.", prompt=220), "untestable", "model"),
+    ("chat.system_effect", "chat_system_order", changed(said("Hello."), usage=None), "untestable", "model"),
     ("chat.system_effect", "chat_system_order", said("", finish="length"), "untestable", "headroom"),
     ("chat.system_effect", "chat_system_order", REFUSED, "rejected", "not here"),
     ("chat.system_twice", "chat_system_twice", said(prompt=215), "ignored", "second system message"),
@@ -114,15 +116,19 @@ CASES = [
     ("chat.history_replay", "chat_replay", Reply(b"oops", 500), "broken", "500"),
     ("chat.history_replay", "chat_replay", REFUSED, "rejected", "not here"),
     ("chat.multi_turn", "chat_recall", said("<think>Who", finish="length"), "untestable", "headroom"),
-    ("chat.multi_turn", "chat_recall", said("I do not know."), "ignored", "first turn"),
+    ("chat.multi_turn", "chat_recall", said("I do not know.", prompt=14), "ignored", "lacks the word"),
+    ("chat.multi_turn", "chat_recall", said("I do not know.", prompt=50), "untestable", "model"),
+    ("chat.multi_turn", "chat_recall", REFUSED, "rejected", "not here"),
     ("chat.prefill", "chat_begun", said("1 2 3 4"), "partial", "goes on"),
+    ("chat.prefill", "chat_begun", said("Aye aye, captain: 1 2 3 4 5 6 7 8 9"), "partial", "repeated"),
     ("chat.prefill", "chat_begun", said("Sure!"), "untestable", "model"),
     ("chat.prefill", "chat_begun", said(None, finish="length"), "untestable", "headroom"),
     ("chat.prefill", "chat_begun", REFUSED, "rejected", "not here"),
     ("chat.parts_text", "chat_part", said(prompt=30), "partial", "added"),
     ("chat.parts_text", "chat_part", NO_COUNT, "untestable", "evidence"),
     ("chat.parts_text", "chat_part", said(prompt=10), "broken", "lost"),
-    ("chat.parts_many", "chat_parts_many", said("heron-5170", prompt=30), "ignored", "lacks"),
+    ("chat.parts_many", "chat_parts_many", said("heron-5170", prompt=30), "untestable", "model"),
+    ("chat.parts_many", "chat_parts_many", changed(said("heron-5170"), usage=None), "ignored", "lacks"),
     ("chat.parts_many", "chat_parts_many", said("heron-5170", prompt=30, finish="length"), "untestable", "headroom"),
     ("chat.parts_many", "chat_parts_many", said(NONCES, prompt=20), "broken", "counted"),
     ("chat.parts_many", "chat_parts_many", changed(said(NONCES), usage=None), "supported", ""),
@@ -132,7 +138,8 @@ CASES = [
     ("chat.unicode_echo", "chat_unicode", said("👩‍👩‍👧‍👦 é 漢字 עברית"), "partial", "code points"),
     ("chat.unicode_echo", "chat_unicode", said("👩‍👩 \ufffd", finish="length"), "untestable", "headroom"),
     ("chat.unicode_echo", "chat_unicode", said("👩\ufffd 漢", finish="length"), "broken", "U+FFFD"),
-    ("chat.unicode_echo", "chat_unicode", said("a family"), "ignored", "come back"),
+    ("chat.unicode_echo", "chat_unicode", said("a family"), "untestable", "model"),
+    ("chat.unicode_echo", "chat_unicode", said(SIGNS.encode().decode("latin-1")), "broken", "Latin-1"),
     ("chat.unicode_escapes", "chat_unicode_escaped", NO_COUNT, "untestable", "evidence"),
     ("chat.unicode_escapes", "chat_unicode_escaped", REFUSED, "rejected", "not here"),
     ("chat.zero_width", "chat_zero_width", said(), "partial", "growth"),
@@ -199,19 +206,16 @@ def test_verdict(probe: str, scenario: str, reply: Reply, verdict: str, says: st
     assert says in " ".join((found.reason, found.expected, found.actual))
 
 
-@pytest.mark.parametrize("probe", ["chat.system_effect", "chat.multi_turn", "chat.unicode_echo", "chat.parts_many"])
-def test_a_weak_model_accuses_no_server(probe: str) -> None:
-    """Where a model fails at trivial tasks, what it fails at here says nothing about its server."""
-    names = ("chat_system_order", "chat_recall", "chat_unicode", "chat_parts_many")
-    silent = {name: changed(said("Hm.", prompt=40), id=name) for name in names}
-    assert judged(silent)[probe].verdict == "ignored"
-    found = judged({**silent, **UNWILLING})[probe]
+def test_a_weak_model_accuses_no_server() -> None:
+    """Where a model fails at trivial tasks, words that it leaves out say nothing about its server."""
+    lost = {"chat_parts_many": changed(said("Hm."), usage=None, id="many")}
+    found = judged({**lost, **UNWILLING})["chat.parts_many"]
     assert (found.verdict, found.reason[:6]) == ("untestable", "model:")
 
 
 def test_parts_that_are_repeated_in_neither_form() -> None:
     """A model that does not repeat the string either is no evidence that parts are lost."""
-    neither = {name: changed(said("Hm.", prompt=30), id=name) for name in ("chat_parts_many", "chat_parts_joined")}
+    neither = {name: changed(said("Hm."), usage=None, id=name) for name in ("chat_parts_many", "chat_parts_joined")}
     assert judged(neither)["chat.parts_many"].reason.startswith("model")
 
 

@@ -41,13 +41,6 @@ def misread(messages: _Messages, mutants: frozenset[str]) -> tuple[JsonObject, .
     return tuple({**each, "content": _content(each["role"], each.get("content"), mutants)} for each in kept)
 
 
-def heard(messages: tuple[JsonObject, ...], mutants: frozenset[str]) -> tuple[JsonObject, ...]:
-    """What of the messages that are read and counted has an effect."""
-    if "deaf_system" in mutants:
-        return tuple(each for each in messages if each["role"] not in SYSTEM) or messages
-    return messages[-1:] if "forgetful" in mutants else messages
-
-
 def _content(role: str, content: Any, mutants: frozenset[str]) -> Any:
     if isinstance(content, list):
         if "drop_system_parts" in mutants and role in SYSTEM:

@@ -33,8 +33,6 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "ignore_empty_messages": "a request without messages is answered",
         "reject_developer": "the role developer is refused with 400",
         "first_system": "of several system messages only the first is read",
-        "deaf_system": "system and developer messages are counted and have no effect",
-        "forgetful": "all messages are counted and only the last one has an effect",
         "drop_system_parts": "a system message as a list of parts is read as empty",
         "ignore_name": "the name of a message is dropped",
         "ignore_part_type": "parts of an unknown type are dropped",

@@ -40,7 +40,9 @@ def follow(messages: Sequence[JsonObject], rng: random.Random) -> str | None:
     said = _asked(messages, rng)
     if said is None or messages[-1]["role"] != "assistant":
         return said
-    return said.removeprefix(text_of(messages[-1]))
+    begun = text_of(messages[-1])
+    known = next((at for at in range(len(begun)) if said.startswith(begun[at:])), len(begun))
+    return said.removeprefix(begun[known:])
 
 
 def _asked(messages: Sequence[JsonObject], rng: random.Random) -> str | None:

@@ -24,7 +24,6 @@ from harness.simulator.events import Answer
 from harness.simulator.faults import FAULTS, refusal_of
 from harness.simulator.keys import check_key
 from harness.simulator.messages import text_of
-from harness.simulator.misread import heard
 from harness.simulator.prefix import PrefixCache
 from harness.simulator.profile import Profile
 from harness.simulator.ratelimit import Bucket
@@ -261,8 +260,7 @@ class Service:
 
     def _choices(self, turn: Turn, asked: Asked) -> list[Choice]:
         prompts = asked.messages if asked.surface == "text" else ()
-        told = replace(asked, messages=heard(asked.messages, turn.mutants)) if turn.mutants else asked
-        variants = [replace(asked, messages=(prompt,)) for prompt in prompts] or [told]
+        variants = [replace(asked, messages=(prompt,)) for prompt in prompts] or [asked]
         choices: list[Choice] = []
         for variant in variants:
             for number in range(asked.n):

@@ -34,6 +34,8 @@ LATER = (
 )
 WORD = "ZEBRA-4711"
 GUEST = "Marigold"
+LITTLE = 6
+"""Tokens by which the last question of a chat alone may be longer than that of the one it is set beside."""
 
 
 def line(role: str, content: Any, **fields: Any) -> dict[str, Any]:
@@ -67,8 +69,8 @@ SYSTEM_TWICE = chat(
 )
 SYSTEM_ORDER = chat(
     "chat_system_order",
-    f"a system message that wants {WORD} alone",
-    (line("system", f"Reply only with the word {WORD}, whatever you are asked."), line("user", HELLO)),
+    f"the same system message, which now wants {WORD} alone",
+    (line("system", f"{SYSTEM} Reply only with the word {WORD}, whatever you are asked."), line("user", HELLO)),
     cap=32,
     visible=True,
     temperature=0,
@@ -100,10 +102,12 @@ RECALL = chat(
     visible=True,
     temperature=0,
 )
+# Not as a model would begin by itself: what is repeated can then be told from what is begun anew.
+FIRST_WORDS = "Aye aye, captain: 1 2 3 4 5 6 7"
 BEGUN = chat(
     "chat_begun",
     "a list of numbers that the assistant has begun",
-    (line("user", LISTED), line("assistant", "1 2 3 4 5 6 7")),
+    (line("user", LISTED), line("assistant", FIRST_WORDS)),
     cap=32,
     temperature=0,
 )
@@ -146,15 +150,15 @@ def system_counted(seen: Seen) -> Iterator[Check]:
 @probe(
     "chat.system_effect",
     title="Does what the system message says",
-    sees=(SYSTEM_ORDER,),
+    sees=(WITH_SYSTEM, SYSTEM_ORDER),
     ability="E",
-    needs=("chat.system_counted",),
+    needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestSystemMessage",
-    faults={"deaf_system": "ignored", "forgetful": "ignored"},
+    faults={"ignore_system": "ignored", "ignore_history": "ignored"},
 )
 def system_effect(seen: Seen) -> Iterator[Check]:
     """A system message that wants one odd word as the only answer gets that word."""
-    yield from _says(seen[SYSTEM_ORDER], WORD, "the answer is not what the system message wants")
+    yield from _says(WORD, seen[WITH_SYSTEM], seen[SYSTEM_ORDER])
 
 
 @probe(
@@ -253,16 +257,16 @@ def history_replay(seen: Seen) -> Iterator[Check]:
 @probe(
     "chat.multi_turn",
     title="Remembers what was said two turns ago",
-    sees=(RECALL,),
+    sees=(PLAIN, RECALL),
     severity="core",
     ability="E",
-    needs=("chat.history_counted",),
+    needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.messages",
-    faults={"forgetful": "ignored"},
+    faults={"ignore_history": "ignored"},
 )
 def multi_turn(seen: Seen) -> Iterator[Check]:
     """A name that the user told in the first turn is in the answer to the question for it in the third."""
-    yield from _says(seen[RECALL], GUEST, "the answer lacks what the first turn told")
+    yield from _says(GUEST, seen[PLAIN], seen[RECALL])
 
 
 @probe(
@@ -283,20 +287,30 @@ def prefill(seen: Seen) -> Iterator[Check]:
     if capture.cut_short:
         raise Untestable("headroom", "the output was cut before it said anything")
     text = capture.text.strip()
-    if not text.startswith(("8", "1")):
+    rest = text.removeprefix(FIRST_WORDS).strip()
+    if not rest.startswith(("8", "1")):
         raise Untestable("model", f"it neither goes on nor begins anew: {brief(text, 60)}")
-    yield check("the answer goes on", text.startswith("8"), "8 …", text, must=False)
+    yield check("the answer goes on", rest.startswith("8"), "8 …", text, must=False)
+    yield check("what was begun is not repeated", text == rest, "8 …", text, must=False)
 
 
-def _says(capture: Capture, word: str, otherwise: str) -> Iterator[Check]:
-    """Checks that a word is in the answer; Ignored where it is not, which a weak model's may well lack."""
+def _says(word: str, plain: Capture, capture: Capture) -> Iterator[Check]:
+    """Checks that a word is in the answer.
+
+    Raises:
+        Ignored: it is not, nor did the prompt grow by the messages that hold it.
+        Untestable: it is not, though the prompt grew: the model was told and does not say it.
+    """
     yield from accepted(capture)
-    said = word.casefold() in capture.text.casefold()
-    if not said and capture.cut_short:
+    if word.casefold() in capture.text.casefold():
+        yield check("the word", True, word, capture.text)  # noqa: FBT003 - it was asked above
+        return
+    if capture.cut_short:
         raise Untestable("headroom", "the output was cut before the word came")
-    if not said:
-        raise Ignored(otherwise, word, capture.text, of=capture)
-    yield check("the word", said, word, capture.text)
+    less, more = plain.tokens("prompt_tokens"), capture.tokens("prompt_tokens")
+    if not less or not more or more > less + LITTLE:
+        raise Untestable("model", f"it does not say {word}: {brief(capture.text, 60)}")
+    raise Ignored("the answer lacks the word, and the prompt the messages around it", word, capture.text, of=capture)
 
 
 PROBES = (
