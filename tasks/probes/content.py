@@ -155,10 +155,10 @@ def parts_many(seen: Seen) -> Iterator[Check]:
     wanted, told = (capture.tokens("prompt_tokens") or 0 for capture in (whole, several))
     if wanted and told:
         yield check("every part is counted", told >= wanted - SLACK, f"{wanted} prompt tokens", told, of=several)
-    missing = [nonce for nonce in NONCES if nonce not in several.text]
+    missing = [nonce for nonce in NONCES if nonce not in several.text.casefold()]
     if missing and several.finish_reason == "length":
         raise Untestable("headroom", "the output was cut before all parts came")
-    if missing and ((wanted and told) or any(nonce not in whole.text for nonce in NONCES)):
+    if missing and ((wanted and told) or any(nonce not in whole.text.casefold() for nonce in NONCES)):
         raise Untestable("model", f"it does not repeat what it was told: {brief(several.text, 60)}")
     if missing:
         raise Ignored("the answer lacks what some parts said", NONCES, several.text, of=several)

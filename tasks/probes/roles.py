@@ -82,12 +82,6 @@ HISTORY = chat(
     (line("user", SYSTEM), line("assistant", LATER), line("user", HELLO)),
     cap=16,
 )
-REPLAY = next_turn(
-    PLAIN,
-    "chat_replay",
-    "the next turn behind the server's own message, with all the fields that it sent",
-    lambda capture: [capture.message, line("user", "Thank you. Say goodbye.")] if capture.message else None,
-)
 RECALL = chat(
     "chat_recall",
     "a name told in the first turn and asked for in the third",
@@ -102,6 +96,13 @@ RECALL = chat(
     visible=True,
     temperature=0,
 )
+REPLAY = next_turn(
+    RECALL,
+    "chat_replay",
+    "the next turn behind the server's own message, with all the fields that it sent",
+    # Where nothing was said, a message without content is refused with reason.
+    lambda capture: [capture.message, line("user", "Thank you. Say goodbye.")] if capture.text else None,
+)
 # Not as a model would begin by itself: what is repeated can then be told from what is begun anew.
 FIRST_WORDS = "Aye aye, captain: 1 2 3 4 5 6 7"
 BEGUN = chat(
@@ -109,6 +110,7 @@ BEGUN = chat(
     "a list of numbers that the assistant has begun",
     (line("user", LISTED), line("assistant", FIRST_WORDS)),
     cap=32,
+    visible=True,
     temperature=0,
 )
 
