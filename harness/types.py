@@ -21,6 +21,7 @@ Method = Literal["GET", "POST", "PUT", "DELETE", "OPTIONS"]
 KeySent = Literal["provider", "lower", "api_key", "wrong", "none"]
 """The provider's own key, the same behind ``bearer`` in lower case, or in the headers ``api-key`` and ``x-api-key``
 instead; a made-up key; or none."""
+WRONG_KEY = "sk-this-key-is-made-up-and-must-be-refused"
 AuthScheme = Literal["bearer", "header", "none"]
 JobKind = Literal["quality", "tools", "probe", "load"]
 Phase = Literal["warmup", "measure", "cooldown"]

@@ -12,8 +12,7 @@ from transcripts import ENDPOINT, Reply, captures, completion, error
 
 from harness.catalog import discover
 from harness.conformance import Probe, judge_all, scenarios_of
-from harness.types import Auth, Verdict
-from harness.wire.transport import WRONG_KEY
+from harness.types import WRONG_KEY, Auth, Verdict
 
 SURFACES = ("models", "auth", "meta")
 KNOWN = discover([ROOT / "tasks" / "probes"]).probes.values()

@@ -12,10 +12,10 @@ from loopback import CHUNKED, LAST_CHUNK, Loopback, chunk, sized
 
 from harness.errors import CannotMeasure, ConfigError, UsageError
 from harness.exchange import Exchange
-from harness.types import Auth, Deadlines, Provider, Request
+from harness.types import WRONG_KEY, Auth, Deadlines, Provider, Request
 from harness.wire.loop import run
 from harness.wire.pool import Pool
-from harness.wire.transport import WRONG_KEY, Client
+from harness.wire.transport import Client
 
 KEY = "sk-a-key-of-the-test"
 BEARER, HEADER, NONE = Auth("bearer", "X"), Auth("header", "X", "api-key"), Auth("none")

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, cast
 
 from harness.errors import CannotMeasure, ConfigError, UsageError
 from harness.exchange import Exchange
-from harness.types import Deadlines, Provider, Request
+from harness.types import WRONG_KEY, Deadlines, Provider, Request
 from harness.wire.heads import Gaps, Head, fingerprint, recall, remember
 from harness.wire.origin import Origin, origin_of
 from harness.wire.pool import Pool
 
 if TYPE_CHECKING:
     from harness.wire.sdk import Sdk
-
-WRONG_KEY = "sk-this-key-is-made-up-and-must-be-refused"
 
 _Cell = tuple[str, str, frozenset[tuple[str, str]], str, bool, bool]
 

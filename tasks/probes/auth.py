@@ -5,8 +5,7 @@ from typing import Any
 
 from harness.conformance import Check, Seen, Untestable, accepted, chat, check, envelope, literal, probe, refuses
 from harness.conformance.plain import HELLO
-from harness.types import Endpoint
-from harness.wire.transport import WRONG_KEY
+from harness.types import WRONG_KEY, Endpoint
 
 UNAUTHORISED = frozenset({401, 403})
 

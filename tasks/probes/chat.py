@@ -45,6 +45,7 @@ def basic(seen: Seen) -> Iterator[Check]:
     spec="OpenAPI: CreateChatCompletionResponse.required",
     faults={"no_created": "broken", "no_id": "broken", "finish_null": "broken"},
     profile=("smoke", "core", "full"),
+    rev=2,
 )
 def required_fields(seen: Seen) -> Iterator[Check]:
     """The answer holds id, object, created, model and choices, and each choice index, message and finish_reason."""

@@ -143,6 +143,7 @@ def grew(before: Capture, after: Capture, chars: int, what: str) -> Iterator[Che
     spec="OpenAPI: ChatCompletionRequestSystemMessage, CompletionUsage",
     faults={"ignore_system": "ignored", "ignore_history": "ignored", "usage_constant_prompt": "ignored"},
     profile=("smoke", "core", "full"),
+    rev=2,
 )
 def system_counted(seen: Seen) -> Iterator[Check]:
     """With a system message, usage.prompt_tokens rises by at least an eighth of the message's characters."""
