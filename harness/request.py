@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from harness.errors import TaskError
-from harness.types import Endpoint, JsonObject, Method, Request, Sample
+from harness.types import Endpoint, JsonObject, KeySent, Method, Request, Sample
 
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 _HASHED_LIMIT = "max_tokens"
@@ -58,7 +58,7 @@ def raw(
     method: Method = "POST",
     stream: bool = False,
     headers: Mapping[str, str] | None = None,
-    auth: Literal["provider", "wrong", "none"] = "provider",
+    auth: KeySent = "provider",
 ) -> Request:
     """Build a probe's request: no quirk is applied, nothing is added.
 

@@ -18,6 +18,10 @@ JsonObject = dict[str, Any]
 
 ProviderKind = Literal["hosted", "gateway", "local", "simulated"]
 Method = Literal["GET", "POST", "PUT", "DELETE", "OPTIONS"]
+KeySent = Literal["provider", "lower", "api_key", "wrong", "none"]
+"""The provider's own key, the same behind ``bearer`` in lower case, or in the headers ``api-key`` and ``x-api-key``
+instead; a made-up key; or none."""
+WRONG_KEY = "sk-this-key-is-made-up-and-must-be-refused"
 AuthScheme = Literal["bearer", "header", "none"]
 JobKind = Literal["quality", "tools", "probe", "load"]
 Phase = Literal["warmup", "measure", "cooldown"]
@@ -279,8 +283,8 @@ class Request:
     method: Method = "POST"
     headers: Mapping[str, str] = field(default_factory=dict)
     """Added to what the SDK sends."""
-    auth: Literal["provider", "wrong", "none"] = "provider"
-    """Which key is sent: the provider's own, a made-up one, or no key at all (probes of authentication)."""
+    auth: KeySent = "provider"
+    """Which key is sent, and how (probes of authentication)."""
 
 
 # --- the work --------------------------------------------------------------------------------------------

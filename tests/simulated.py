@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.conformance import Capture, Probe, Scenario, judge_all, scenarios_of
-from harness.types import Attempt, Endpoint, Job, Provider, Quirks, Request, Verdict
+from harness.types import Attempt, Auth, Endpoint, Job, Provider, Quirks, Request, Verdict
 from harness.wire.assemble import assemble
 from harness.wire.pool import Pool
 from harness.wire.transport import Client
@@ -34,7 +34,8 @@ def simulator(*options: str) -> Iterator[Endpoint]:
         try:
             ready = child.stdout.readline()
             assert ready, f"the simulator ended with {child.wait(10)}"
-            provider = Provider("simulated", "simulated", json.loads(ready)["base_url"], quirks=Quirks())
+            url = json.loads(ready)["base_url"]
+            provider = Provider("simulated", "simulated", url, Auth(env="SIM_KEY"), quirks=Quirks())
             yield Endpoint(provider, "sim-small", "sim-small")
         finally:
             child.terminate()

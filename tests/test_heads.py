@@ -14,10 +14,10 @@ from loopback import Loopback, sized
 from test_transport import BEARER, HEADER, KEY, NONE, request
 
 from harness.memory import MAX_FILES
-from harness.types import Auth, Deadlines, Provider, Request
+from harness.types import WRONG_KEY, Auth, Deadlines, Provider, Request
 from harness.wire.loop import run
 from harness.wire.pool import Pool
-from harness.wire.transport import WRONG_KEY, Client
+from harness.wire.transport import Client
 
 OTHER_KEY = "sk-another-key-of-another-length"
 HEADERS = {"X-Title": "not-for-the-disk", "User-Agent": "ours"}

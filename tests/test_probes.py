@@ -135,7 +135,6 @@ CASES = [
             "time as text": (Reply({**BARE, "created": "now"}), "broken", "now"),
             "no finish reason": (Reply(without(BARE, "choices", 0, "finish_reason")), "broken", "finish_reason"),
             "no index": (Reply(without(BARE, "choices", 0, "index")), "broken", "index"),
-            "another role": (said("Hi", role="system"), "broken", "role"),
             "blocked": (HTML, "skipped", "chat.basic"),
             "throttled": (error("slow down", 429), "untestable", "transient"),
         },
@@ -145,7 +144,8 @@ CASES = [
         "chat_system",
         {
             "dropped": (said("Hi", prompt=12), "ignored", "did not grow"),
-            "mostly dropped": (said("Hi", prompt=20), "partial", "growth"),
+            "mostly dropped": (said("Hi", prompt=20), "ignored", "did not grow"),
+            "half dropped": (said("Hi", prompt=52), "partial", "growth"),
             "no usage": (Reply(without(BARE, "usage")), "untestable", "evidence"),
             "zeros": (said("Hi", prompt=0), "untestable", "evidence"),
             "role refused": (error("no system role"), "rejected", "no system role"),

@@ -12,10 +12,10 @@ from loopback import CHUNKED, LAST_CHUNK, Loopback, chunk, sized
 
 from harness.errors import CannotMeasure, ConfigError, UsageError
 from harness.exchange import Exchange
-from harness.types import Auth, Deadlines, Provider, Request
+from harness.types import WRONG_KEY, Auth, Deadlines, Provider, Request
 from harness.wire.loop import run
 from harness.wire.pool import Pool
-from harness.wire.transport import WRONG_KEY, Client
+from harness.wire.transport import Client
 
 KEY = "sk-a-key-of-the-test"
 BEARER, HEADER, NONE = Auth("bearer", "X"), Auth("header", "X", "api-key"), Auth("none")
@@ -88,12 +88,16 @@ def test_get() -> None:
         (BEARER, "provider", f"Bearer {KEY}", None),
         (BEARER, "wrong", f"Bearer {WRONG_KEY}", None),
         (BEARER, "none", None, None),
+        (BEARER, "lower", f"bearer {KEY}", None),
+        (BEARER, "api_key", None, KEY),
         (HEADER, "provider", None, KEY),
         (HEADER, "wrong", None, WRONG_KEY),
         (HEADER, "none", None, None),
         (NONE, "provider", None, None),
         (NONE, "wrong", f"Bearer {WRONG_KEY}", None),
         (NONE, "none", None, None),
+        (NONE, "lower", None, None),
+        (NONE, "api_key", None, None),
     ],
 )
 def test_key_is_in_its_place(auth: Auth, which: str, authorization: str | None, api_key: str | None) -> None:
@@ -102,7 +106,8 @@ def test_key_is_in_its_place(auth: Auth, which: str, authorization: str | None, 
     headers = headers_of(raw)
     assert headers.get("authorization") == authorization
     assert headers.get("api-key") == api_key
-    assert raw.count(KEY.encode()) == (1 if which == "provider" and auth is not NONE else 0)
+    times = {"provider": 1, "lower": 1, "api_key": 2}.get(which, 0)
+    assert raw.count(KEY.encode()) == (times if auth is not NONE else 0)
     assert b"unused" not in raw
 
 

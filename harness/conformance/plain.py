@@ -22,11 +22,12 @@ TWIN_STREAM = chat(
     stream_options={"include_usage": True},
 )
 
+STORY = "Tell me a very long story about a ship that sails around the whole world."
 CAP = 5
 CAPPED = chat(
     "sampling_cap",
     f"a long task with at most {CAP} tokens",
-    "Tell me a very long story about a ship that sails around the whole world.",
+    STORY,
     cap=CAP,
     surface="sampling",
 )

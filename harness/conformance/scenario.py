@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from harness import request
 from harness.conformance.capture import Capture
 from harness.errors import TaskError
-from harness.types import Endpoint, JsonObject, Method, Request, Sample
+from harness.types import Endpoint, JsonObject, KeySent, Method, Request, Sample
 
 Messages = str | Iterable[JsonObject] | Callable[[int], str | Iterable[JsonObject]]
 """One line of a user, a conversation, or what gives either for the number of a repeat."""
@@ -120,7 +120,7 @@ def bare(
     method: Method = "GET",
     surface: str,
     headers: Mapping[str, str] | None = None,
-    auth: Literal["provider", "wrong", "none"] = "provider",
+    auth: KeySent = "provider",
     **send: Any,
 ) -> Scenario:
     """A request without a body, of any method; the path is below the base URL."""
@@ -141,7 +141,7 @@ def literal(  # noqa: PLR0913 - a declaration, by keyword
     path: str = "/chat/completions",
     method: Method = "POST",
     headers: Mapping[str, str] | None = None,
-    auth: Literal["provider", "wrong", "none"] = "provider",
+    auth: KeySent = "provider",
     stream: bool = False,
     **send: Any,
 ) -> Scenario:

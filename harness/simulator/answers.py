@@ -19,6 +19,7 @@ from harness.simulator.profile import Profile
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 _LETTER = re.compile(r"\(?\b([A-J])\b\)?(?=[.\s)]*\Z)")
+_LENGTHS = {"low": 0.5, "medium": 1, "high": 2}
 _OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
 
 
@@ -70,7 +71,10 @@ def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Rand
     if asked.form == "json_object":
         # Free text that was asked for goes into the object: the form is forced, whatever the prompt wants.
         return json.dumps({"answer": follow(asked.messages, rng) or tokens.filler(rng, 6)}, ensure_ascii=False)
-    return follow(asked.messages, rng) or tokens.filler(rng, length(profile.tokens, profile.tokens_sd, rng))
+    if followed := follow(asked.messages, rng):
+        return followed
+    drawn = length(profile.tokens, profile.tokens_sd, rng) * _LENGTHS[asked.verbosity]
+    return tokens.filler(rng, max(1, round(drawn)))
 
 
 def _lengthened(text: str, asked: Asked, rng: random.Random) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.simulator.messages import check_messages
+from harness.simulator.messages import check_messages, text_of
 from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
 from harness.simulator.tools import Choice, Tool, read_choice, read_tools, schema_problem
 from harness.types import JsonObject
@@ -34,9 +34,12 @@ _TYPES: dict[str, tuple[type, str]] = {
     "store": (bool, "a boolean"),
     "ignore_eos": (bool, "a boolean"),
     "user": (str, "a string"),
+    "safety_identifier": (str, "a string"),
+    "prompt_cache_key": (str, "a string"),
     "metadata": (dict, "an object"),
     "logit_bias": (dict, "an object"),
     "stream_options": (dict, "an object"),
+    "prediction": (dict, "an object"),
     "response_format": (dict, "an object"),
 }
 _WORDS: dict[str, tuple[str, ...]] = {
@@ -74,10 +77,15 @@ class Asked:
     logprobs: int | None = None
     """Alternatives to tell for each token; None: no logprobs."""
     echo: bool = False
+    prediction: str = ""
+    """What the output is expected to be; empty: nothing is."""
+    verbosity: str = "medium"
 
 
-def parse_json(body: bytes) -> JsonObject:
+def parse_json(body: bytes, mutants: frozenset[str] = frozenset()) -> JsonObject:
     """The body as an object; Refusal 400 when it is none."""
+    if "raw_escapes" in mutants:
+        body = body.replace(b"\\u", b"\\\\u")
     try:
         value = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -96,6 +104,7 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         raise bad_type("model", "a string", given["model"])
     if not given.get("model"):
         raise missing("model")
+    _refuse_fields(given, mutants)
     for name in _UNSUPPORTED[surface]:
         if name in given:
             raise Refusal(400, f"Unsupported parameter: {name!r}.", param=name, code="unsupported_parameter")
@@ -126,7 +135,17 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         schema=schema,
         logprobs=_logprobs(given, mutants),
         echo=bool(given.get("echo")),
+        prediction="" if "ignore_prediction" in mutants else _prediction(given.get("prediction")),
+        verbosity="medium" if "ignore_verbosity" in mutants else given.get("verbosity", "medium"),
     )
+
+
+def _refuse_fields(given: JsonObject, mutants: frozenset[str]) -> None:
+    """What mutants do to fields that a lenient server takes."""
+    if "reject_store" in mutants and "store" in given:
+        raise Refusal(400, "Unsupported parameter: 'store'.", param="store", code="unsupported_parameter")
+    if "crash_unknown" in mutants and any(name.startswith("x_") for name in given):
+        raise Refusal(500, "The server had an error.", kind="server_error")
 
 
 def _check_fields(given: JsonObject, surface: str, *, ranges: bool) -> None:
@@ -197,6 +216,16 @@ def _stop(value: Any) -> tuple[str, ...]:
     if len(stops) > 4:
         raise bad_value("stop", f"{len(stops)} sequences. At most 4 are allowed", "array_above_max_length")
     return tuple(stop for stop in stops if stop)
+
+
+def _prediction(value: JsonObject | None) -> str:
+    if value is None:
+        return ""
+    if value.get("type") != "content":
+        raise bad_value("prediction.type", f"{value.get('type')!r}. Supported: content")
+    if not isinstance(value.get("content"), str | list):
+        raise bad_type("prediction.content", "a string or an array of parts", value.get("content"))
+    return text_of(value)
 
 
 def _form(value: JsonObject | None) -> tuple[Literal["text", "json_object", "json_schema"], Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from harness.simulator.misread import SYSTEM, misread, refuse
 from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
 from harness.types import JsonObject
 
-SYSTEM = ("system", "developer")
 _ROLES = (*SYSTEM, "user", "assistant", "tool")
 
 
@@ -26,11 +26,10 @@ def check_messages(given: JsonObject, mutants: frozenset[str]) -> tuple[JsonObje
     for place, message in enumerate(messages):
         _check(f"messages[{place}]", message, mutants)
     _check_pairing(messages)
-    if "ignore_history" in mutants:
-        messages = messages[-1:]
-    if "ignore_system" in mutants:
-        messages = [message for message in messages if message["role"] not in SYSTEM]
-    return tuple(messages)
+    if not mutants:
+        return tuple(messages)
+    refuse(messages, mutants)
+    return misread(messages, mutants)
 
 
 def text_of(message: JsonObject) -> str:
@@ -67,6 +66,8 @@ def _check_content(where: str, message: JsonObject, mutants: frozenset[str]) -> 
     if content is None:
         if role == "assistant" and (message.get("tool_calls") or message.get("refusal")):
             return
+        if "ignore_no_content" in mutants:
+            return
         raise missing(f"{where}.content")
     if isinstance(content, str):
         return
@@ -75,15 +76,17 @@ def _check_content(where: str, message: JsonObject, mutants: frozenset[str]) -> 
     if not content:
         raise bad_value(f"{where}.content", "empty array. Expected at least one part", "empty_array")
     for place, part in enumerate(content):
-        _check_part(f"{where}.content[{place}]", part, role)
+        _check_part(f"{where}.content[{place}]", part, role, mutants)
 
 
-def _check_part(where: str, part: Any, role: str) -> None:
+def _check_part(where: str, part: Any, role: str, mutants: frozenset[str]) -> None:
     if not isinstance(part, dict):
         raise bad_type(where, "an object", part)
     kind = part.get("type")
     if kind in ("image_url", "input_audio", "file"):
         raise Refusal(400, f"This model reads text only, '{where}' is {kind}.", param=where, code="unsupported_content")
+    if "ignore_part_type" in mutants and kind not in ("text", "refusal"):
+        return
     if kind not in (("text", "refusal") if role == "assistant" else ("text",)):
         raise bad_value(f"{where}.type", f"{kind!r}. Supported: text")
     if not isinstance(part.get(kind), str):

@@ -33,7 +33,19 @@ _NAME = re.compile(r"\bmy name is\s+([\w-]+)", re.IGNORECASE)
 
 
 def follow(messages: Sequence[JsonObject], rng: random.Random) -> str | None:
-    """The text that the messages literally ask for; None: they ask for nothing of the kind known here."""
+    """The text that the messages literally ask for; None: they ask for nothing of the kind known here.
+
+    A last message of the assistant is the beginning of that text, and only the rest of it is said.
+    """
+    said = _asked(messages, rng)
+    if said is None or messages[-1]["role"] != "assistant":
+        return said
+    begun = text_of(messages[-1])
+    known = next((at for at in range(len(begun)) if said.startswith(begun[at:])), len(begun))
+    return said.removeprefix(begun[known:])
+
+
+def _asked(messages: Sequence[JsonObject], rng: random.Random) -> str | None:
     if results := _results(messages):
         return f"The result is: {'; '.join(results)}"
     if said := _only(system_text(messages)):

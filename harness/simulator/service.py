@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import math
 import secrets
 import time
@@ -23,6 +22,7 @@ from harness.simulator.book import Book
 from harness.simulator.chance import Repeats, draw, fate
 from harness.simulator.events import Answer
 from harness.simulator.faults import FAULTS, refusal_of
+from harness.simulator.keys import check_key
 from harness.simulator.messages import text_of
 from harness.simulator.prefix import PrefixCache
 from harness.simulator.profile import Profile
@@ -98,16 +98,20 @@ class Service:
         if path == "/health":
             return {"status": "ok"}
         if (path == "/v1/models" or path.startswith("/v1/models/")) and "models_404" not in turn.mutants:
-            self._check_key(turn)
+            check_key(turn.incoming.headers, self._key, turn.mutants)
             if path == "/v1/models":
                 return self._models(turn)
-            return self._model(turn, unquote(path.removeprefix("/v1/models/")))
+            if "models_no_item" not in turn.mutants:
+                return self._model(turn, unquote(path.removeprefix("/v1/models/")))
         return {"status": "ok"} if "path_200" in turn.mutants else None
 
     def _models(self, turn: Turn) -> JsonObject:
         names = [] if "models_empty" in turn.mutants else list(self.profile.models)
         names *= 2 if "models_twice" in turn.mutants else 1
-        return {"object": "list", "data": [self._model(turn, name) for name in names]}
+        models = [self._model(turn, name) for name in names]
+        if "models_alias" in turn.mutants:
+            models = [{**model, "id": f"vendor/{model['id']}"} for model in models]
+        return {"object": "list", "data": models}
 
     def _model(self, turn: Turn, name: str) -> JsonObject:
         self._check_model(turn, name)
@@ -122,10 +126,17 @@ class Service:
         return model
 
     def _complete(self, turn: Turn, surface: Literal["chat", "text"]) -> Reply:
-        self._check_key(turn)
+        if "body_before_key" in turn.mutants:
+            asking.parse_json(turn.incoming.body, turn.mutants)
+        try:
+            check_key(turn.incoming.headers, self._key, turn.mutants)
+        except Refusal as refusal:
+            if "key_in_stream" in turn.mutants and b'"stream":true' in turn.incoming.body:
+                return self._refused_as_stream(turn, refusal)
+            raise
         self._admit(self._requests, 1, turn, "requests")
         _check_body(turn.incoming)
-        body = asking.parse_json(turn.incoming.body)
+        body = asking.parse_json(turn.incoming.body, turn.mutants)
         self._override(turn, turn.incoming.headers.get("x-sim"), body.pop("sim", None))
         self._befall(turn)
         try:
@@ -204,7 +215,7 @@ class Service:
         built = Answer(
             shape=shape,
             choices=tuple(choices),
-            usage=usage(prompt, cached, choices, turn.mutants),
+            usage=usage(prompt, cached, choices, turn.mutants, asked.prediction),
             include_usage=asked.include_usage,
             steps=steps,
             dues=self._dues(turn, seat, steps, prompt - cached),
@@ -297,18 +308,6 @@ class Service:
         return [*headers, ("connection", "close" if turn.closes else "keep-alive")]
 
     # --- checks ------------------------------------------------------------------------------------------
-
-    def _check_key(self, turn: Turn) -> None:
-        if self._key is None or "ignore_auth" in turn.mutants:
-            return
-        headers = turn.incoming.headers
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = token.strip() if scheme.lower() == "bearer" else ""
-        given = given or headers.get("api-key", "") or headers.get("x-api-key", "")
-        if not given:
-            raise Refusal(401, "You did not provide an API key: Authorization: Bearer KEY.")
-        if not hmac.compare_digest(given.encode(), self._key.encode()):
-            raise Refusal(401, "The API key provided is not correct.", code="invalid_api_key")
 
     def _check_model(self, turn: Turn, name: str) -> None:
         if name not in self.profile.models and "ignore_model" not in turn.mutants:

@@ -38,6 +38,23 @@ class Shape:
         body["choices"] = [self._choice(choice) for choice in choices]
         if "no_usage" not in self.mutants:
             body["usage"] = usage
+        return self._deviant(body) if self.mutants else body
+
+    def _deviant(self, body: JsonObject) -> JsonObject:
+        """A whole response as mutants send it."""
+        if "created_ms" in self.mutants and "created" in body:
+            body["created"] *= 1000
+        if "no_service_tier" in self.mutants:
+            del body["service_tier"]
+        if "no_choices" in self.mutants:
+            body["choices"] = []
+        for choice in body["choices"]:
+            if "wrong_role" in self.mutants and "message" in choice:
+                choice["message"]["role"] = "bot"
+            if "lean_answer" in self.mutants:
+                for part in (choice, choice.get("message", {})):
+                    for name in [name for name, value in part.items() if value is None]:
+                        del part[name]
         return body
 
     def chunk(self, choices: list[JsonObject], usage: JsonObject | None, *, with_usage: bool) -> JsonObject:

@@ -101,13 +101,14 @@ def prompt_tokens(asked: Asked) -> int:
     return total
 
 
-def usage(prompt: int, cached: int, choices: list[Choice], mutants: frozenset[str]) -> JsonObject:
+def usage(prompt: int, cached: int, choices: list[Choice], mutants: frozenset[str], prediction: str = "") -> JsonObject:
     """The object ``usage``; ``cached`` of the ``prompt`` tokens came from the prefix cache."""
     completion = sum(len(choice.pieces) for choice in choices)
+    accepted, rejected = _predicted(prediction, choices[0].text)
     if "usage_constant_prompt" in mutants:
         prompt = 7
     if "usage_zero" in mutants:
-        prompt = completion = cached = 0
+        prompt = completion = cached = accepted = rejected = 0
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -116,10 +117,21 @@ def usage(prompt: int, cached: int, choices: list[Choice], mutants: frozenset[st
         "completion_tokens_details": {
             "reasoning_tokens": 0,
             "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
+            "accepted_prediction_tokens": accepted,
+            "rejected_prediction_tokens": rejected,
         },
     }
+
+
+def _predicted(prediction: str, text: str) -> tuple[int, int]:
+    """Tokens of a prediction that came true from its start on, and the others."""
+    foretold = tokens.split(prediction)
+    came = 0
+    for one, other in zip(foretold, tokens.split(text), strict=False):
+        if one != other:
+            break
+        came += 1
+    return came, len(foretold) - came
 
 
 def _call_pieces(number: int, call: Call, asked: Asked, mutants: frozenset[str]) -> list[Piece]:

@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, cast
 
 from harness.errors import CannotMeasure, ConfigError, UsageError
 from harness.exchange import Exchange
-from harness.types import Deadlines, Provider, Request
+from harness.types import WRONG_KEY, Deadlines, Provider, Request
 from harness.wire.heads import Gaps, Head, fingerprint, recall, remember
 from harness.wire.origin import Origin, origin_of
 from harness.wire.pool import Pool
 
 if TYPE_CHECKING:
     from harness.wire.sdk import Sdk
-
-WRONG_KEY = "sk-this-key-is-made-up-and-must-be-refused"
 
 _Cell = tuple[str, str, frozenset[tuple[str, str]], str, bool, bool]
 
@@ -144,14 +142,18 @@ class Client:
     def _auth_headers(self, request: Request) -> tuple[dict[str, str | None], str | None]:
         """The key in its place; a wrong key for a provider without authentication goes where the SDK puts keys."""
         auth = self._provider.auth
-        key = {"provider": self._key, "wrong": WRONG_KEY, "none": None}[request.auth]
-        if auth.scheme == "none" and request.auth == "provider":
+        key = {"wrong": WRONG_KEY, "none": None}.get(request.auth, self._key)
+        if auth.scheme == "none" and request.auth != "wrong":
             key = None
         if auth.scheme == "header":
             assert auth.header is not None
             return ({auth.header: key} if key else {}) | {"Authorization": None}, key
         if key is None:
             return {"Authorization": None}, None
+        if request.auth == "lower":
+            return {"Authorization": f"bearer {key}"}, key
+        if request.auth == "api_key":
+            return {"Authorization": None, "api-key": key, "x-api-key": key}, key
         if request.auth == "provider" and "authorization" not in self._ambient:
             return {}, key  # the SDK's own
         return {"Authorization": f"Bearer {key}"}, key
