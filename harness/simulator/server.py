@@ -197,7 +197,7 @@ class Transfer:
 
     def abandon(self) -> None:
         """The client is gone: log how far it came."""
-        self._log(aborted=True)
+        self._log()
 
     def _step(self) -> None:
         connection = self._connection
@@ -222,14 +222,18 @@ class Transfer:
                 return
             send = self._next = next(self._sends, None)
         if send is None:
-            self._log(aborted=False)
-            self._connection.finished(self._reply)
+            # In a turn of its own: where many answers end at once, the last tokens of the others are due.
+            asyncio.get_running_loop().call_soon(self._finish)
         elif self._connection.closed:
-            self._log(aborted=True)
+            self._log()
         elif send.due_ns <= 0 and send.kind != "token":
             self._step()
         else:
             self._connection.alarm.at(self._start_ns + send.due_ns, self._step)
+
+    def _finish(self) -> None:
+        self._log()
+        self._connection.finished(self._reply)
 
     def _granted(self) -> None:
         # In a turn of its own: the one who leaves is in the middle of a write.
@@ -276,7 +280,7 @@ class Transfer:
         seat.produced += tokens
         meter.output_tokens += tokens
 
-    def _log(self, *, aborted: bool) -> None:
+    def _log(self) -> None:
         if self._logged:
             return
         self._logged = True
@@ -291,5 +295,5 @@ class Transfer:
         times = {"accept_ns": self._connection.accept_ns, "read_ns": self._start_ns, "granted_ns": granted, **marks}
         chunks = {"chunks_ns": self._chunks, "chunks_tokens": self._chunk_tokens}
         self._connection.log.add(
-            {**line, "aborted": aborted, **times, **(chunks if self._connection.log_chunks else {})}
+            {**line, "aborted": self._next is not None, **times, **(chunks if self._connection.log_chunks else {})}
         )
