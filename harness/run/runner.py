@@ -20,6 +20,7 @@ from harness.prices import cost_usd
 from harness.request import allowance
 from harness.run import session
 from harness.run.arrivals import Closed
+from harness.run.later import Later
 from harness.run.limits import Limiter, retry_delay_s
 from harness.run.pace import Pacer
 from harness.run.plan import Plan
@@ -80,6 +81,7 @@ class Runner:
         self._waiting: set[asyncio.Task[None]] = set()
         """Tasks with nothing under way: they may be told to stop at any time."""
         self._pacer: Pacer | None = None
+        self._later = Later(self._understand)
         self._under_way = self._reads = self._most = 0
         self.settle: Callable[[], None] = lambda: None
         """Called when a part is prepared, right before its clock runs."""
@@ -130,6 +132,7 @@ class Runner:
                         group.create_task(self._arrivals(stage, lane, began_ns, group))
         finally:
             alarm.close()
+            self._later.rest()
         facts = Facts(
             stage=stage.name,
             endpoints=tuple(lane[0].endpoint for lane in part.lanes),
@@ -250,6 +253,9 @@ class Runner:
                     await self._think(stage, job)
                 sched_ns = time.perf_counter_ns()
             request = self._plan.request(job, said) if job.turn and said else planned
+            if job.kind == "load" and place + 1 == len(turns):
+                await self._last(job, request, sched_ns)
+                return
             completion = await self._job(job, request, sched_ns)
             if completion is None:
                 if not self._exhausted():
@@ -257,6 +263,15 @@ class Runner:
                 return
             if place + 1 < len(turns):
                 said.append(session.answer(completion))
+
+    async def _last(self, job: Job, request: Request, sched_ns: int) -> None:
+        """A load's request whose answer nothing waits for, and which is never retried: what it says has time."""
+        attempt = await self._attempt(job, self._tried.get(job.id, 0), request, sched_ns)
+        if attempt is None:
+            return
+        self._later.add(attempt)
+        if self._budget.max_cost_usd is not None:
+            self._later.rest()  # what it cost decides whether the next one is asked
 
     def _give_up(self, turns: Session) -> None:
         """Say of each turn why it was not asked, so that every planned request has its end."""
@@ -270,10 +285,10 @@ class Runner:
     async def _job(self, job: Job, request: Request, sched_ns: int) -> Completion | None:
         """Try until it is over; the completion, None: it failed, or was not asked any more."""
         for number in itertools.count(self._tried.get(job.id, 0)):
-            came = await self._attempt(job, number, request, sched_ns)
-            if came is None:
+            attempt = await self._attempt(job, number, request, sched_ns)
+            if attempt is None:
                 return None
-            attempt, outcome = came
+            outcome = assemble(attempt.exchange, stream=request.stream)
             delay_s = retry_delay_s(job, number, outcome.failure) if outcome.failure else None
             self._record(attempt, outcome, again=delay_s is not None)
             if delay_s is None or self._exhausted():
@@ -283,7 +298,7 @@ class Runner:
             sched_ns = time.perf_counter_ns()
         return None
 
-    async def _attempt(self, job: Job, number: int, request: Request, sched_ns: int) -> tuple[Attempt, Outcome] | None:
+    async def _attempt(self, job: Job, number: int, request: Request, sched_ns: int) -> Attempt | None:
         """Send once; None: nothing was sent, the run was stopped while the request waited for its turn."""
         limiter = self._limiters[self._plan.endpoints[job.endpoint].provider.id]
         with self._may_stop():
@@ -307,11 +322,13 @@ class Runner:
         self._reads += len(exchange.reads)
         attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
         # The journal comes first: what was paid for is on disk before anything is made of it.
-        attempt = self._journal.append(attempt)
-        return attempt, assemble(exchange, stream=request.stream)
+        return self._journal.append(attempt)
 
     def _client(self, job: Job) -> Client:
         return self._clients[self._plan.endpoints[job.endpoint].provider.id]
+
+    def _understand(self, attempt: Attempt) -> None:
+        self._record(attempt, assemble(attempt.exchange, stream=attempt.request.stream), again=False)
 
     def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
         self.tally.attempts += 1
