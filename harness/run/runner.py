@@ -194,10 +194,13 @@ class Runner:
         The timer itself begins a session: through a waiting task it would be one turn of the loop later, and a turn
         reads every socket that has something.
         """
-        pacer, through = self._pacer, asyncio.get_running_loop().create_future()
+        pacer, running = self._pacer, asyncio.get_running_loop()
+        through = running.create_future()
         assert pacer is not None
 
         def next_one() -> None:
+            if through.done():  # told to stop meanwhile
+                return
             try:
                 turns = next(sessions, None)
             except Exception as error:  # noqa: BLE001 - a task's code may raise anything; nobody else hears a timer
@@ -216,7 +219,7 @@ class Runner:
                 through.set_result(None)
                 return
             group.create_task(self._session(stage, turns, sched_ns))
-            next_one()
+            running.call_soon(next_one)  # once that session has begun
 
         next_one()
         with self._may_stop():
