@@ -138,9 +138,10 @@ def test_the_log_joins_with_the_responses(tmp_path: Path) -> None:
         assert (line["fault"] == "cut") == ("[DONE]" not in response)
         assert line["sent"] == sum(line["chunks_tokens"]) == len(re.findall(r'"delta":\{"content"', response))
         assert len(line["chunks_ns"]) == len(line["chunks_tokens"])
-        marks = ("accept_ns", "read_ns", "headers_ns", "role_ns", "first_ns", "last_ns", "end_ns")
+        marks = ("read_ns", "headers_ns", "role_ns", "first_ns", "last_ns", "end_ns")
         times = [line[name] for name in marks if line[name]]
         assert times == sorted(times)
+        assert line["accept_ns"] <= line["headers_ns"]
     assert {line["fault"] for line in by_request.values()} == {"cut", None}
 
 

@@ -14,17 +14,17 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
-from harness.conformance.capture import Capture
 from harness.exchange import OUR_DOING, Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
 from harness.journal import Journal
 from harness.prices import cost_usd
 from harness.request import allowance
 from harness.run import session
 from harness.run.arrivals import Closed
+from harness.run.following import MISSING, Following
+from harness.run.later import Later
 from harness.run.limits import Limiter, retry_delay_s
 from harness.run.pace import Pacer
 from harness.run.plan import Plan
-from harness.run.samples import told
 from harness.run.stages import Part, Stage, parts
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.store.ready import Ready
@@ -78,12 +78,13 @@ class Runner:
         self._budget = budget
         self._tried = before.tried
         self._said = before.said
-        self._answered = dict(before.answered)
+        self._following = Following(before.answered)
         self._limiters = {e.provider.id: Limiter(e.provider.limits) for e in plan.endpoints.values()}
         self._started_ns = 0
         self._waiting: set[asyncio.Task[None]] = set()
         """Tasks with nothing under way: they may be told to stop at any time."""
         self._pacer: Pacer | None = None
+        self._later = Later(self._understand)
         self._under_way = self._reads = self._most = 0
         self.settle: Callable[[], None] = lambda: None
         """Called when a part is prepared, right before its clock runs."""
@@ -134,6 +135,7 @@ class Runner:
                         group.create_task(self._arrivals(stage, lane, began_ns, group))
         finally:
             alarm.close()
+            self._later.rest()
         facts = Facts(
             stage=stage.name,
             endpoints=tuple(lane[0].endpoint for lane in part.lanes),
@@ -195,10 +197,13 @@ class Runner:
         The timer itself begins a session: through a waiting task it would be one turn of the loop later, and a turn
         reads every socket that has something.
         """
-        pacer, through = self._pacer, asyncio.get_running_loop().create_future()
+        pacer, running = self._pacer, asyncio.get_running_loop()
+        through = running.create_future()
         assert pacer is not None
 
         def next_one() -> None:
+            if through.done():  # told to stop meanwhile
+                return
             try:
                 turns = next(sessions, None)
             except Exception as error:  # noqa: BLE001 - a task's code may raise anything; nobody else hears a timer
@@ -217,7 +222,7 @@ class Runner:
                 through.set_result(None)
                 return
             group.create_task(self._session(stage, turns, sched_ns))
-            next_one()
+            running.call_soon(next_one)  # once that session has begun
 
         next_one()
         with self._may_stop():
@@ -244,14 +249,11 @@ class Runner:
     async def _session(self, stage: Stage, turns: Session, sched_ns: int) -> None:
         """Turn after turn, each with what was answered before; where one fails, the later ones cannot be asked."""
         first = turns[0][0]
-        if (earlier := self._plan.earlier(first)) is not None:
-            request = self._continued(first, earlier)
-            if request is None:
-                self._give_up(
-                    turns, "the answer that its request is made of did not come, or does not hold what it takes"
-                )
-                return
-            turns = [(first, request)]
+        opening = self._following.request(self._plan, *turns[0])
+        if opening is None:
+            self._give_up(turns, MISSING)
+            return
+        turns = [(first, opening), *turns[1:]]
         said = [self._said[name] for name in earlier_turns(first) if name in self._said]
         if len(said) < first.turn:
             self._give_up(turns, _TURN_FAILED)
@@ -262,6 +264,9 @@ class Runner:
                     await self._think(stage, job)
                 sched_ns = time.perf_counter_ns()
             request = self._plan.request(job, said) if job.turn and said else planned
+            if job.kind == "load" and place + 1 == len(turns):
+                await self._last(job, request, sched_ns)
+                return
             completion = await self._job(job, request, sched_ns)
             if completion is None:
                 if not self._exhausted():
@@ -270,13 +275,14 @@ class Runner:
             if place + 1 < len(turns):
                 said.append(session.answer(completion))
 
-    def _continued(self, job: Job, earlier: str) -> Request | None:
-        """The request of a probe that is made of the answer to an earlier one; None: it cannot be made."""
-        before = self._answered.get(earlier)
-        if before is None or before.status is None:
-            return None
-        with told(f"probe scenario {job.sample}"):
-            return self._plan.continued(job, before)
+    async def _last(self, job: Job, request: Request, sched_ns: int) -> None:
+        """A load's request whose answer nothing waits for, and which is never retried: what it says has time."""
+        attempt = await self._attempt(job, self._tried.get(job.id, 0), request, sched_ns)
+        if attempt is None:
+            return
+        self._later.add(attempt)
+        if self._budget.max_cost_usd is not None:
+            self._later.rest()  # what it cost decides whether the next one is asked
 
     def _give_up(self, turns: Session, why: str) -> None:
         """Say of each turn why it was not asked, so that every planned request has its end."""
@@ -290,10 +296,10 @@ class Runner:
     async def _job(self, job: Job, request: Request, sched_ns: int) -> Completion | None:
         """Try until it is over; the completion, None: it failed, or was not asked any more."""
         for number in itertools.count(self._tried.get(job.id, 0)):
-            came = await self._attempt(job, number, request, sched_ns)
-            if came is None:
+            attempt = await self._attempt(job, number, request, sched_ns)
+            if attempt is None:
                 return None
-            attempt, outcome = came
+            outcome = assemble(attempt.exchange, stream=request.stream)
             delay_s = retry_delay_s(job, number, outcome.failure) if outcome.failure else None
             self._record(attempt, outcome, again=delay_s is not None)
             if delay_s is None or self._exhausted():
@@ -303,7 +309,7 @@ class Runner:
             sched_ns = time.perf_counter_ns()
         return None
 
-    async def _attempt(self, job: Job, number: int, request: Request, sched_ns: int) -> tuple[Attempt, Outcome] | None:
+    async def _attempt(self, job: Job, number: int, request: Request, sched_ns: int) -> Attempt | None:
         """Send once; None: nothing was sent, the run was stopped while the request waited for its turn."""
         limiter = self._limiters[self._plan.endpoints[job.endpoint].provider.id]
         with self._may_stop():
@@ -327,11 +333,13 @@ class Runner:
         self._reads += len(exchange.reads)
         attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
         # The journal comes first: what was paid for is on disk before anything is made of it.
-        attempt = self._journal.append(attempt)
-        return attempt, assemble(exchange, stream=request.stream)
+        return self._journal.append(attempt)
 
     def _client(self, job: Job) -> Client:
         return self._clients[self._plan.endpoints[job.endpoint].provider.id]
+
+    def _understand(self, attempt: Attempt) -> None:
+        self._record(attempt, assemble(attempt.exchange, stream=attempt.request.stream), again=False)
 
     def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
         self.tally.attempts += 1
@@ -343,8 +351,8 @@ class Runner:
             self.tally.failed += failure is not None and failure.kind not in OUR_DOING and attempt.job.kind != "probe"
         if self.ready is not None:
             self.ready.add(attempt, outcome)
-        if not again and attempt.job.kind == "probe" and attempt.job.sample in self._plan.followed:
-            self._answered[attempt.job.id] = Capture(attempt, outcome)
+        if not again:
+            self._following.keep(self._plan, attempt, outcome)
         self._watcher.finished(attempt, outcome, again=again)
 
     def _exhausted(self) -> bool:

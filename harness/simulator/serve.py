@@ -20,6 +20,7 @@ from pathlib import Path
 from harness import catalog
 from harness.errors import CannotMeasure, UsageError
 from harness.simulator import book
+from harness.simulator.link import Link
 from harness.simulator.log import TimingLog
 from harness.simulator.profile import Profile
 from harness.simulator.server import Connection
@@ -27,9 +28,13 @@ from harness.simulator.service import Service
 from harness.types import JsonObject
 from harness.wire import loop
 from harness.wire.alarm import Alarm
+from harness.wire.clock import KernelClock, stamp
+from harness.wire.tls import Tls
 
 KEY_ENV = "HARNESS_SIM_KEY"
 _BACKLOG = 1024
+_FULL_S = 0.1
+"""Pause in accepting when no more files may be opened."""
 _COLLECT_EVERY = 20_000
 """Objects made before the youngest are looked through: a pause is a late token."""
 
@@ -82,7 +87,7 @@ async def _serve(
         running.add_reader(sys.stdin.fileno(), _watch, stop)
     alarm, log = Alarm(running), TimingLog(listen.log)
     door = _Door(service, alarm, log, tls, log_chunks=listen.log_chunks)
-    await door.open(listener)
+    door.open(listener)
     port = listener.getsockname()[1]
     address = f"[{listen.host}]" if ":" in listen.host else listen.host
     base_url = f"{'https' if tls else 'http'}://{address}:{port}/v1"
@@ -94,11 +99,11 @@ async def _serve(
         door.shut(reset=True)
         log.add({"type": "down", "at_ns": time.perf_counter_ns()})
         if profile.down_for_s is not None and not await _set(stop, profile.down_for_s):
-            await door.open(_listener(replace(listen, port=port)))
+            door.open(_listener(replace(listen, port=port)))
             log.add({"type": "up", "at_ns": time.perf_counter_ns()})
     await stop.wait()
     door.shut()
-    # One turn of the loop, in which the transports close their sockets.
+    # One turn of the loop, in which the connections say what they left undone.
     await asyncio.sleep(0)
     alarm.close()
     log.close()
@@ -113,28 +118,46 @@ class _Door:
         self._service, self._alarm, self._log, self._tls, self._log_chunks = service, alarm, log, tls, log_chunks
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._accepted = 0
-        self._server: asyncio.AbstractServer | None = None
+        self._loop = asyncio.get_running_loop()
+        self._clock = KernelClock()
+        self._listener: socket.socket | None = None
 
-    async def open(self, listener: socket.socket) -> None:
+    def open(self, listener: socket.socket) -> None:
         """Take connections of a listening socket, which closes with the door."""
-        running = asyncio.get_running_loop()
-        self._server = await running.create_server(self._connected, sock=listener, ssl=self._tls, backlog=_BACKLOG)
+        listener.setblocking(False)  # noqa: FBT003 - positional only
+        stamp(listener)  # what it accepts takes after it, so that the first request has its stamp too
+        self._listener = listener
+        self._loop.add_reader(listener, self._accept, listener)
 
     def shut(self, *, reset: bool = False) -> None:
         """Take no more connections, and end those that are open."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._listener is not None:
+            self._loop.remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
         for connection in list(self._connections):
             connection.shut(reset=reset)
 
-    def _connected(self) -> Connection:
-        self._accepted += 1
-        connection = Connection(
-            self._service, self._alarm, self._log, log_chunks=self._log_chunks, number=self._accepted
-        )
-        self._connections.add(connection)
-        return connection
+    def _accept(self, listener: socket.socket) -> None:
+        while listener is self._listener:
+            try:
+                sock, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:  # as many files are open as may be: those who wait in the queue are taken later
+                self._loop.remove_reader(listener)
+                self._loop.call_later(_FULL_S, self._again, listener)
+                return
+            self._accepted += 1
+            link = Link(sock, Tls(self._tls, None) if self._tls is not None else None, self._clock)
+            connection = Connection(
+                link, self._service, self._alarm, self._log, log_chunks=self._log_chunks, number=self._accepted
+            )
+            self._connections.add(connection)
+
+    def _again(self, listener: socket.socket) -> None:
+        if listener is self._listener:
+            self._loop.add_reader(listener, self._accept, listener)
 
 
 async def _set(stop: asyncio.Event, within_s: float) -> bool:

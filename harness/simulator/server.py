@@ -1,20 +1,16 @@
-"""The simulator's sockets: HTTP/1.1 over an asyncio protocol, every write at its due time and stamped."""
+"""The simulator's HTTP/1.1: requests off a link, every write at its due time and stamped."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import socket
-import struct
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import cast
 
 import httptools
 
+from harness.simulator.link import Link
 from harness.simulator.log import TimingLog
 from harness.simulator.replies import Reply
 from harness.simulator.service import Service
@@ -30,45 +26,35 @@ _MARKS = {"head": "headers_ns", "role": "role_ns", "end": "end_ns", "body": "end
 """Which time of the log each kind of write is; that of a whole body is the end alone."""
 _WAITING = frozenset({"token", "slot"})
 _ENDS = frozenset({"close", "abort"})
-_HELD_BYTES = 4 * 2**20
-"""What may wait for a client that does not read, before its stream waits as well."""
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """One client's connection: parses requests, answers them one after another."""
 
-    def __init__(self, service: Service, alarm: Alarm, log: TimingLog, *, log_chunks: bool, number: int) -> None:
+    def __init__(
+        self, link: Link, service: Service, alarm: Alarm, log: TimingLog, *, log_chunks: bool, number: int
+    ) -> None:
         self.service, self.alarm, self.log = service, alarm, log
         self.log_chunks, self.number = log_chunks, number
-        self.closed = self.paused = False
         self.resumed: Callable[[], None] | None = None
         """What waits for the client to read."""
-        self.accept_ns = 0
+        self.accept_ns = time.perf_counter_ns()
+        self.write = link.write
+        """Writes, and returns the time right before it."""
+        self._link = link
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: deque[Incoming] = deque()
         self._transfer: Transfer | None = None
         self._served = 0
         self._read_ns = 0
         self._begin()
+        link.begin(self)
 
-    # --- asyncio -----------------------------------------------------------------------------------------
+    # --- the link ----------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client connected."""
-        self.accept_ns = time.perf_counter_ns()
-        # Not isinstance: the transports of uvloop are none of asyncio's classes.
-        self._transport = cast("asyncio.Transport", transport)
-        self._socket = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # Without TLS the kernel is handed every write at once: transports gather writes until the loop's next turn,
-        # which would put the stamp taken before a write far away from the write itself.
-        self._transport.set_write_buffer_limits(high=_HELD_BYTES)
-        self._fd = -1 if transport.get_extra_info("sslcontext") else self._socket.fileno()
-
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes, at_ns: int) -> None:
         """Bytes came."""
-        self._read_ns = time.perf_counter_ns()
+        self._read_ns = at_ns
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -76,23 +62,27 @@ class Connection(asyncio.Protocol):
             pass
         except httptools.HttpParserError:
             if self._transfer is None and not self.closed:
-                self._transport.write(_BAD_REQUEST)
+                self.write(_BAD_REQUEST)
             self.end()
 
-    def pause_writing(self) -> None:
-        """The client does not read."""
-        self.paused = True
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be written."""
+        return self._link.ended
 
-    def resume_writing(self) -> None:
-        """It reads again."""
-        self.paused = False
+    @property
+    def paused(self) -> bool:
+        """Whether the client does not read."""
+        return self._link.full
+
+    def drained(self) -> None:
+        """It has read."""
         if self.resumed is not None:
             self.alarm.at(0, self.resumed)
             self.resumed = None
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """The client is gone."""
-        self.closed = True
+    def lost(self) -> None:
+        """The connection has ended."""
         self._waiting.clear()
         if self._transfer is not None:
             self._transfer.abandon()
@@ -114,7 +104,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """All headers are read."""
         if self._headers.get("expect", "").lower() == "100-continue":
-            self._transport.write(_CONTINUE)
+            self.write(_CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body; what is too much is dropped, so that a huge body costs no memory."""
@@ -139,35 +129,12 @@ class Connection(asyncio.Protocol):
 
     # --- answering ---------------------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> int:
-        """Write, and return the time right before it."""
-        transport = self._transport
-        if self._fd < 0 or transport.get_write_buffer_size():
-            stamp = time.perf_counter_ns()
-            transport.write(data)
-            return stamp
-        stamp = time.perf_counter_ns()
-        try:
-            sent = os.write(self._fd, data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            transport.abort()
-            self.closed = True
-            return stamp
-        if sent < len(data):
-            transport.write(data[sent:])
-        return stamp
-
     def end(self, *, reset: bool = False) -> None:
         """Close the connection, with a reset (RST) when asked."""
-        self.closed = True
         if reset:
-            with contextlib.suppress(OSError):
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._transport.abort()
+            self._link.abort(reset=True)
         else:
-            self._transport.close()
+            self._link.close()
 
     def finished(self, reply: Reply) -> None:
         """The reply is written: on to the next request."""
@@ -180,7 +147,6 @@ class Connection(asyncio.Protocol):
 
     def shut(self, *, reset: bool = False) -> None:
         """The server ends: give up what is under way."""
-        self.closed = True
         if self._transfer is not None:
             self._transfer.abandon()
         self.end(reset=reset)
@@ -194,7 +160,7 @@ class Connection(asyncio.Protocol):
         except Exception:  # noqa: BLE001 - whatever it is
             # A fault of ours is told to the client and kept for the log; it must not look like a client's mistake.
             sys.excepthook(*sys.exc_info())
-            self._transport.write(_OUR_FAULT)
+            self.write(_OUR_FAULT)
             self.end()
             return
         self._served += 1
@@ -231,7 +197,7 @@ class Transfer:
 
     def abandon(self) -> None:
         """The client is gone: log how far it came."""
-        self._log(aborted=True)
+        self._log()
 
     def _step(self) -> None:
         connection = self._connection
@@ -256,14 +222,18 @@ class Transfer:
                 return
             send = self._next = next(self._sends, None)
         if send is None:
-            self._log(aborted=False)
-            self._connection.finished(self._reply)
+            # In a turn of its own: where many answers end at once, the last tokens of the others are due.
+            asyncio.get_running_loop().call_soon(self._finish)
         elif self._connection.closed:
-            self._log(aborted=True)
+            self._log()
         elif send.due_ns <= 0 and send.kind != "token":
             self._step()
         else:
             self._connection.alarm.at(self._start_ns + send.due_ns, self._step)
+
+    def _finish(self) -> None:
+        self._log()
+        self._connection.finished(self._reply)
 
     def _granted(self) -> None:
         # In a turn of its own: the one who leaves is in the middle of a write.
@@ -310,7 +280,7 @@ class Transfer:
         seat.produced += tokens
         meter.output_tokens += tokens
 
-    def _log(self, *, aborted: bool) -> None:
+    def _log(self) -> None:
         if self._logged:
             return
         self._logged = True
@@ -325,5 +295,5 @@ class Transfer:
         times = {"accept_ns": self._connection.accept_ns, "read_ns": self._start_ns, "granted_ns": granted, **marks}
         chunks = {"chunks_ns": self._chunks, "chunks_tokens": self._chunk_tokens}
         self._connection.log.add(
-            {**line, "aborted": aborted, **times, **(chunks if self._connection.log_chunks else {})}
+            {**line, "aborted": self._next is not None, **times, **(chunks if self._connection.log_chunks else {})}
         )

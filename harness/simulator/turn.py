@@ -18,7 +18,7 @@ class Incoming:
     """Names in lower case."""
     body: bytes
     read_ns: int
-    """When its last byte had been read."""
+    """When its last byte arrived: the kernel's stamp, or where there is none, when it was read."""
     keep_alive: bool = True
     too_large: bool = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 from harness.wire.fault import Fault
@@ -17,14 +18,19 @@ def default_context() -> ssl.SSLContext:
 
 
 class Tls:
-    """One TLS session as a client; every method that can fail raises Fault of kind ``tls``."""
+    """One TLS session; every method that can fail raises Fault of kind ``tls``.
 
-    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+    ``host`` is the name of the server that a client talks to; None: this is the server's side.
+    """
+
+    def __init__(self, context: ssl.SSLContext, host: str | None) -> None:
         self._host = host
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         try:
-            self._session = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+            self._session = context.wrap_bio(
+                self._incoming, self._outgoing, server_side=host is None, server_hostname=host
+            )
         except ValueError as error:
             raise Fault("tls", f"host name {host!r} cannot be used for TLS: {error}") from error
 
@@ -34,7 +40,10 @@ class Tls:
         return self._session.version()
 
     def handshake(self, data: bytes) -> bool:
-        """Go on with what the server sent (nothing at first); True when done. Send ``pending`` after each call."""
+        """Go on with what the other side sent (a client: nothing at first); True when done.
+
+        Send ``pending`` after each call.
+        """
         self._incoming.write(data)
         try:
             self._session.do_handshake()
@@ -47,7 +56,7 @@ class Tls:
         return True
 
     def pending(self) -> bytes:
-        """Bytes that must go to the server, possibly none."""
+        """Bytes that must go to the other side, possibly none."""
         return self._outgoing.read() if self._outgoing.pending else b""
 
     def encrypt(self, data: bytes) -> bytes:
@@ -60,8 +69,14 @@ class Tls:
             raise self._fault("sending failed", error) from error
         return self._outgoing.read()
 
+    def farewell(self) -> bytes:
+        """The record that ends our side of the session."""
+        with contextlib.suppress(ssl.SSLError):  # it asks for the other side's, which is not waited for
+            self._session.unwrap()
+        return self.pending()
+
     def decrypt(self, data: bytes) -> tuple[bytes, bool]:
-        """Plain bytes that are complete now, and whether the server has ended the session."""
+        """Plain bytes that are complete now, and whether the other side has ended the session."""
         self._incoming.write(data)
         pieces = []
         closed = False
