@@ -1,6 +1,7 @@
 """Conformance: scenarios are sent and recorded, probes judge the record, and the verdict names what was seen."""
 
 from harness.conformance.capture import DONE, Capture, Captures, Seen, brief, count, dig, parse
+from harness.conformance.official import suffered
 from harness.conformance.outcome import (
     Check,
     Ignored,
@@ -48,4 +49,5 @@ __all__ = [
     "scenarios_of",
     "select",
     "streamed",
+    "suffered",
 ]
