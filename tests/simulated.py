@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.conformance import Capture, Probe, Scenario, judge_all, scenarios_of
+from harness.simulator.mutants import MUTANTS
 from harness.types import Attempt, Endpoint, Job, Provider, Quirks, Request, Verdict
 from harness.wire.assemble import assemble
 from harness.wire.pool import Pool
@@ -20,6 +21,13 @@ from harness.wire.transport import Client
 
 ROOT = Path(__file__).parents[1]
 KEY = "sk-simulated-right"
+PACE = {
+    # Held back is what could have come earlier: a server that has everything at once has nothing to hold back.
+    "buffered_stream": "itl_ms=2",
+    "buffered_with_tools": "itl_ms=2",
+    "late_headers": "ttft_ms=300,itl_ms=1",
+}
+"""How slow the simulator has to be for faults of timing to be faults."""
 GRAVE = ("partial", "ignored", "rejected", "broken")
 """Verdicts that say something against an endpoint."""
 
@@ -83,6 +91,12 @@ def verdicts(endpoint: Endpoint, probes: Sequence[Probe], sim: str = "") -> dict
     """What probes say of an endpoint, by probe."""
     captures = asyncio.run(sent(endpoint, scenarios_of(probes), sim))
     return {verdict.probe: verdict for verdict in judge_all(probes, captures, endpoint)}
+
+
+def telling(fault: str) -> str:
+    """What tells the simulator, by the header x-sim, to have a fault."""
+    told = f"mutants={fault}" if fault in MUTANTS else f"fault={fault}"
+    return f"{told},{PACE[fault]}" if fault in PACE else told
 
 
 def accused(found: dict[str, Verdict]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from harness.conformance.outcome import (
     refuses,
     said_no,
     streamed,
+    streams,
 )
 from harness.conformance.probe import Probe, probe, select
 from harness.conformance.scenario import Scenario, after, bare, chat, literal, next_turn, post, scenarios_of
@@ -49,5 +50,6 @@ __all__ = [
     "scenarios_of",
     "select",
     "streamed",
+    "streams",
     "suffered",
 ]
