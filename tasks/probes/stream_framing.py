@@ -20,11 +20,19 @@ from harness.conformance.plain import STREAMS
 ONE = ("stream.status_type",)
 SSE = "WHATWG HTML: server-sent events, interpreting an event stream"
 # Signs of two, three and four bytes in UTF-8; tokenizers cut most of them into several tokens.
-FOREIGN = "Grüße 東京 こんにちは 🌊🎉"
+FOREIGN = "Grüße こんにちは 🎉"
+# Shown once how it is done, the smallest models repeat it too.
+REPEAT = (
+    {"role": "user", "content": "Repeat: abc"},
+    {"role": "assistant", "content": "abc"},
+    {"role": "user", "content": "Repeat: 東京 🌊"},
+    {"role": "assistant", "content": "東京 🌊"},
+    {"role": "user", "content": f"Repeat: {FOREIGN}"},
+)
 UNICODE = chat(
     "stream_unicode_whole",
     "a line beyond ASCII to repeat",
-    f"Repeat this line exactly and write nothing else: {FOREIGN}",
+    REPEAT,
     cap=64,
     surface="stream",
     visible=True,
@@ -33,7 +41,7 @@ UNICODE = chat(
 UNICODE_STREAM = chat(
     "stream_unicode",
     "the same as a stream",
-    f"Repeat this line exactly and write nothing else: {FOREIGN}",
+    REPEAT,
     cap=64,
     surface="stream",
     stream=True,

@@ -174,7 +174,7 @@ def keepalive(seen: Seen) -> Iterator[Check]:
     """No 30 s pass without a byte, and what comes to keep a stream alive is a comment, not an event."""
     for capture in streams(seen):
         idle = [event.data for event in capture.events if not event.data.strip() or event.data.startswith(":")]
-        idle += [event.event for event in capture.events if event.event == "ping" and parse(event.data) is None]
+        idle += [event.data for event in capture.events if event.event == "ping" and parse(event.data) is None]
         bare = "event_without_data" in capture.framing
         yield check("comments", not (idle or bare), ": a comment", idle or "an event without data", must=False)
         marks = capture.attempt.exchange.marks
@@ -196,7 +196,7 @@ def keepalive(seen: Seen) -> Iterator[Check]:
     faults={"late_close": "broken"},
 )
 def closes(seen: Seen) -> Iterator[Check]:
-    """The body of most streams ends within 2 s after [DONE]: official clients read it to its end."""
+    """The body of most streams ends within 2 s after [DONE]: the official async client reads it to its end."""
     waits: list[float] = []
     for capture in streams(seen):
         done, end = capture.done_ns, capture.attempt.exchange.marks.eof_ns
