@@ -123,7 +123,7 @@ def test_on_the_simulator() -> None:
     timed = [PROBES[f"stream.{name}"] for name in ("incremental", "incremental_tools", "headers_early", "closes")]
     mid = replace(PROBES["stream.error_mid"], sees=PROBES["stream.status_type"].sees)
     with simulator() as endpoint:
-        slow = verdicts(endpoint, timed, "itl_ms=2,ttft_ms=300")
+        slow = verdicts(endpoint, timed, "itl_ms=3,ttft_ms=450")
         assert {one.verdict for one in slow.values()} == {"supported"}, slow
         for fault, verdict in (("fault=inband_error", "supported"), ("mutants=error_and_done", "broken")):
             assert verdicts(endpoint, [mid], fault)["stream.error_mid"].verdict == verdict

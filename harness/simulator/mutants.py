@@ -70,7 +70,7 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "buffered_with_tools": "all chunks come together at the end where the request has tools",
         "coarse_chunks": "a chunk holds 64 tokens",
         "late_headers": "headers of a stream come with its first token, not before",
-        "late_close": "the stream stays open for three seconds after [DONE]",
+        "late_close": "the stream stays open for more than two seconds after [DONE]",
         "no_role": "no chunk names the role",
         "role_every_chunk": "every chunk names the role",
         "cumulative": "every chunk holds all text so far",

@@ -12,7 +12,7 @@ from harness.types import JsonObject
 
 Kind = Literal["head", "role", "token", "end", "body", "slot", "tick", "close", "abort"]
 ENGINE_DIED: JsonObject = {"message": "The engine died.", "type": "server_error", "param": None, "code": "engine_error"}
-_LATE_CLOSE_NS = 3_000_000_000
+_LATE_CLOSE_NS = 2_200_000_000
 _COARSE = 64
 """Tokens in a coarse chunk."""
 _ENDLESS_NS = 1_000_000
