@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -167,5 +168,8 @@ def test_other_paths() -> None:
 
 def test_nobody_waits_for_it_who_only_lists_probes() -> None:
     """The probes are imported without the SDK, which takes a second to load."""
-    code = "import sys, tasks.probes.stream, harness.conformance; assert not {'openai', 'httpx2'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    code = (
+        "import sys; from pathlib import Path; from harness.catalog import discover;"
+        "assert discover([Path('tasks/probes')]).probes; assert not {'openai', 'httpx2'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
