@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from harness.conformance import Capture, Probe, Scenario, judge_all, scenarios_of
+from harness.simulator.mutants import MUTANTS
 from harness.types import Attempt, Auth, Endpoint, Job, Provider, Quirks, Request, Verdict
 from harness.wire.assemble import assemble
 from harness.wire.pool import Pool
@@ -20,6 +21,15 @@ from harness.wire.transport import Client
 
 ROOT = Path(__file__).parents[1]
 KEY = "sk-simulated-right"
+LONG, STREAMS = ("stream_long", "stream_long_tools"), ("stream_plain", "twin_stream", "tools_required_stream")
+# Held back is what could have come earlier: a server that has everything at once has nothing to hold back.
+SLOW = {
+    "buffered_stream": ("mutants=buffered_stream,itl_ms=3", LONG),
+    "buffered_with_tools": ("mutants=buffered_with_tools,itl_ms=3", LONG),
+    "late_headers": ("mutants=late_headers,ttft_ms=450,itl_ms=1", LONG),
+    "late_close": ("mutants=late_close", STREAMS),
+}
+"""Faults that take time to show: what the simulator is told, and the only scenarios that it is told it for."""
 GRAVE = ("partial", "ignored", "rejected", "broken")
 """Verdicts that say something against an endpoint."""
 
@@ -42,12 +52,16 @@ def simulator(*options: str) -> Iterator[Endpoint]:
             child.wait(10)
 
 
-async def sent(endpoint: Endpoint, scenarios: Sequence[Scenario], sim: str = "") -> dict[str, list[Capture]]:
-    """The captures of scenarios; ``sim`` is what the simulator is told to do otherwise, by the header x-sim."""
+async def sent(
+    endpoint: Endpoint, scenarios: Sequence[Scenario], sim: str | Mapping[str, str] = ""
+) -> dict[str, list[Capture]]:
+    """The captures of scenarios; ``sim`` is what the simulator is told to do otherwise, by the header x-sim.
+
+    A mapping tells it for the scenarios of these names alone.
+    """
     found: dict[str, list[Capture]] = {}
     pool = Pool()
     client = Client(endpoint.provider, pool, key=KEY)
-    headers = {"x-sim": sim} if sim else {}
 
     async def one(scenario: Scenario, repeat: int) -> Capture | None:
         request: Request | None = scenario.build(endpoint, repeat)
@@ -60,7 +74,9 @@ async def sent(endpoint: Endpoint, scenarios: Sequence[Scenario], sim: str = "")
                 request = None
         if request is None:
             return None
-        request = replace(request, headers={**request.headers, **headers})
+        told = sim if isinstance(sim, str) else sim.get(scenario.name)
+        if told:
+            request = replace(request, headers={**request.headers, "x-sim": told})
         exchange = await client.send(request, give_up_s=scenario.hang_up_s)
         job = Job(f"probe/{endpoint.id}/{scenario.name}/{repeat}", endpoint.id, "probe", "probe", "any", scenario.name)
         return Capture(Attempt(job, 0, request, exchange, 0, 0, 1), assemble(exchange, stream=request.stream))
@@ -80,10 +96,18 @@ async def sent(endpoint: Endpoint, scenarios: Sequence[Scenario], sim: str = "")
     return found
 
 
-def verdicts(endpoint: Endpoint, probes: Sequence[Probe], sim: str = "") -> dict[str, Verdict]:
+def verdicts(endpoint: Endpoint, probes: Sequence[Probe], sim: str | Mapping[str, str] = "") -> dict[str, Verdict]:
     """What probes say of an endpoint, by probe."""
     captures = asyncio.run(sent(endpoint, scenarios_of(probes), sim))
     return {verdict.probe: verdict for verdict in judge_all(probes, captures, endpoint)}
+
+
+def telling(fault: str) -> str | dict[str, str]:
+    """What tells the simulator to have a fault, in all scenarios or by the scenario's name."""
+    if fault in SLOW:
+        told, scenarios = SLOW[fault]
+        return dict.fromkeys(scenarios, told)
+    return f"mutants={fault}" if fault in MUTANTS else f"fault={fault}"
 
 
 def accused(found: dict[str, Verdict]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from simulated import ROOT, accused, simulator, verdicts
+from simulated import ROOT, accused, simulator, telling, verdicts
 
 from harness.catalog import discover
 from harness.conformance import Probe, select
@@ -40,8 +40,7 @@ def test_a_clean_server_passes_every_probe(endpoint: Endpoint) -> None:
 @pytest.mark.parametrize("fault", CAUGHT)
 def test_each_fault_is_found_by_its_probes_and_by_no_other(endpoint: Endpoint, fault: str) -> None:
     """With one fault in the server, just the probes that name it say something, and what they say they would."""
-    sim = f"mutants={fault}" if fault in MUTANTS else f"fault={fault}"
-    found = verdicts(endpoint, FULL, sim)
+    found = verdicts(endpoint, FULL, telling(fault))
     expected = {probe.id: probe.faults[fault] for probe in FULL if fault in probe.faults}
     assert accused(found) == expected, {name: found[name].reason for name in accused(found).items() ^ expected.items()}
 

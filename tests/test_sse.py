@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streams.case import DONE, ROLE, STOP, data, fn, say, tool
+from streams.nasty import CASES
 
 from harness.wire.sse import MAX_LINE, Decoder, Event, LineTooLongError
 
@@ -115,6 +119,65 @@ def test_line_too_long(ended: bytes) -> None:
     assert [event.data for event in caught.value.events] == ["a"]
     with pytest.raises(LineTooLongError):
         decode(*(longest[low : low + 65_536] for low in range(0, MAX_LINE, 65_536)), b"x" + ended)
+
+
+MIXED = (
+    *(ROLE, say("a\u2028b\u0085c\u2029\U0001f30a"), data({"choices": []}), b"id: 7\nevent: x\nretry: 9\ndata: y\n\n"),
+    *(b"data: one\ndata:two\n\n", tool(fn("weather", '{"city": "S\u00e3o Paulo"}', index=0)), STOP, DONE),
+)
+"""Everything that an event stream may hold, in a few events."""
+SPELLINGS: dict[str, Callable[[bytes], bytes]] = {
+    "LF": lambda body: body,
+    "CR": lambda body: body.replace(b"\n", b"\r"),
+    "CRLF": lambda body: body.replace(b"\n", b"\r\n"),
+    "CR and CRLF in turns": lambda body: body.replace(b"\n\n", b"\r\r\n"),
+    "byte order mark": lambda body: codecs.BOM_UTF8 + body,
+    "comments in every event": lambda body: b": a\n" + body.replace(b"\n\n", b"\n:\n: \xe2\x80\xa8b\n\n"),
+    "comments between events": lambda body: b": a\n\n" + body.replace(b"\n\n", b"\n\n: b\n\n"),
+    "no final blank line": lambda body: body.removesuffix(b"\n"),
+    "no final line end": lambda body: body.rstrip(b"\n"),
+    "byte order mark, CRLF, no final line end": lambda body: (
+        codecs.BOM_UTF8 + body.rstrip(b"\n").replace(b"\n", b"\r\n")
+    ),
+}
+"""The same events in other bytes."""
+
+
+def read(*parts: bytes) -> tuple[list[tuple[str, str, str | None]], set[str]]:
+    """What does not depend on how a stream was split."""
+    events, names = decode(*parts)
+    return [(event.event, event.data, event.id) for event in events], names
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_split_at_every_byte(spelling: str) -> None:
+    """However a stream is spelt, and at whatever byte it is split, its events are the same."""
+    plain, body = b"".join(MIXED), SPELLINGS[spelling](b"".join(MIXED))
+    expected, names = read(body)
+    assert expected == read(plain)[0]
+    assert len(expected) == len(MIXED)
+    assert read(*(body[at : at + 1] for at in range(len(body)))) == (expected, names)
+    for cut in range(1, len(body)):
+        assert read(body[:cut], body[cut:]) == (expected, names), cut
+        assert read(body[:cut], body[cut : cut + 1], body[cut + 1 :]) == (expected, names), cut
+
+
+STREAMS = [case for case in CASES if case.stream and sum(map(len, case.reads)) < 10_000]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_stream_in_every_spelling(spelling: str) -> None:
+    """Each stream of the tables says the same in other bytes, read whole, byte by byte and three bytes at a time."""
+    for case in STREAMS:
+        plain = b"".join(case.reads)
+        if b"\r" in plain or plain.startswith(codecs.BOM_UTF8) or not plain.endswith(b"\n\n"):
+            continue  # these are spelt in a way of their own already
+        body = SPELLINGS[spelling](plain)
+        expected, names = read(body)
+        assert expected == read(plain)[0], case.name
+        for size in (1, 3):
+            parts = (body[at : at + size] for at in range(0, len(body), size))
+            assert read(*parts) == (expected, names), case.name
 
 
 PIECES = st.sampled_from(

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.conformance.capture import Capture
-from harness.exchange import Exchange, Failure, FailureKind, Outcome, Read, WireMarks
+from harness.exchange import Exchange, Failure, FailureKind, Read, WireMarks
 from harness.types import Attempt, Endpoint, Job, Provider, Request
+from harness.wire.assemble import assemble
 
 ENDPOINT = Endpoint(Provider("vendor", "hosted", "http://127.0.0.1:1/v1"), "small", "small-1")
 
@@ -22,6 +23,8 @@ class Reply:
     status: int | None = 200
     headers: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
     failure: FailureKind | None = None
+    stream: bool = False
+    """Whether a stream was asked for."""
 
     def capture(self, scenario: str, repeat: int = 0) -> Capture:
         """The reply as the harness would have recorded it."""
@@ -38,15 +41,15 @@ class Reply:
             failure=failure,
         )
         job = Job(f"probe/vendor/small/{scenario}/{repeat}", "vendor/small", "probe", "probe", "any", scenario, repeat)
-        request = Request("/chat/completions", b"{}", stream=False, workload_sha256="0" * 64)
-        return Capture(Attempt(job, 0, request, exchange, 0, 0, 1), Outcome(None, failure))
+        request = Request("/chat/completions", b"{}", stream=self.stream, workload_sha256="0" * 64)
+        return Capture(Attempt(job, 0, request, exchange, 0, 0, 1), assemble(exchange, stream=self.stream))
 
 
 def events(*data: Any, end: bytes = b"") -> Reply:
     """A stream of data events, each ended by a blank line, and whatever ``end`` adds."""
     lines = (each if isinstance(each, str) else json.dumps(each) for each in data)
     body = b"".join(b"data: " + line.encode() + b"\n\n" for line in lines)
-    return Reply(body + end, headers={"content-type": "text/event-stream; charset=utf-8"})
+    return Reply(body + end, headers={"content-type": "text/event-stream; charset=utf-8"}, stream=True)
 
 
 def completion(

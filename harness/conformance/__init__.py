@@ -1,6 +1,7 @@
 """Conformance: scenarios are sent and recorded, probes judge the record, and the verdict names what was seen."""
 
 from harness.conformance.capture import DONE, Capture, Captures, Seen, brief, count, dig, parse
+from harness.conformance.official import suffered
 from harness.conformance.outcome import (
     Check,
     Ignored,
@@ -12,6 +13,7 @@ from harness.conformance.outcome import (
     refuses,
     said_no,
     streamed,
+    streams,
 )
 from harness.conformance.probe import Probe, probe, select
 from harness.conformance.scenario import Scenario, after, bare, chat, literal, next_turn, post, scenarios_of
@@ -48,4 +50,6 @@ __all__ = [
     "scenarios_of",
     "select",
     "streamed",
+    "streams",
+    "suffered",
 ]

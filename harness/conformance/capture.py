@@ -76,17 +76,37 @@ class Capture:
         """The body as JSON; None: it is not JSON (or is ``null``, which no endpoint may answer either)."""
         return parse(self.body)
 
-    @cached_property
+    @property
     def events(self) -> tuple[Event, ...]:
         """The server-sent events of the body, an unterminated last one too; up to an over-long line."""
+        return self._decoded[0]
+
+    @property
+    def framing(self) -> frozenset[str]:
+        """Deviations from the framing of server-sent events, by the names that ``harness.wire.sse`` gives them."""
+        return frozenset(self._decoded[1].deviations)
+
+    @property
+    def stray(self) -> tuple[str, ...]:
+        """Lines that are no field of an event stream, the first ones."""
+        return tuple(self._decoded[1].stray)
+
+    @cached_property
+    def _decoded(self) -> tuple[tuple[Event, ...], Decoder]:
         decoder = Decoder()
         found: list[Event] = []
         try:
             for number, read in enumerate(self.attempt.exchange.reads):
                 found += decoder.feed(number, read.at_ns, read.data)
+            found += decoder.close()
         except LineTooLongError as error:
-            return (*found, *error.events)
-        return (*found, *decoder.close())
+            found += error.events
+        return tuple(found), decoder
+
+    @property
+    def done_ns(self) -> int | None:
+        """Arrival of ``[DONE]``, after which nothing is missing of a stream; None: it did not come."""
+        return next((event.at_ns for event in self.events if event.data.strip() == DONE), None)
 
     @cached_property
     def chunks(self) -> tuple[JsonObject, ...]:
@@ -114,14 +134,19 @@ class Capture:
         found = self.at("choices", 0, "message")
         return found if isinstance(found, dict) else {}
 
+    def parts(self, choice: int | None = 0) -> Iterator[JsonObject]:
+        """What the chunks of a stream hold of one choice, in order; one without an index is the first. None: of any."""
+        for chunk in self.chunks:
+            listed = chunk.get("choices")
+            for each in listed if isinstance(listed, list) else ():
+                if isinstance(each, dict) and choice in (None, each.get("index", 0)):
+                    yield each
+
     def deltas(self, choice: int = 0) -> Iterator[JsonObject]:
         """The deltas of one choice of a stream, in order."""
-        for chunk in self.chunks:
-            choices = chunk.get("choices")
-            for each in choices if isinstance(choices, list) else ():
-                delta = dig(each, "delta")
-                if isinstance(delta, dict) and each.get("index", 0) == choice:
-                    yield delta
+        for part in self.parts(choice):
+            if isinstance(part.get("delta"), dict):
+                yield part["delta"]
 
     @property
     def text(self) -> str:

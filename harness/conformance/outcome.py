@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from harness.conformance.capture import Capture, brief, dig
+from harness.conformance.capture import Capture, Seen, brief, dig
 
 Reason = Literal["auth", "quota", "transient", "transport", "model", "headroom", "evidence", "probe"]
 """Why something cannot be told. model: it would not co-operate; headroom: the output was cut before it could show;
@@ -101,6 +101,19 @@ def streamed(capture: Capture) -> Iterator[Check]:
     yield check("chunks", bool(capture.chunks), "one data event or more", body, of=capture)
     inside = [chunk["error"] for chunk in capture.chunks if chunk.get("error")]
     yield check("no error in the stream", not inside, "no error object", inside, of=capture)
+
+
+def streams(seen: Seen) -> tuple[Capture, ...]:
+    """The captures at hand that came as streams without an error in them: what judges of the wire format look at.
+
+    Raises:
+        Untestable: there is none.
+    """
+    came = (one for one in seen.everything() if one.status == 200 and one.streamed)
+    found = tuple(one for one in came if not any(chunk.get("error") for chunk in one.chunks))
+    if not found:
+        raise Untestable("evidence", "no stream came")
+    return found
 
 
 def refuses(capture: Capture, wanted: int = 400, *, param: str | None = None) -> Iterator[Check]:

@@ -72,5 +72,7 @@ FORCED_STREAM = chat(
     tools=[PAINT_TOOL],
     tool_choice="required",
 )
+STREAMS = (STREAM, TWIN_STREAM, FORCED_STREAM)
+"""What judges of the wire format look at: text and a call, with usage and without."""
 MARKERS = ("<tool_call", "<|tool", "[TOOL_CALLS]", "<function", "<|python_tag|>", "<|channel|>")
 """How models spell a call before a server has parsed it: in visible text they show a parser that failed."""

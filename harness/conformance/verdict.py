@@ -220,7 +220,8 @@ def _conclude(probe: Probe, usable: Captures, endpoint: Endpoint) -> _Finding:
 def obstacle(capture: Capture, scenario: Scenario | None) -> str | None:
     """Why a capture says nothing about the feature, as ``code: detail``; None: it does say something."""
     failure = capture.attempt.exchange.failure
-    if failure is not None and failure.kind in _OBSTACLE_FAILURES:
+    # What becomes of the connection after [DONE] takes nothing from the answer.
+    if failure is not None and failure.kind in _OBSTACLE_FAILURES and capture.done_ns is None:
         return f"{_OBSTACLE_FAILURES[failure.kind]}: {failure.detail or failure.kind}"
     status = capture.status
     if status is None:

@@ -34,11 +34,11 @@ from harness.wire.assemble import assemble
 from harness.wire.pool import Pool
 from harness.wire.transport import Client
 
+_TURN_FAILED = "an earlier turn of its session failed"
 _CHARS_PER_TOKEN = 4
 """For the token budget's estimate of a prompt alone; never for a reported count."""
 _LEAD_NS = 5_000_000
 """An open law begins so long after its stage: its first arrival is as well prepared as the others."""
-_TURN_FAILED = "an earlier turn of its session failed"
 _BUILT_AHEAD = 20_000
 """Requests of a lane that are built before its clock runs: encoding a body is not the server's time."""
 
@@ -248,12 +248,11 @@ class Runner:
 
     async def _session(self, stage: Stage, turns: Session, sched_ns: int) -> None:
         """Turn after turn, each with what was answered before; where one fails, the later ones cannot be asked."""
-        first = turns[0][0]
-        opening = self._following.request(self._plan, *turns[0])
-        if opening is None:
+        first, planned = turns[0]
+        if (opening := self._following.request(self._plan, first, planned)) is None:
             self._give_up(turns, MISSING)
             return
-        turns = [(first, opening), *turns[1:]]
+        turns[0] = first, opening
         said = [self._said[name] for name in earlier_turns(first) if name in self._said]
         if len(said) < first.turn:
             self._give_up(turns, _TURN_FAILED)

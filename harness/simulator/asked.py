@@ -120,8 +120,8 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         surface=surface,
         model=given["model"],
         messages=messages,
-        stream=given.get("stream", False),
-        include_usage=_include_usage(given),
+        stream=given.get("stream", False) or ("options_start_stream" in mutants and "stream_options" in given),
+        include_usage=_include_usage(given, mutants),
         n=1 if "ignore_n" in mutants else max(1, given.get("n", 1)),
         stop=_stop(given.get("stop")),
         cap=None if cap is None or "ignore_max_tokens" in mutants else max(0, cap),
@@ -195,16 +195,16 @@ def _prompts(given: JsonObject) -> tuple[JsonObject, ...]:
     return tuple({"role": "user", "content": prompt} for prompt in prompts)
 
 
-def _include_usage(given: JsonObject) -> bool:
+def _include_usage(given: JsonObject, mutants: frozenset[str]) -> bool:
     options = given.get("stream_options")
     if options is None:
         return False
-    if not given.get("stream"):
+    if not given.get("stream") and "options_start_stream" not in mutants:
         raise bad_value("stream_options", "it is only allowed when 'stream' is true")
-    wanted = options.get("include_usage", False)
-    if not isinstance(wanted, bool | None):
-        raise bad_type("stream_options.include_usage", "a boolean", wanted)
-    return bool(wanted)
+    for name in ("include_usage", "include_obfuscation"):
+        if not isinstance(options.get(name, False), bool | None):
+            raise bad_type(f"stream_options.{name}", "a boolean", options[name])
+    return bool(options.get("include_usage"))
 
 
 def _stop(value: Any) -> tuple[str, ...]:

@@ -16,8 +16,20 @@ from harness.types import JsonObject
 
 _MARK = "@@token@@"
 """Stands for the text in an event that was made once for all tokens of a stream."""
-_CHANGING = frozenset({"cumulative", "counting_index", "changing_id", "split_character", "bad_utf8", "lone_surrogate"})
+_CHANGING = frozenset(
+    {
+        *("cumulative", "counting_index", "split_character", "bad_utf8", "lone_surrogate"),
+        *("changing_id", "changing_model", "changing_created", "obfuscated"),
+    }
+)
 """Mutants with which two events differ in more than their text, or the text in more than its JSON."""
+
+_ODD_EVENTS = {
+    "comment_as_data": b"data: : keep-alive\n\n",
+    "empty_data": b"data:\n\n",
+    "bare_event": b"event: ping\n\n",
+}
+"""What mutants put behind the first chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,7 @@ class Script:
         self._answer = answer
         self._mutants = answer.shape.mutants
         self._said = dict.fromkeys(range(len(answer.choices)), "")
+        self._pieces = [_spoken(choice, self._mutants) for choice in answer.choices]
         self._number = 0
         self._moulds: dict[int, tuple[bytes, bytes]] = {}
         """Of each choice, what stands before and behind the text."""
@@ -66,10 +79,9 @@ class Script:
             for choice in self._answer.choices:
                 delta: JsonObject = {"role": "assistant", "content": None if choice.calls else "", "refusal": None}
                 events.append(self._event([shape.delta(choice.index, delta)]))
-            if "comment_as_data" in mutants:
-                events.append(b"data: : keep-alive\n\n")
-            if "bare_event" in mutants:
-                events.append(b"event: ping\n\n")
+            events += [odd for name, odd in _ODD_EVENTS.items() if name in mutants]
+            if "empty_choices" in mutants:
+                events.insert(0, self._event([]))
         if "bom" in mutants:
             events[:1] = [b"\xef\xbb\xbf" + b"".join(events[:1])]
         return events
@@ -78,13 +90,9 @@ class Script:
         """The events of the steps ``first`` to ``last``, with how many tokens each holds."""
         events: list[tuple[bytes, int]] = []
         for choice in self._answer.choices:
-            pieces = choice.pieces[first : last + 1]
-            if len(pieces) == 1:
-                events.append((self._token(choice, pieces[0]), 1))
-                continue
-            for run in _runs(pieces):
-                joined = Piece("".join(piece.text for piece in run), run[0].call, run[0].head)
-                events.append((self._token(choice, joined), len(run)))
+            pieces = self._pieces[choice.index][first : last + 1]
+            runs = (pieces,) if len(pieces) == 1 else _runs(pieces)
+            events += [(self._token(choice, run), len(run)) for run in runs]
         return events
 
     def plain(self) -> Iterator[bytes] | None:
@@ -95,7 +103,7 @@ class Script:
         before, behind = self._mould(choices[0])
         return (
             _chunked(before + encode_basestring(piece.text).encode("utf-8", "replace") + behind)
-            for piece in choices[0].pieces
+            for piece in self._pieces[0]
         )
 
     def more(self, text: str) -> bytes:
@@ -109,7 +117,10 @@ class Script:
         for choice in answer.choices:
             finish = None if mutants & {"finish_never", "finish_null"} else choice.finish
             inside = answer.include_usage and "usage_in_last_choice" in mutants
-            event = self._event([shape.delta(choice.index, {}, finish)], usage=answer.usage if inside else None)
+            rest = choice.pieces[len(self._pieces[choice.index]) :]
+            delta = {"content": rest[0].text} if rest else {}
+            last = shape.delta(choice.index, delta, finish, rest)
+            event = self._event([last], usage=answer.usage if inside else None)
             events += [event] * (2 if "finish_twice" in mutants else 1)
             if "text_after_finish" in mutants:
                 events.append(self._event([shape.delta(choice.index, {"content": " more"})]))
@@ -120,8 +131,12 @@ class Script:
             events.append(self._framed(b"[DONE]"))
             if "no_last_blank" in mutants:
                 events[-1] = events[-1].rstrip(b"\r\n")
+        if "done_twice" in mutants:
+            events.append(self._framed(b"[DONE]"))
         if "after_done" in mutants:
             events.append(self._event([shape.delta(0, {})]))
+        if "text_after_done" in mutants:
+            events.append(self.more(" more"))
         return events
 
     def failure(self, error: JsonObject) -> bytes:
@@ -134,19 +149,20 @@ class Script:
 
     # --- one event ---------------------------------------------------------------------------------------
 
-    def _token(self, choice: Choice, piece: Piece) -> bytes:
-        if self._regular and piece.call < 0:
+    def _token(self, choice: Choice, run: Sequence[Piece]) -> bytes:
+        if self._regular and run[0].call < 0:
             mould = self._moulds.get(choice.index) or self._mould(choice)
-            return mould[0] + dumps(piece.text) + mould[1]
-        return self._rendered(choice, piece)
+            return mould[0] + dumps("".join(piece.text for piece in run)) + mould[1]
+        return self._rendered(choice, run)
 
     def _mould(self, choice: Choice) -> tuple[bytes, bytes]:
-        before, _, behind = self._rendered(choice, Piece(_MARK)).partition(b'"' + _MARK.encode() + b'"')
+        before, _, behind = self._rendered(choice, (Piece(_MARK),)).partition(b'"' + _MARK.encode() + b'"')
         self._moulds[choice.index] = before, behind
         return before, behind
 
-    def _rendered(self, choice: Choice, piece: Piece) -> bytes:
+    def _rendered(self, choice: Choice, run: Sequence[Piece]) -> bytes:
         shape, mutants = self._answer.shape, self._mutants
+        piece = run[0]._replace(text="".join(piece.text for piece in run))
         self._said[choice.index] += piece.text
         if piece.call >= 0:
             delta = shape.call_delta(choice, piece)
@@ -156,7 +172,7 @@ class Script:
             delta = {"role": "assistant", **delta}
         index = self._number if "counting_index" in mutants else choice.index
         self._number += 1
-        return spoilt(self._event([shape.delta(index, delta, None, piece)]), mutants)
+        return spoilt(self._event([shape.delta(index, delta, None, run)]), mutants)
 
     def _event(self, choices: Sequence[JsonObject], usage: JsonObject | None = None) -> bytes:
         answer, mutants = self._answer, self._mutants
@@ -174,6 +190,10 @@ class Script:
         event = b"data: " + data + b"\n\n"
         if "sse_event_fields" in mutants:
             event = b"event: message\nid: 1\nretry: 3000\n" + event
+        if "sse_odd_lines" in mutants:
+            event = b"time: 5\n" + event
+        if "id_then_comment" in mutants:
+            event = b"id: 1\n" + event + b": keep-alive\n\n"
         if "sse_comments" in mutants:
             event = b": keep-alive\n\n" + event
         if "sse_cr" in mutants:
@@ -181,6 +201,23 @@ class Script:
         elif mutants & {"sse_crlf", "sse_crlf_split"}:
             event = event.replace(b"\n", b"\r\n")
         return event
+
+
+def _spoken(choice: Choice, mutants: frozenset[str]) -> Sequence[Piece]:
+    """The tokens of a choice that have chunks of their own, with the deviations of streams alone."""
+    if not mutants & {"token_lost", "token_twice", "stream_replacement_char", "finish_with_text"}:
+        return choice.pieces
+    texts = [piece.text for piece in choice.pieces]
+    if "token_twice" in mutants:
+        texts[1:2] = [text * 2 for text in texts[1:2]]
+    if "token_lost" in mutants:
+        texts[2:3] = ["" for _ in texts[2:3]]
+    if "stream_replacement_char" in mutants:
+        texts = ["".join(sign if sign.isascii() else "\ufffd" for sign in text) for text in texts]
+    if "finish_with_text" in mutants and not choice.calls:
+        del texts[-1:]
+    said = zip(choice.pieces, texts, strict=False)
+    return [piece if piece.call >= 0 else piece._replace(text=text) for piece, text in said]
 
 
 def _runs(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:

@@ -198,6 +198,8 @@ class Service:
 
     def _answer(self, turn: Turn, asked: Asked, prompt: int) -> Reply:
         assert turn.rng is not None
+        if asked.tools and "buffered_with_tools" in turn.mutants:
+            turn.mutants |= {"buffered_stream"}
         choices = self._choices(turn, asked)
         steps = max(len(choice.pieces) for choice in choices)
         cached = self._cached(asked, prompt)

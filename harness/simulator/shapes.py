@@ -65,15 +65,27 @@ class Shape:
             body["usage"] = usage
         return body
 
-    def delta(self, index: int, delta: JsonObject, finish: str | None = None, piece: Piece | None = None) -> JsonObject:
-        """One choice of a chunk; ``piece`` is the content token whose logprob is told, where asked for."""
+    def delta(
+        self, index: int, delta: JsonObject, finish: str | None = None, pieces: Sequence[Piece] = ()
+    ) -> JsonObject:
+        """One choice of a chunk; ``pieces`` are the content tokens whose logprobs are told, where asked for."""
+        mutants = self.mutants
         told = None
-        if self.top_logprobs is not None and piece is not None and piece.call < 0:
-            told = {"content": [self._logprob(piece.text)], "refusal": None}
+        if self.top_logprobs is not None and pieces and pieces[0].call < 0 and "stream_no_logprobs" not in mutants:
+            off = "stream_logprobs_off" in mutants
+            told = {"content": [self._logprob(piece.text, off=off) for piece in pieces], "refusal": None}
         if self.surface == "text":
             return {"index": index, "text": delta.get("content") or "", "logprobs": told, "finish_reason": finish}
-        key = "message" if "message_not_delta" in self.mutants else "delta"
-        return {"index": index, key: delta, "logprobs": told, "finish_reason": finish}
+        key = "message" if "message_not_delta" in mutants else "delta"
+        index = 0 if "choices_same_index" in mutants else index
+        choice: JsonObject = {"index": index, key: delta, "logprobs": told, "finish_reason": finish}
+        if "no_choice_index" in mutants:
+            del choice["index"]
+        if finish is None and "no_finish_key" in mutants:
+            del choice["finish_reason"]
+        if finish is not None and "no_delta" in mutants:
+            choice.pop("delta", None)
+        return choice
 
     def call_delta(self, choice: Choice, piece: Piece) -> JsonObject:
         """The delta of one token of a call: first id, type and name, then pieces of the arguments."""
@@ -101,13 +113,25 @@ class Shape:
             "service_tier": "default",
             "system_fingerprint": "fp_other" if "other_fingerprint" in self.mutants else FINGERPRINT,
         }
-        if chunk and "changing_id" in self.mutants:
-            body["id"] = f"chatcmpl-{secrets.token_hex(12)}"
+        if chunk:
+            self._change(body)
         if "no_id" in self.mutants:
             del body["id"]
         if "no_created" in self.mutants:
             del body["created"]
         return body
+
+    def _change(self, body: JsonObject) -> None:
+        """The deviations of chunks alone."""
+        odd = secrets.token_hex(12)
+        if "changing_id" in self.mutants:
+            body["id"] = f"chatcmpl-{odd}"
+        if "changing_model" in self.mutants:
+            body["model"] = f"model-{odd}"
+        if "changing_created" in self.mutants:
+            body["created"] = self.created + secrets.randbelow(1_000_000)
+        if "obfuscated" in self.mutants:
+            body["obfuscation"] = odd[: secrets.randbelow(8)]
 
     def _choice(self, choice: Choice) -> JsonObject:
         finish = None if "finish_null" in self.mutants else choice.finish
@@ -132,10 +156,10 @@ class Shape:
             del call["id"]
         return call
 
-    def _logprob(self, token: str) -> JsonObject:
+    def _logprob(self, token: str, *, off: bool = False) -> JsonObject:
         """A made-up log probability, the same for the same token; the token sent is always the likeliest."""
         rng = draw(0, token)
-        chosen = round(-0.3 * rng.random(), 4)
+        chosen = round(-0.3 * rng.random() - off, 4)
         others = [(f" alt{number}", round(chosen - number - rng.random(), 4)) for number in range(1, 20)]
         ranked = [(token, chosen), *others][: self.top_logprobs]
         return {**_named(token, chosen), "top_logprobs": [_named(other, value) for other, value in ranked]}

@@ -12,7 +12,9 @@ from harness.types import JsonObject
 
 Kind = Literal["head", "role", "token", "end", "body", "slot", "tick", "close", "abort"]
 ENGINE_DIED: JsonObject = {"message": "The engine died.", "type": "server_error", "param": None, "code": "engine_error"}
-_LATE_CLOSE_NS = 5_000_000_000
+_LATE_CLOSE_NS = 2_200_000_000
+_COARSE = 64
+"""Tokens in a coarse chunk."""
 _ENDLESS_NS = 1_000_000
 """Least time between two tokens of a stream without end."""
 _MOST_EVENTS = 128
@@ -80,7 +82,8 @@ def whole(answer: Answer, head: bytes, body: bytes) -> Iterator[Send]:
 
 def streamed(answer: Answer, head: bytes, framing: Framing) -> Iterator[Send]:
     """The writes of a stream: headers, role chunk, tokens as the profile gathers them, and one for the end."""
-    script, fault, early = Script(answer), answer.fault, answer.profile.early_role
+    script, fault = Script(answer), answer.fault
+    early = answer.profile.early_role and "late_headers" not in answer.shape.mutants
     if fault in ("stall_before_headers", "no_answer"):
         yield Send(_stall_ns(answer) if fault == "stall_before_headers" else 0, "close")
         return
@@ -125,6 +128,7 @@ def _tokens(
     """
     profile = answer.profile
     burst, size, most, window = profile.burst, profile.tokens_per_chunk, profile.events_per_write, profile.coalesce_ms
+    size = max(size, _COARSE * ("coarse_chunks" in answer.shape.mutants))
     window_ns = float("inf") if "buffered_stream" in answer.shape.mutants else round(window * 1e6)
     if burst == size == most == 1 and not window_ns and framing.plain and not steps[0]:
         chunks = script.plain()
@@ -207,7 +211,10 @@ def _broken(
 def _end(answer: Answer, script: Script, framing: Framing, due: int) -> Iterator[Send]:
     """Finish reasons, usage, [DONE] and the end of the HTTP body, in one write."""
     answer.seat.leave(answer.seat.read_ns + due)
-    *firsts, data = framing.writes(script.ends())
+    events = script.ends()
+    if "error_and_done" in answer.shape.mutants:
+        events.insert(0, script.failure(ENGINE_DIED))
+    *firsts, data = framing.writes(events)
     for piece in firsts:
         yield Send(due, "end", piece)
     if "late_close" in answer.shape.mutants:

@@ -1,19 +1,33 @@
-"""Probes of the streamed answer."""
+"""Probes of a stream as a whole: that it is one, where it ends, and that its end can be told from a cut."""
 
 from collections.abc import Iterator
 
-from harness.conformance import DONE, Check, Ignored, Seen, chat, check, count, dig, parse, probe, streamed
-from harness.conformance.plain import HELLO, STREAM
+from harness.conformance import DONE, Check, Seen, check, dig, parse, probe, streamed, streams
+from harness.conformance.plain import STREAM, STREAMS
 
-STREAM_USAGE = chat(
-    "stream_usage",
-    "the same with stream_options.include_usage",
-    HELLO,
-    cap=16,
-    surface="stream",
-    stream=True,
-    stream_options={"include_usage": True},
+ONE = ("stream.status_type",)
+
+
+@probe(
+    "stream.status_type",
+    title="Answers stream: true with an event stream",
+    sees=(STREAM,),
+    severity="core",
+    needs=("chat.basic",),
+    spec="OpenAPI: createChatCompletion, response 200; WHATWG HTML: text/event-stream",
+    faults={
+        "no_stream": "ignored",
+        "wrong_type": "partial",
+        "error_and_done": "broken",
+    },
 )
+def status_type(seen: Seen) -> Iterator[Check]:
+    """With stream: true the answer is 200, a stream without an error in it, and says text/event-stream."""
+    capture = seen[STREAM]
+    yield from streamed(capture)
+    # Official clients read the stream whatever it is called; browsers and proxies do not.
+    kind = capture.media_type
+    yield check("content type", kind == "text/event-stream", "text/event-stream", kind or "none", must=False)
 
 
 @probe(
@@ -24,7 +38,17 @@ STREAM_USAGE = chat(
     basis="observed",
     needs=("chat.basic",),
     spec="API reference: chat completions, streaming",
+    threads=("ppl-ai/api-discussion#209",),
     profile=("smoke", "core", "full"),
+    faults={
+        "no_stream": "ignored",
+        "no_done": "partial",
+        "after_done": "partial",
+        "text_after_done": "partial",
+        "done_twice": "partial",
+        "no_last_blank": "partial",
+        "error_and_done": "broken",
+    },
 )
 def done(seen: Seen) -> Iterator[Check]:
     """The last event of a stream is data: [DONE]."""
@@ -41,36 +65,134 @@ def done(seen: Seen) -> Iterator[Check]:
 
 
 @probe(
-    "stream.usage_chunk",
-    title="Reports usage at the end of a stream",
-    sees=(STREAM_USAGE,),
-    severity="core",
-    needs=("chat.basic",),
-    spec="OpenAPI: ChatCompletionStreamOptions.include_usage",
-    profile=("smoke", "core", "full"),
+    "stream.after_done",
+    title="Says nothing after [DONE]",
+    sees=STREAMS,
+    over="all",
+    basis="observed",
+    needs=ONE,
+    spec="API reference: chat completions, streaming",
+    faults={"after_done": "partial", "done_twice": "partial", "text_after_done": "broken"},
 )
-def usage_chunk(seen: Seen) -> Iterator[Check]:
-    """With include_usage one last chunk before [DONE] has empty choices and usage with its three counts."""
-    capture = seen[STREAM_USAGE]
-    yield from streamed(capture)
-    with_usage = [chunk for chunk in capture.chunks if chunk.get("usage") is not None]
-    if not with_usage:
-        raise Ignored("no chunk of the stream holds usage", "a last chunk with usage", "none")
-    last = with_usage[-1]
-    for field in ("prompt_tokens", "completion_tokens", "total_tokens"):
-        value = dig(last, "usage", field)
-        yield check(f"usage.{field}", count(value) is not None, "a number of tokens", value)
-    yield check("usage.prompt_tokens is not 0", dig(last, "usage", "prompt_tokens") > 0, "1 or more", 0)
-    events = [event.data.strip() for event in capture.events]
-    after = events[events.index(DONE) + 1 :] if DONE in events else []
-    yield check("before [DONE]", last not in map(parse, after), "usage before [DONE]", last)
-    choices = last.get("choices")
-    yield check("choices are empty", choices == [], "[]", choices, must=False)
-    yield check(
-        "it is the last chunk", last is capture.chunks[-1], "nothing after usage", capture.chunks[-1], must=False
-    )
-    alone = sum(chunk.get("choices") == [] for chunk in with_usage) <= 1
-    yield check("it comes once", alone, "one chunk of usage", f"{len(with_usage)} chunks", must=False)
+def after_done(seen: Seen) -> Iterator[Check]:
+    """No event follows the first [DONE] of a stream; what a chunk after it says is lost."""
+    for capture in streams(seen):
+        data = [event.data.strip() for event in capture.events]
+        later = data[data.index(DONE) + 1 :] if DONE in data else []
+        said = [text for text in later if _says(parse(text))]
+        yield check("no text after [DONE]", not said, "nothing after [DONE]", " ".join(said), of=capture)
+        yield check("[DONE] is last", not later, "nothing after [DONE]", " ".join(later), must=False, of=capture)
 
 
-PROBES = (done, usage_chunk)
+def _says(chunk: object) -> bool:
+    delta = dig(chunk, "choices", 0, "delta")
+    return isinstance(delta, dict) and any(delta.get(name) for name in ("content", "tool_calls", "refusal"))
+
+
+@probe(
+    "stream.finish_once",
+    title="Gives a streamed choice one finish reason",
+    sees=STREAMS,
+    over="all",
+    severity="core",
+    needs=ONE,
+    spec="OpenAPI: CreateChatCompletionStreamResponse.choices[].finish_reason",
+    faults={"finish_never": "broken", "finish_null": "broken", "finish_twice": "partial"},
+)
+def finish_once(seen: Seen) -> Iterator[Check]:
+    """Just one chunk of each choice holds a finish reason."""
+    for capture in streams(seen):
+        reasons = [part["finish_reason"] for part in capture.parts(None) if part.get("finish_reason")]
+        yield check("a finish reason", bool(reasons), "one", "none", of=capture)
+        one = all(reason == reasons[0] for reason in reasons)
+        yield check("finish reasons agree", one, reasons[0], reasons, of=capture)
+        yield check("it comes once", len(reasons) == 1, "one chunk", f"{len(reasons)} chunks", must=False, of=capture)
+
+
+@probe(
+    "stream.finish_last",
+    title="Says nothing after the finish reason",
+    sees=STREAMS,
+    over="all",
+    needs=ONE,
+    spec="OpenAPI: CreateChatCompletionStreamResponse.choices[].finish_reason",
+    faults={"text_after_finish": "broken", "text_after_done": "broken"},
+)
+def finish_last(seen: Seen) -> Iterator[Check]:
+    """No chunk after the one with the finish reason holds text or a piece of a call."""
+    for capture in streams(seen):
+        finished, late = False, list[str]()
+        for part in capture.parts(None):
+            if finished and _says({"choices": [part]}):
+                late.append(str(part.get("delta")))
+            finished = finished or bool(part.get("finish_reason"))
+        yield check("nothing said after the end", not late, "empty deltas", " ".join(late), of=capture)
+
+
+@probe(
+    "stream.finish_alone",
+    title="Gives the finish reason a chunk of its own",
+    sees=STREAMS,
+    over="all",
+    severity="ext",
+    basis="observed",
+    needs=ONE,
+    spec="API reference: chat completions, streaming",
+    threads=("vllm-project/vllm#36944",),
+    faults={"finish_with_text": "partial"},
+)
+def finish_alone(seen: Seen) -> Iterator[Check]:
+    """The chunk with the finish reason has an empty delta."""
+    for capture in streams(seen):
+        ends = [part for part in capture.parts(None) if part.get("finish_reason")]
+        full = [part.get("delta") for part in ends if _says({"choices": [part]})]
+        yield check("an empty delta", not full, "{}", full, must=False, of=capture)
+
+
+@probe(
+    "stream.null_before",
+    title="Has finish_reason null until the end",
+    sees=STREAMS,
+    over="all",
+    severity="ext",
+    needs=ONE,
+    spec="OpenAPI: CreateChatCompletionStreamResponse.choices[], required",
+    faults={"no_finish_key": "partial"},
+)
+def null_before(seen: Seen) -> Iterator[Check]:
+    """Every choice of a chunk has the key finish_reason, which is null before the end."""
+    for capture in streams(seen):
+        odd = [part for part in capture.parts(None) if part.get("finish_reason", "") == ""]
+        yield check("finish_reason", not odd, "null", odd[0] if odd else "", must=False, of=capture)
+
+
+@probe(
+    "stream.truncation_visible",
+    title="Makes no cut stream look whole",
+    sees=STREAMS,
+    over="all",
+    basis="eco",
+    needs=ONE,
+    spec="API reference: chat completions, streaming",
+    threads=("deepseek-ai/DeepSeek-V3#1608",),
+    faults={"finish_never": "partial", "finish_null": "partial"},
+)
+def truncation_visible(seen: Seen) -> Iterator[Check]:
+    """A stream without a finish reason does not end with [DONE], so that nobody takes it for a whole answer."""
+    for capture in streams(seen):
+        cut = capture.finish_reason is None
+        # We never count it as a success, yet clients that wait for [DONE] alone do.
+        whole = capture.done_ns is not None
+        yield check("a cut can be seen", not (cut and whole), "no [DONE]", "[DONE]", must=False, of=capture)
+
+
+PROBES = (
+    status_type,
+    done,
+    after_done,
+    finish_once,
+    finish_last,
+    finish_alone,
+    null_before,
+    truncation_visible,
+)
