@@ -1,12 +1,15 @@
 """Conformance: scenarios are sent and recorded, probes judge the record, and the verdict names what was seen."""
 
+from harness.conformance.calls import Call, arguments_of, call_deltas, called, calls_of, leaks
 from harness.conformance.capture import DONE, Capture, Captures, Seen, brief, count, dig, parse
+from harness.conformance.fit import misfit
 from harness.conformance.outcome import (
     Check,
     Ignored,
     Refused,
     Untestable,
     accepted,
+    answered_or_refused,
     check,
     envelope,
     refuses,
@@ -19,6 +22,7 @@ from harness.conformance.verdict import judge_all
 
 __all__ = [
     "DONE",
+    "Call",
     "Capture",
     "Captures",
     "Check",
@@ -30,15 +34,22 @@ __all__ = [
     "Untestable",
     "accepted",
     "after",
+    "answered_or_refused",
+    "arguments_of",
     "bare",
     "brief",
+    "call_deltas",
+    "called",
+    "calls_of",
     "chat",
     "check",
     "count",
     "dig",
     "envelope",
     "judge_all",
+    "leaks",
     "literal",
+    "misfit",
     "next_turn",
     "parse",
     "post",

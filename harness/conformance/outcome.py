@@ -87,6 +87,14 @@ def said_no(capture: Capture) -> bool:
     return status is not None and (400 <= status < 500 or status == 501) and isinstance(capture.json, (dict, list))
 
 
+def answered_or_refused(capture: Capture) -> Iterator[Check]:
+    """Checks that an odd request was either answered or cleanly refused: it has not hurt the server."""
+    if said_no(capture):
+        yield check("a clean refusal", True, "200 or 400", capture.status)  # noqa: FBT003 - just that was asked
+    else:
+        yield from accepted(capture)
+
+
 def streamed(capture: Capture) -> Iterator[Check]:
     """Checks that a stream was served and carries no error.
 

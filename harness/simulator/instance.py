@@ -31,6 +31,7 @@ _BOUNDS = frozenset({"const", "minimum", "maximum"})
 _SHALLOW = 2
 """The deepest level that the mutant ``shallow_schema`` keeps to; the root is 0."""
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”")
+_KEY = re.compile(r"\bkey \"([^\"]+)\"")
 _ATOM = re.compile(r"(\\.|\[\^?\]?[^\]]*\]|\((?:\?:)?[^()|]*\)|[^\\\[\](){}|*+?^$])(\{\d+(?:,\d*)?\}|[*+?])?")
 
 _ALTERNATIVES = re.compile(r"\((?:\?:)?([^()|]*)\|[^()]*\)")
@@ -58,7 +59,8 @@ class _Writer:
 
     def __init__(self, root: Any, text: str, hints: list[str], mutants: frozenset[str]) -> None:
         self.root, self.text, self.hints, self.mutants = root, text.casefold(), hints, mutants
-        self.baits = quoted(text)
+        self.words, self.keys = quoted(text), _KEY.findall(text)
+        """What the prompt asks for against the schema."""
         self.written = 0
 
     def write(self, schema: Any, depth: int) -> Any:
@@ -73,8 +75,8 @@ class _Writer:
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
-            if self.baits and "ignore_enum" in self.mutants:
-                return self.baits[0]
+            if self.words and "ignore_enum" in self.mutants:
+                return self.words[0]
             said = [value for value in schema["enum"] if str(value).casefold() in self.text]
             return said[0] if said else schema["enum"][0]
         for key in ("anyOf", "oneOf"):
@@ -109,7 +111,7 @@ class _Writer:
         if "tool_arguments_filled" in self.mutants:
             value |= {name: self.write(part, depth + 1) for name, part in properties.items() if name not in value}
         if not depth and "ignore_additional" in self.mutants:
-            value |= {bait: "yes" for bait in self.baits if bait not in value}
+            value |= {key: "yes" for key in self.keys if key not in value}
         spare = (name for name in properties if name not in value)
         for name in spare:
             if len(value) >= schema.get("minProperties", 0):

@@ -61,7 +61,7 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "refuse_in_text": "a refusal to an unsafe question comes as text in spite of a schema",
         "blank_object": "json_object is answered with blanks where the prompt does not say JSON",
         "ignore_enum": "a word that the prompt quotes takes the place of an enum's",
-        "ignore_additional": "keys that the prompt quotes come in spite of additionalProperties: false",
+        "ignore_additional": "a key that the prompt quotes as such comes in spite of additionalProperties: false",
         "ignore_bounds": "const, minimum and maximum have no effect",
         "ignore_refs": "what a $ref stands for is not looked at",
         "shallow_schema": "from the fourth level on a schema has no effect",
