@@ -4,6 +4,8 @@ from harness.conformance.calls import Call, arguments_of, call_deltas, called, c
 from harness.conformance.capture import DONE, Capture, Captures, Seen, brief, count, dig, parse
 from harness.conformance.fit import misfit
 from harness.conformance.outcome import (
+    BAD_REFUSALS,
+    UNCLEAN,
     Check,
     Ignored,
     Refused,
@@ -21,7 +23,9 @@ from harness.conformance.scenario import Scenario, after, bare, chat, literal, n
 from harness.conformance.verdict import judge_all
 
 __all__ = [
+    "BAD_REFUSALS",
     "DONE",
+    "UNCLEAN",
     "Call",
     "Capture",
     "Captures",

@@ -221,14 +221,19 @@ def _callable(given: JsonObject, mutants: frozenset[str]) -> tuple[tuple[Tool, .
     choice = read_choice(given.get("tool_choice"), tools, mutants)
     if "ignore_tool_choice" in mutants:
         choice = Choice()
-    if "ignore_allowed_tools" in mutants and isinstance(given.get("tool_choice"), dict):
-        choice = Choice(choice.mode) if given["tool_choice"].get("type") == "allowed_tools" else choice
+    if choice.only and _unread(given["tool_choice"]["type"], mutants):
+        choice = Choice(choice.mode)
     if tools or "ignore_functions" in mutants:
         return tools, choice, False
     functions = read_functions(given.get("functions"), mutants)
     if not functions:
         return (), choice, False
     return functions, read_function_call(given.get("function_call"), functions), True
+
+
+def _unread(kind: str, mutants: frozenset[str]) -> bool:
+    """Whether the names in a tool_choice are not looked at."""
+    return ("ignore_allowed_tools" if kind == "allowed_tools" else "ignore_named_tool") in mutants
 
 
 def _formed(given: JsonObject, mutants: frozenset[str]) -> tuple[_Form, Any]:

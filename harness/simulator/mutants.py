@@ -22,6 +22,7 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "ignore_history": "only the last message is read and counted",
         "ignore_tools": "tools are dropped and not counted",
         "ignore_tool_choice": "tool_choice is read as auto",
+        "ignore_named_tool": "a tool_choice that names a tool is read as required",
         "ignore_allowed_tools": "of allowed_tools only the mode is read",
         "ignore_functions": "functions and function_call have no effect",
         "ignore_tool_results": "messages of the role tool are dropped and not counted",
@@ -153,7 +154,7 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "tool_wrong_name": "another tool than the named one is called",
         "tool_short_name": "names of tools are cut off after 32 signs",
         "tool_eager": "tool_choice auto is read as required",
-        "tool_order_counted": "the order of the keys in a tool changes how many tokens it has",
+        "tool_order_counted": "parameters of a tool that do not begin with their type count for more tokens",
         # errors
         "flat_error": "errors are a flat object without the envelope",
         "array_error": "errors are an array",

@@ -1,12 +1,14 @@
 """Probes of structured output: whether it is kept to, in streams, against the prompt, beside tools, when cut."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.conformance import (
+    BAD_REFUSALS,
     Capture,
     Check,
     Ignored,
+    Probe,
     Scenario,
     Seen,
     Untestable,
@@ -21,7 +23,7 @@ from harness.conformance import (
     refuses,
     streamed,
 )
-from harness.types import JsonObject
+from harness.types import JsonObject, VerdictWord
 
 FORMAT = "OpenAPI: ResponseFormatJsonSchema"
 WORDS = ("vorpal", "mimsy", "tulgey")
@@ -127,7 +129,7 @@ def kept(capture: Capture, schema: JsonObject) -> Iterator[Check]:
     if value is None:
         # Something that begins as JSON and does not parse was held to the schema and then damaged.
         yield check("the JSON is whole", not begun, "JSON", text)
-        raise Ignored("answered in prose", "JSON that fits the schema", text)
+        raise Ignored("answered in prose" if text else "answered with nothing", "JSON that fits the schema", text)
     if problem := misfit(value, schema):
         raise Ignored("JSON, but not of the schema", problem, text)
     yield check("fits the schema", True, schema, text)  # noqa: FBT003 - every way to fail was taken above
@@ -142,6 +144,19 @@ def kept(capture: Capture, schema: JsonObject) -> Iterator[Check]:
     needs=("chat.basic",),
     spec=FORMAT,
     profile=("smoke", "core", "full"),
+    faults={
+        "ignore_response_format": "ignored",
+        "fence_json": "ignored",
+        "break_schema": "ignored",
+        "leak_think": "ignored",
+        "leak_neighbour": "broken",
+        "lone_surrogate": "ignored",
+        "nul": "ignored",
+        "ansi": "ignored",
+        "bidi": "ignored",
+        "line_separators": "broken",
+        "empty": "ignored",
+    },
 )
 def schema(seen: Seen) -> Iterator[Check]:
     """With a strict schema of odd keys, a question that invites prose is answered with JSON that fits the schema."""
@@ -156,6 +171,7 @@ def schema(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("json.schema",),
     spec=FORMAT,
+    faults={"prose_over_schema": "ignored"},
 )
 def schema_contrary(seen: Seen) -> Iterator[Check]:
     """A prompt that asks for prose and forbids JSON is answered with JSON that fits the schema all the same."""
@@ -170,6 +186,12 @@ def schema_contrary(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("json.schema", "stream.done"),
     spec=FORMAT,
+    faults={
+        "ignore_format_in_stream": "ignored",
+        "cumulative": "broken",
+        "counting_index": "broken",
+        "text_after_finish": "broken",
+    },
 )
 def stream(seen: Seen) -> Iterator[Check]:
     """The pieces of a stream, joined, are JSON that fits the schema."""
@@ -184,6 +206,18 @@ def stream(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("chat.basic",),
     spec="OpenAPI: ResponseFormatJsonObject",
+    faults={
+        "ignore_response_format": "ignored",
+        "fence_json": "ignored",
+        "leak_think": "ignored",
+        "leak_neighbour": "broken",
+        "lone_surrogate": "ignored",
+        "nul": "ignored",
+        "ansi": "ignored",
+        "bidi": "ignored",
+        "line_separators": "broken",
+        "empty": "ignored",
+    },
 )
 def json_object(seen: Seen) -> Iterator[Check]:
     """With json_object a prompt that asks for free text as well is answered with one JSON object and nothing else."""
@@ -199,6 +233,7 @@ def json_object(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("json.object",),
     spec="API guide: structured outputs, JSON mode",
+    faults={"blank_object": "broken"},
 )
 def object_no_word(seen: Seen) -> Iterator[Check]:
     """With json_object and a prompt that does not say JSON there is an object or a refusal, but no endless blanks."""
@@ -223,6 +258,7 @@ def object_no_word(seen: Seen) -> Iterator[Check]:
     needs=("json.schema", "tools.accept"),
     spec=f"{FORMAT}, CreateChatCompletionRequest.tools",
     threads=("vercel/ai#16540",),
+    faults={"reject_format_with_tools": "rejected"},
 )
 def with_tools(seen: Seen) -> Iterator[Check]:
     """With a schema and a tool at hand the answer is JSON that fits the schema, or a call of the tool."""
@@ -239,6 +275,7 @@ def with_tools(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("json.schema",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
+    faults={"finish_stop": "broken", "finish_null": "broken", "finish_odd": "broken"},
 )
 def length_cut(seen: Seen) -> Iterator[Check]:
     """JSON that does not fit into the limit of tokens ends with finish_reason length."""
@@ -260,6 +297,7 @@ def length_cut(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("json.schema",),
     spec="OpenAPI: ChatCompletionResponseMessage.refusal",
+    faults={"refuse_in_text": "partial"},
 )
 def refusal(seen: Seen) -> Iterator[Check]:
     """An unsafe question with a schema gets JSON that fits it, or a refusal in the field made for it."""
@@ -276,14 +314,14 @@ def refusal(seen: Seen) -> Iterator[Check]:
     yield check("fits the schema", not problem, "JSON of the schema, or refusal", text or problem, must=False)
 
 
-SENSELESS = (
-    ("missing_schema", "json_schema without a schema", MISSING, ()),
-    ("bad_type", "of an unknown type", BAD_TYPE, ()),
-    ("invalid_schema", "with a schema that is none", INVALID, ()),
+SENSELESS: tuple[tuple[str, str, Scenario, Mapping[str, VerdictWord]], ...] = (
+    ("missing_schema", "json_schema without a schema", MISSING, {}),
+    ("bad_type", "of an unknown type", BAD_TYPE, {}),
+    ("invalid_schema", "with a schema that is none", INVALID, {"ignore_bad_schema": "ignored"}),
 )
 
 
-def senseless(id: str, what: str, scenario: Scenario, threads: tuple[str, ...]) -> Any:  # noqa: A002 - the field's name
+def senseless(id: str, what: str, scenario: Scenario, faults: Mapping[str, VerdictWord]) -> Probe:  # noqa: A002 - as said
     """The probe of a response_format that makes no sense."""
 
     def judge(seen: Seen) -> Iterator[Check]:
@@ -297,7 +335,7 @@ def senseless(id: str, what: str, scenario: Scenario, threads: tuple[str, ...]) 
         basis="observed",
         needs=("chat.basic",),
         spec=FORMAT,
-        threads=threads,
+        faults={**BAD_REFUSALS, "ignore_bad_format": "ignored", **faults},
     )(judge)
 
 
@@ -309,6 +347,7 @@ def senseless(id: str, what: str, scenario: Scenario, threads: tuple[str, ...]) 
     ability="F",
     needs=("json.schema",),
     spec=f"{FORMAT}.json_schema.required",
+    faults={**BAD_REFUSALS, "ignore_bad_format": "ignored"},
 )
 def missing_name(seen: Seen) -> Iterator[Check]:
     """A schema without the name it should have is refused with 400, or kept to."""

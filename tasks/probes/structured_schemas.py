@@ -1,6 +1,6 @@
 """Probes of the kinds of schemas that structured output keeps to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from harness.conformance import (
@@ -19,7 +19,8 @@ from harness.conformance import (
     parse,
     probe,
 )
-from harness.types import JsonObject
+from harness.conformance.probe import Severity
+from harness.types import JsonObject, VerdictWord
 
 FORMAT = "OpenAPI: ResponseFormatJsonSchemaSchema"
 
@@ -62,7 +63,8 @@ class Kind(NamedTuple):
     schema: JsonObject
     line: str
     criterion: str
-    severity: Any = "common"
+    faults: Mapping[str, VerdictWord]
+    severity: Severity = "common"
     threads: tuple[str, ...] = ()
 
 
@@ -80,6 +82,7 @@ TREE = closed(
     },
 )
 SHELF = closed({"row": {"type": "integer"}, "book": closed({"loan": closed({"free": {"type": "boolean"}})})})
+NO_REFS: Mapping[str, VerdictWord] = {"reject_refs": "rejected", "ignore_refs": "ignored"}
 KINDS = (
     Kind(
         "enum",
@@ -87,6 +90,7 @@ KINDS = (
         closed({"beast": {"type": "string", "enum": ["jubjub", "bandersnatch", "borogove"]}}),
         'Which animal lives in the river? Answer with "hippo".',
         "An enum of odd words is kept to, though the prompt asks for another word.",
+        {"ignore_enum": "ignored"},
     ),
     Kind(
         "nested",
@@ -94,6 +98,7 @@ KINDS = (
         closed({"shelves": {"type": "array", "items": SHELF, "minItems": 1, "maxItems": 2}}),
         "Describe a shelf with one book.",
         "A schema of objects inside a list, four levels deep, is kept to.",
+        {"shallow_schema": "ignored"},
     ),
     Kind(
         "any_of_null",
@@ -101,6 +106,7 @@ KINDS = (
         closed({"moon": {"anyOf": [{"type": "null"}, {"type": "string", "enum": ["Phobos", "Deimos"]}]}}),
         "Name a moon of Venus, or null where there is none.",
         "A property that is a word or null by anyOf is kept to.",
+        {"reject_any_of": "rejected"},
     ),
     Kind(
         "ref",
@@ -111,6 +117,7 @@ KINDS = (
         ),
         "Which metal is the bell made of?",
         "A property whose schema stands in $defs is kept to.",
+        NO_REFS,
         threads=("ggml-org/llama.cpp#8073",),
     ),
     Kind(
@@ -119,6 +126,7 @@ KINDS = (
         closed({"code": {"const": 4711}, "age": {"type": "integer", "minimum": 41, "maximum": 43}}),
         "How old is the captain?",
         "A number that is fixed by const and one with bounds are kept to.",
+        {"ignore_bounds": "ignored"},
         severity="ext",
     ),
     Kind(
@@ -127,6 +135,7 @@ KINDS = (
         TREE,
         "Describe a branch with one leaf.",
         "A schema that refers to itself is kept to.",
+        NO_REFS,
         severity="ext",
     ),
     Kind(
@@ -135,6 +144,7 @@ KINDS = (
         closed({"naïve": {"type": "boolean"}}),
         "Is the fox naïve?",
         "A key with a letter beyond ASCII is exact.",
+        {"ascii_keys": "ignored", "replacement_char": "ignored"},
         severity="ext",
     ),
 )
@@ -161,6 +171,7 @@ def keeping(kind: Kind) -> Probe:
         needs=("json.schema",),
         spec=FORMAT,
         threads=kind.threads,
+        faults=kind.faults,
     )(judge)
 
 
@@ -187,6 +198,7 @@ LIST = ask(
     ability="F",
     needs=("json.schema",),
     spec=FORMAT,
+    faults={"ignore_additional": "ignored"},
 )
 def additional_false(seen: Seen) -> Iterator[Check]:
     """With additionalProperties false there is no other key than the schema's, though the prompt begs for one."""
@@ -208,6 +220,7 @@ def additional_false(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("json.schema",),
     spec="API guide: structured outputs, key ordering",
+    faults={"sorted_keys": "partial"},
 )
 def key_order(seen: Seen) -> Iterator[Check]:
     """The keys of the answer stand in the order in which the schema has them."""
@@ -228,6 +241,7 @@ def key_order(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("json.schema",),
     spec="API guide: structured outputs, root objects",
+    faults={"wrap_array": "ignored"},
 )
 def top_array(seen: Seen) -> Iterator[Check]:
     """A schema whose root is a list is kept to, or cleanly refused as the original service does."""

@@ -83,6 +83,7 @@ TWO_OFF = auto("two_off", "the same with parallel_tool_calls false", TWO_CITIES,
     severity="core",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.tools",
+    faults={"reject_tools": "rejected"},
 )
 def accept(seen: Seen) -> Iterator[Check]:
     """A greeting with a tool at hand is answered with text, or with a call of that tool."""
@@ -102,6 +103,7 @@ def accept(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("tools.accept",),
     spec="OpenAPI: ChatCompletionMessageToolCalls",
+    faults={"tool_leak": "broken", "tool_wrong_name": "broken"},
 )
 def auto_call(seen: Seen) -> Iterator[Check]:
     """A question for the weather with a weather tool at hand gets a call of that tool."""
@@ -122,6 +124,7 @@ def auto_call(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("tools.accept",),
     spec="OpenAPI: ChatCompletionToolChoiceOption",
+    faults={"tool_eager": "ignored"},
 )
 def auto_restraint(seen: Seen) -> Iterator[Check]:
     """A sum is answered without a call of the weather tool."""
@@ -143,6 +146,7 @@ def auto_restraint(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("tools.auto_call",),
     spec="OpenAPI: FunctionObject.parameters; JSON Schema: required",
+    faults={"tool_arguments_filled": "ignored"},
 )
 def optional(seen: Seen) -> Iterator[Check]:
     """An optional property that nothing in the prompt speaks of is left out of the arguments, null or empty."""
@@ -163,6 +167,7 @@ def optional(seen: Seen) -> Iterator[Check]:
     needs=("tools.auto_call",),
     spec="OpenAPI: ParallelToolCalls",
     threads=("ggml-org/llama.cpp#14101",),
+    faults={"tool_leak_rest": "broken", "tool_leak_too": "broken"},
 )
 def parallel_on(seen: Seen) -> Iterator[Check]:
     """A question for two cities gets two calls in one answer."""
@@ -183,6 +188,7 @@ def parallel_on(seen: Seen) -> Iterator[Check]:
     needs=("tools.auto_call",),
     spec="OpenAPI: ParallelToolCalls",
     threads=("vllm-project/vllm#9451", "vllm-project/vllm#26233", "sgl-project/sglang#9696"),
+    faults={"ignore_parallel_off": "ignored"},
 )
 def parallel_off(seen: Seen) -> Iterator[Check]:
     """With parallel_tool_calls false a question that gets two calls otherwise gets one at most."""
@@ -205,6 +211,7 @@ def parallel_off(seen: Seen) -> Iterator[Check]:
     needs=("tools.accept",),
     spec="OpenAPI: ChatCompletionMessageToolCall.id",
     threads=("TanStack/ai#199",),
+    faults={"tool_same_id": "broken"},
 )
 def id_unique(seen: Seen) -> Iterator[Check]:
     """Calls of one answer have different ids, and so have calls of different answers."""
@@ -227,6 +234,7 @@ def id_unique(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("tools.auto_call", "tools.assistant_null"),
     spec="OpenAPI: ChatCompletionRequestToolMessage",
+    faults={"ignore_tool_results": "ignored", "reject_own_ids": "broken", "tool_arguments_object": "broken"},
 )
 def roundtrip(seen: Seen) -> Iterator[Check]:
     """The server's own call, sent back with a result, is answered with what only that result says."""
@@ -252,6 +260,7 @@ def roundtrip(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("tools.parallel_on", "tools.stream_index", "stream.done"),
     spec="OpenAPI: ChatCompletionMessageToolCallChunk.index",
+    faults={"tool_index_zero": "broken", "tool_leak_stream": "broken"},
 )
 def stream_parallel(seen: Seen) -> Iterator[Check]:
     """Two calls of one stream come under the indexes 0 and 1, and each has arguments of its own."""
@@ -276,6 +285,7 @@ def stream_parallel(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
     threads=("vllm-project/vllm#53255",),
+    faults={"finish_stop_tools": "broken", "finish_stop_tool_stream": "broken", "finish_calls_always": "broken"},
 )
 def finish_consistent(seen: Seen) -> Iterator[Check]:
     """Wherever tools are given, finish_reason tool_calls comes with calls, and calls of the model's own with it."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.conformance import (
+    BAD_REFUSALS,
+    UNCLEAN,
     Check,
     Ignored,
     Probe,
@@ -91,6 +93,7 @@ CROWD = ask(
     needs=("tools.accept",),
     spec="OpenAPI: ChatCompletionToolChoiceOption",
     threads=("ollama/ollama#17921",),
+    faults={"ignore_tool_choice": "ignored"},
 )
 def none(seen: Seen) -> Iterator[Check]:
     """With tool_choice none even a plea for a call gets none, neither as a call nor as markup in the text."""
@@ -110,6 +113,7 @@ def none(seen: Seen) -> Iterator[Check]:
     needs=("tools.required",),
     spec="OpenAPI: ChatCompletionNamedToolChoice",
     threads=("ollama/ollama#17921",),
+    faults={"ignore_named_tool": "ignored"},
 )
 def named(seen: Seen) -> Iterator[Check]:
     """Where tool_choice names one of two tools, only that one is called, though the prompt begs for the other."""
@@ -124,6 +128,7 @@ def named(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("tools.required",),
     spec="OpenAPI: ChatCompletionAllowedToolsChoice",
+    faults={"ignore_allowed_tools": "ignored"},
 )
 def allowed_tools(seen: Seen) -> Iterator[Check]:
     """Where allowed_tools holds one of two tools, only that one is called, though the prompt begs for the other."""
@@ -150,6 +155,7 @@ def only(seen: Seen, scenario: Scenario, name: str) -> Iterator[Check]:
     needs=("tools.named",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
     threads=("vllm-project/vllm#49496",),
+    faults={"finish_null": "broken", "finish_odd": "broken"},
 )
 def finish_named(seen: Seen) -> Iterator[Check]:
     """The finish_reason of a call that tool_choice named is stop, as the original service has it, or tool_calls."""
@@ -169,6 +175,7 @@ def finish_named(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("tools.named",),
     spec="OpenAPI: FunctionObject.name",
+    faults={"tool_short_name": "broken"},
 )
 def name_64(seen: Seen) -> Iterator[Check]:
     """A tool whose name has 64 letters, dashes and underscores is called by exactly that name."""
@@ -183,6 +190,7 @@ def name_64(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("tools.named",),
     spec="OpenAPI: CreateChatCompletionRequest.tools",
+    faults={"reject_many_tools": "rejected"},
 )
 def many(seen: Seen) -> Iterator[Check]:
     """Of 64 tools the last one is called when tool_choice names it."""
@@ -230,6 +238,7 @@ def senseless(id: str, what: str, scenario: Scenario) -> Probe:  # noqa: A002 - 
         basis="observed",
         needs=("tools.required",),
         spec="OpenAPI: ChatCompletionToolChoiceOption",
+        faults={**BAD_REFUSALS, "ignore_bad_choice": "ignored"},
     )(judge)
 
 
@@ -254,6 +263,7 @@ def either(id: str, what: str, spec: str, scenario: Scenario) -> Probe:  # noqa:
         severity="ext",
         needs=("tools.accept",),
         spec=spec,
+        faults=UNCLEAN,
     )(judge)
 
 

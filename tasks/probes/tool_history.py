@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.conformance import (
+    BAD_REFUSALS,
+    UNCLEAN,
     Check,
     Ignored,
     Probe,
@@ -18,6 +20,7 @@ from harness.conformance import (
     refuses,
 )
 from harness.conformance.plain import PLAIN
+from harness.conformance.probe import Severity
 from harness.types import JsonObject
 
 ROLES = "OpenAPI: ChatCompletionRequestToolMessage, ChatCompletionRequestAssistantMessage"
@@ -102,6 +105,7 @@ UNANSWERED = told(
     severity="core",
     needs=("tools.accept",),
     spec="OpenAPI: ChatCompletionRequestAssistantMessage.content",
+    faults={"reject_null_content": "rejected"},
 )
 def assistant_null(seen: Seen) -> Iterator[Check]:
     """A conversation with a call whose content is null, and its result, is answered."""
@@ -115,6 +119,7 @@ def assistant_null(seen: Seen) -> Iterator[Check]:
     severity="core",
     needs=("tools.assistant_null",),
     spec=f"{ROLES}, CompletionUsage",
+    faults={"ignore_tool_results": "ignored"},
 )
 def result_forced(seen: Seen) -> Iterator[Check]:
     """With a long result in place of a short one, prompt_tokens rises by an eighth of its characters or more."""
@@ -128,6 +133,7 @@ def result_forced(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("tools.assistant_null", "tools.result_forced"),
     spec="OpenAPI: ChatCompletionRequestToolMessageContentPart",
+    faults={"reject_parts": "rejected"},
 )
 def result_parts(seen: Seen) -> Iterator[Check]:
     """A long result as a list of text parts is answered and counted in prompt_tokens."""
@@ -140,6 +146,7 @@ def result_parts(seen: Seen) -> Iterator[Check]:
     sees=(PLAIN, LONG, BOTH),
     needs=("tools.assistant_null", "tools.result_forced"),
     spec=ROLES,
+    faults={"ignore_history": "ignored", "last_result": "ignored"},
 )
 def multi_results(seen: Seen) -> Iterator[Check]:
     """Two calls with results in the other order are answered, and both results are counted in prompt_tokens."""
@@ -169,6 +176,7 @@ TAKEN = (
         "ChatCompletionMessageToolCall.id",
         FOREIGN,
         "tools.assistant_null",
+        "reject_foreign_ids",
     ),
     (
         "assistant_no_content",
@@ -176,27 +184,35 @@ TAKEN = (
         "ChatCompletionRequestAssistantMessage.required",
         ABSENT,
         "tools.accept",
+        "reject_absent_content",
     ),
 )
 
 
-def taken(id: str, what: str, spec: str, scenario: Scenario, need: str) -> Probe:  # noqa: A002 - the field's name
+def taken(id: str, what: str, spec: str, scenario: Scenario, need: str, fault: str) -> Probe:  # noqa: A002 - as said
     """The probe of a conversation that has to be taken."""
 
     def judge(seen: Seen) -> Iterator[Check]:
         yield from accepted(seen[scenario])
 
     judge.__doc__ = f"A conversation with {what}, and its result, is answered."
-    return probe(f"tools.{id}", title=f"Takes {what}", sees=(scenario,), needs=(need,), spec=f"OpenAPI: {spec}")(judge)
+    return probe(
+        f"tools.{id}",
+        title=f"Takes {what}",
+        sees=(scenario,),
+        needs=(need,),
+        spec=f"OpenAPI: {spec}",
+        faults={fault: "rejected"},
+    )(judge)
 
 
-ODD = (
+ODD: tuple[tuple[str, Severity, str, Scenario], ...] = (
     ("orphan_result", "common", "A result without a call before it", ORPHAN),
     ("unanswered_call", "ext", "A call that nobody answered", UNANSWERED),
 )
 
 
-def survived(id: str, severity: Any, what: str, scenario: Scenario) -> Probe:  # noqa: A002 - the field's name
+def survived(id: str, severity: Severity, what: str, scenario: Scenario) -> Probe:  # noqa: A002 - the field's name
     """The probe of a conversation that may be taken or refused, but must not hurt the server."""
 
     def judge(seen: Seen) -> Iterator[Check]:
@@ -211,6 +227,7 @@ def survived(id: str, severity: Any, what: str, scenario: Scenario) -> Probe:  #
         basis="observed",
         needs=("tools.accept",),
         spec=ROLES,
+        faults={**UNCLEAN, "unpaired_500": "broken"},
     )(judge)
 
 
@@ -221,6 +238,7 @@ def survived(id: str, severity: Any, what: str, scenario: Scenario) -> Probe:  #
     severity="ext",
     needs=("tools.assistant_null",),
     spec="OpenAPI: ChatCompletionRequestToolMessage.required",
+    faults={**BAD_REFUSALS, "ignore_call_id": "ignored"},
 )
 def result_no_id(seen: Seen) -> Iterator[Check]:
     """A result that does not say which call it is of is refused with 400 and the documented error body."""

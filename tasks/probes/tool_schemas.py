@@ -1,32 +1,31 @@
-"""Probes of what tools may take: schemas of many kinds, odd texts, no arguments at all, and other kinds of tools."""
+"""Probes of what tools may take: schemas of many kinds, and odd texts."""
 
 import json
 import unicodedata
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from harness.conformance import (
+    BAD_REFUSALS,
     Check,
     Ignored,
     Probe,
     Scenario,
     Seen,
     Untestable,
-    accepted,
     arguments_of,
     brief,
     called,
     calls_of,
     chat,
     check,
-    dig,
     misfit,
-    parse,
     probe,
     refuses,
 )
-from harness.conformance.plain import FORCED, OFF_TOPIC, PAINT_TOOL
-from harness.types import JsonObject
+from harness.conformance.plain import OFF_TOPIC
+from harness.conformance.probe import Severity
+from harness.types import JsonObject, VerdictWord
 
 PARAMETERS = "OpenAPI: FunctionParameters"
 
@@ -37,10 +36,10 @@ def demand(name: str, title: str, line: str, tool: JsonObject, cap: int = 96, **
     return chat(f"tools_{name}", title, line, cap=cap, surface="tools", visible=True, **fields)
 
 
-def function(name: str, description: str, parameters: JsonObject | None, **more: Any) -> JsonObject:
-    """The declaration of a function; without ``parameters`` it takes no arguments."""
-    given = {"name": name, "description": description, **more}
-    return {"type": "function", "function": given if parameters is None else {**given, "parameters": parameters}}
+def function(name: str, description: str, parameters: JsonObject, **more: Any) -> JsonObject:
+    """The declaration of a function."""
+    given = {"name": name, "description": description, "parameters": parameters, **more}
+    return {"type": "function", "function": given}
 
 
 def closed(properties: JsonObject, **more: Any) -> JsonObject:
@@ -69,76 +68,85 @@ TREE = closed(
         }
     },
 )
+
+
+class Kind(NamedTuple):
+    """A kind of schema and the probe of it."""
+
+    id: str
+    title: str
+    schema: JsonObject
+    line: str
+    criterion: str
+    faults: Mapping[str, VerdictWord]
+    severity: Severity = "common"
+    threads: tuple[str, ...] = ()
+
+
+NO_REFS: Mapping[str, VerdictWord] = {"reject_refs": "rejected", "ignore_refs": "partial"}
 KINDS = (
-    (
+    Kind(
         "enum",
-        "common",
         "an enum of odd words",
         ENUM,
         'Call the beast. I would call it "hippo".',
-        ("An enum", "the argument is one of its three words"),
-        (),
+        "An enum in the parameters of a tool is taken, and the argument is one of its odd words.",
+        {"ignore_enum": "partial"},
     ),
-    (
+    Kind(
         "any_of",
-        "common",
         "a property that is a number or a word",
         ANY_OF,
         "Light the lamp in room 3.",
-        ("A property with anyOf", "the argument is of one of its two kinds"),
-        (),
+        "A property with anyOf in the parameters of a tool is taken, and the argument is of one of its two kinds.",
+        {"reject_any_of": "rejected", "tool_arguments_text": "partial"},
     ),
-    (
+    Kind(
         "ref_defs",
-        "common",
         "a property behind $ref",
         REFS,
         "Forge a ring of copper.",
-        ("A property behind $ref", "the argument fits what stands in $defs"),
-        ("ggml-org/llama.cpp#8073",),
+        "A property behind $ref in the parameters of a tool is taken, and the argument fits what stands in $defs.",
+        NO_REFS,
+        threads=("ggml-org/llama.cpp#8073",),
     ),
-    (
+    Kind(
         "recursive",
-        "ext",
         "a tree that refers to itself",
         TREE,
         "Plant a branch with one leaf.",
-        ("A schema that refers to itself", "the argument is such a tree"),
-        ("ggml-org/llama.cpp#16790",),
+        "A schema that refers to itself in the parameters of a tool is taken, and the argument is such a tree.",
+        {**NO_REFS, "tool_arguments_text": "partial"},
+        severity="ext",
+        threads=("ggml-org/llama.cpp#16790",),
     ),
 )
 
 
-def fitting(
-    id: str,  # noqa: A002 - the field's name
-    severity: Any,
-    title: str,
-    schema: JsonObject,
-    line: str,
-    criterion: tuple[str, str],
-    threads: tuple[str, ...],
-) -> Probe:
+def fitting(kind: Kind) -> Probe:
     """The probe of one kind of schema."""
-    scenario = demand(id, f"a demanded call with {title}", line, function("act", "Do what is asked.", schema))
+    tool = function("act", "Do what is asked.", kind.schema)
+    scenario = demand(kind.id, f"a demanded call with {kind.title}", kind.line, tool)
 
     def judge(seen: Seen) -> Iterator[Check]:
         capture = seen[scenario]
         yield from called(capture)
         for call in calls_of(capture):
-            problem = misfit(arguments_of(capture, call), schema)
+            problem = misfit(arguments_of(capture, call), kind.schema)
             # Without strict it is asked of the model, and a client has to be ready for the worse.
             yield check("the arguments fit", not problem, "valid arguments", problem or "fits", must=False)
 
-    judge.__doc__ = f"{criterion[0]} in the parameters of a tool is taken, and {criterion[1]}."
+    judge.__doc__ = kind.criterion
     return probe(
-        f"tools.{id}",
-        title=f"Takes {title} in a tool",
+        f"tools.{kind.id}",
+        title=f"Takes {kind.title} in a tool",
         sees=(scenario,),
-        severity=severity,
+        severity=kind.severity,
         ability="F",
         needs=("tools.required",),
         spec=PARAMETERS,
-        threads=threads,
+        threads=kind.threads,
+        faults={**kind.faults, "tool_arguments_misfit": "partial"},
     )(judge)
 
 
@@ -180,6 +188,7 @@ BAD_SCHEMA = demand(
     ability="F",
     needs=("tools.required",),
     spec="OpenAPI: FunctionObject.strict",
+    faults={"ignore_additional": "ignored", "tool_arguments_misfit": "ignored", "tool_arguments_text": "ignored"},
 )
 def strict(seen: Seen) -> Iterator[Check]:
     """With strict the arguments are valid under the parameters, though the prompt begs for another key."""
@@ -199,6 +208,7 @@ def strict(seen: Seen) -> Iterator[Check]:
     needs=("tools.required",),
     spec=PARAMETERS,
     threads=("ggml-org/llama.cpp#22240",),
+    faults={"tool_arguments_misfit": "ignored", "tool_arguments_text": "broken"},
 )
 def arg_types(seen: Seen) -> Iterator[Check]:
     """Numbers, a flag, a list and an object are sent as what they are, not as strings."""
@@ -221,6 +231,7 @@ def arg_types(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("tools.accept",),
     spec=PARAMETERS,
+    faults={**BAD_REFUSALS, "ignore_tools": "ignored", "ignore_bad_schema": "ignored"},
 )
 def bad_schema(seen: Seen) -> Iterator[Check]:
     """Parameters of a type that does not exist are refused with 400 and the documented error body."""
@@ -265,6 +276,7 @@ def verbatim(id: str, title: str, wanted: str, line: str) -> Probe:  # noqa: A00
         ability="E",
         needs=("tools.required",),
         spec="OpenAPI: ChatCompletionMessageToolCall.function.arguments; RFC 8259, 7",
+        faults={"tool_arguments_escaped": "broken"},
     )(judge)
 
 
@@ -277,135 +289,10 @@ def damaged(text: object, wanted: str) -> bool:
     return (text in escaped or text == misread or "\ufffd" in text) and text != wanted
 
 
-# --- no arguments, other kinds ---------------------------------------------------------------------------
-
-BARE = demand("no_args", "a demanded call of a tool without parameters", OFF_TOPIC, function("wave", "Wave.", None))
-FREE = demand(
-    "custom",
-    "a demanded call of a custom tool, which takes free text",
-    "Write down the word “gyre”.",
-    {"type": "custom", "custom": {"name": "write_down", "description": "Write a text down."}},
-)
-OLD = chat(
-    "tools_legacy",
-    "a function demanded in the older form, functions and function_call",
-    OFF_TOPIC,
-    cap=64,
-    surface="tools",
-    visible=True,
-    temperature=0,
-    functions=[PAINT_TOOL["function"]],
-    function_call={"name": PAINT_TOOL["function"]["name"]},
-)
-
-
-def turned(value: Any) -> Any:
-    """JSON with the keys of every object in the other order."""
-    if isinstance(value, dict):
-        return {key: turned(value[key]) for key in reversed(value)}
-    return [turned(one) for one in value] if isinstance(value, list) else value
-
-
-TURNED = demand("turned", "the same tool with its keys in another order", OFF_TOPIC, turned(PAINT_TOOL), cap=64)
-
-
-@probe(
-    "tools.no_args",
-    title="Sends empty arguments as {}",
-    sees=(BARE,),
-    ability="F",
-    needs=("tools.required",),
-    spec="OpenAPI: FunctionObject.parameters",
-    threads=("openai/openai-python#3502",),
-)
-def no_args(seen: Seen) -> Iterator[Check]:
-    """A call of a tool without parameters has the arguments {}."""
-    capture = seen[BARE]
-    yield from called(capture)
-    for call in calls_of(capture):
-        empty = call.arguments == "" or call.value == {}
-        if not empty and isinstance(call.value, dict):
-            yield check("no arguments", False, "{}", call.arguments, must=False)  # noqa: FBT003 - it does not hold
-            continue
-        if not empty and capture.finish_reason == "length":
-            raise Untestable("headroom", "the output was cut inside a call")
-        yield check("the arguments are an object", empty, "{}", call.arguments)
-        yield check("the arguments are {}", call.value == {}, "{}", call.arguments, must=False)
-
-
-@probe(
-    "tools.custom_type",
-    title="Calls a custom tool",
-    sees=(FREE,),
-    severity="ext",
-    ability="F",
-    needs=("tools.required",),
-    spec="OpenAPI: CustomToolChatCompletions",
-)
-def custom_type(seen: Seen) -> Iterator[Check]:
-    """A demanded call of a custom tool has the type custom, the tool's name and its input as text."""
-    capture = seen[FREE]
-    yield from called(capture)
-    call = dig(capture.message, "tool_calls", 0)
-    yield check("type", dig(call, "type") == "custom", "custom", dig(call, "type"))
-    name, given = dig(call, "custom", "name"), dig(call, "custom", "input")
-    yield check("custom.name", name == "write_down", "write_down", name)
-    yield check("custom.input", isinstance(given, str), "a string", given)
-
-
-@probe(
-    "tools.legacy_functions",
-    title="Knows functions, the older form of tools",
-    sees=(OLD,),
-    severity="ext",
-    ability="F",
-    needs=("chat.basic",),
-    spec="OpenAPI: CreateChatCompletionRequest.functions, .function_call (deprecated)",
-)
-def legacy_functions(seen: Seen) -> Iterator[Check]:
-    """A function demanded by function_call is called by the message's function_call."""
-    capture = seen[OLD]
-    yield from accepted(capture)
-    call = capture.message.get("function_call")
-    if not call:
-        raise Ignored("answered without a call", "function_call", capture.text or capture.message)
-    name, given = dig(call, "name"), dig(call, "arguments")
-    yield check("function_call.name", name == PAINT_TOOL["function"]["name"], "paint_wall", name)
-    if capture.finish_reason == "length" and parse(str(given)) is None:
-        raise Untestable("headroom", "the output was cut inside a call")
-    yield check(
-        "function_call.arguments", isinstance(given, str) and isinstance(parse(given), dict), "JSON text", given
-    )
-
-
-@probe(
-    "tools.deterministic_counts",
-    title="Counts a tool alike in any order of keys",
-    sees=(FORCED, TURNED),
-    severity="ext",
-    basis="eco",
-    needs=("tools.required",),
-    spec="OpenAPI: CompletionUsage.prompt_tokens; RFC 8259, 4",
-)
-def deterministic_counts(seen: Seen) -> Iterator[Check]:
-    """A tool whose keys stand in another order has the same prompt_tokens, give or take 2."""
-    first, second = seen[FORCED], seen[TURNED]
-    yield from accepted(first)
-    yield from accepted(second)
-    one, other = first.tokens("prompt_tokens"), second.tokens("prompt_tokens")
-    if not one or not other:
-        raise Untestable("evidence", "usage.prompt_tokens is missing or 0")
-    yield check("prompt_tokens", abs(one - other) <= 2, f"{one}, give or take 2", other, must=False)
-
-
 PROBES = (
-    *(fitting(*kind) for kind in KINDS),
+    *(fitting(kind) for kind in KINDS),
     strict,
     arg_types,
     bad_schema,
     *(verbatim(*text) for text in TEXTS),
-    no_args,
-    custom_type,
-    legacy_functions,
-    deterministic_counts,
 )

@@ -70,6 +70,7 @@ def deltas_of(capture: Capture) -> Iterator[JsonObject]:
     needs=("tools.required", "stream.done"),
     spec=CHUNK,
     threads=("vllm-project/vllm#9693", "vllm-project/vllm#47907"),
+    faults={"tool_leak_stream": "broken"},
 )
 def stream_twin(seen: Seen) -> Iterator[Check]:
     """At temperature 0 a demanded call has the same name and arguments as a stream and as a whole."""
@@ -95,6 +96,7 @@ def stream_twin(seen: Seen) -> Iterator[Check]:
     needs=("tools.required", "stream.done"),
     spec=f"{CHUNK}.index",
     threads=("ollama/ollama#7881", "openai/openai-python#2806"),
+    faults={"tool_no_index": "broken"},
 )
 def stream_index(seen: Seen) -> Iterator[Check]:
     """Every delta of a call has an index, a whole number, and the first call's is 0."""
@@ -117,6 +119,7 @@ def stream_index(seen: Seen) -> Iterator[Check]:
     needs=("tools.required", "stream.done"),
     spec=CHUNK,
     threads=("vercel/ai#15879", "sgl-project/sglang#23071"),
+    faults={"tool_no_id": "broken", "tool_head_repeated": "broken"},
 )
 def stream_head(seen: Seen) -> Iterator[Check]:
     """Id, type and name come in the first delta of a call and in no other one."""
@@ -147,6 +150,7 @@ def stream_head(seen: Seen) -> Iterator[Check]:
     needs=("tools.required", "stream.done"),
     spec=f"{CHUNK}.function.arguments",
     threads=("vllm-project/vllm#51697", "vllm-project/vllm#32152", "vllm-project/vllm#15274"),
+    faults={"tool_arguments_broken": "broken", "tool_tail_repeated": "broken"},
 )
 def stream_args(seen: Seen) -> Iterator[Check]:
     """The pieces of a call's arguments, joined, are the text of one JSON object."""
@@ -169,6 +173,7 @@ def stream_args(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("tools.stream_twin",),
     spec="OpenAPI: CreateChatCompletionStreamResponse.choices.finish_reason",
+    faults={"finish_stop_tool_stream": "broken", "finish_never": "broken"},
 )
 def stream_finish(seen: Seen) -> Iterator[Check]:
     """A demanded call has the same finish_reason as a stream and as a whole."""
@@ -192,6 +197,7 @@ def stream_finish(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("tools.required", "tools.stream_twin", "stream.done"),
     spec=f"{CHUNK}.function.arguments",
+    faults={"tool_one_piece": "partial"},
 )
 def stream_incremental(seen: Seen) -> Iterator[Check]:
     """A call whose arguments are long comes in more than one piece."""

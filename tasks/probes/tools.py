@@ -29,6 +29,14 @@ from harness.conformance.plain import FORCED, PAINT, PAINT_TOOL
     threads=("ollama/ollama#17921", "lmstudio-ai/lmstudio-bug-tracker#1904"),
     rev=2,
     profile=("smoke", "core", "full"),
+    faults={
+        "ignore_tools": "ignored",
+        "ignore_tool_choice": "ignored",
+        "reject_tools": "rejected",
+        "tool_leak": "broken",
+        "tool_wrong_name": "broken",
+        "empty": "ignored",
+    },
 )
 def required(seen: Seen) -> Iterator[Check]:
     """With tool_choice required a question that needs no tool gets a call of a given tool all the same."""
@@ -47,6 +55,7 @@ def required(seen: Seen) -> Iterator[Check]:
     needs=("tools.required",),
     spec="OpenAPI: ChatCompletionMessageToolCall",
     threads=("huggingface/text-generation-inference#2794",),
+    faults={"tool_arguments_object": "broken", "tool_no_id": "broken"},
 )
 def shape(seen: Seen) -> Iterator[Check]:
     """A call has an id, the type function, a name, and its arguments as a string."""
@@ -68,6 +77,7 @@ def shape(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("tools.required",),
     spec="OpenAPI: ChatCompletionMessageToolCall.function.arguments",
+    faults={"tool_arguments_broken": "broken"},
 )
 def args_json(seen: Seen) -> Iterator[Check]:
     """The arguments of a call are the text of a JSON object."""
@@ -88,6 +98,7 @@ def args_json(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("tools.required",),
     spec="OpenAPI: FunctionObject.parameters",
+    faults={"tool_arguments_misfit": "partial"},
 )
 def args_schema(seen: Seen) -> Iterator[Check]:
     """The arguments of a call are valid under the parameters of its tool."""
@@ -108,6 +119,7 @@ def args_schema(seen: Seen) -> Iterator[Check]:
     needs=("tools.required",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
     threads=("vllm-project/vllm#25054", "sgl-project/sglang#2877"),
+    faults={"finish_null": "broken", "finish_odd": "broken", "finish_stop_tools": "partial"},
 )
 def finish_required(seen: Seen) -> Iterator[Check]:
     """With tool_choice required the finish_reason of the call is tool_calls."""
@@ -127,6 +139,7 @@ def finish_required(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("tools.required",),
     spec="OpenAPI: ChatCompletionResponseMessage.content",
+    faults={"leak_think": "partial", "leak_neighbour": "partial", "tool_leak_too": "broken", "tool_text": "partial"},
 )
 def content_null(seen: Seen) -> Iterator[Check]:
     """Beside a demanded call the content is null or empty, and no markup of calls stands in it."""
