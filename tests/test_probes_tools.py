@@ -77,7 +77,7 @@ CASES: tuple[tuple[str, str, dict[str, Reply], str, str], ...] = (
     ("tools.accept", "no key", {"tools_accept": error("no", 401)}, "untestable", "auth"),
     ("tools.auto_call", "the model will not", {"tools_auto": said()}, "untestable", "model"),
     ("tools.optional", "empty", {"tools_auto": called(call('{"city": "Paris", "badge": ""}'))}, "supported", ""),
-    ("tools.none", "markup", {"tools_none": said("<tool_call>{}</tool_call>")}, "broken", "markup"),
+    ("tools.none", "markup", {"tools_none": said("<tool_call>{}</tool_call>")}, "partial", "markup"),
     ("tools.none", "refused", {"tools_none": error("no none")}, "rejected", "no none"),
     ("tools.named", "a made-up tool", {"tools_named": called(call(name="zz"))}, "broken", "given"),
     ("tools.named", "both", {"tools_named": called(call(), call("{}", "ring_bell"))}, "ignored", "another tool"),
@@ -204,6 +204,9 @@ CASES: tuple[tuple[str, str, dict[str, Reply], str, str], ...] = (
         "partial",
         "exact",
     ),
+    ("tools.unicode_args", "no call", {"tools_unicode_args": said("São Paulo")}, "untestable", "model"),
+    ("tools.arg_types", "no call", {"tools_arg_types": said("Booked.")}, "untestable", "model"),
+    ("tools.arg_types", "markup", {"tools_arg_types": said("<tool_call>{}")}, "broken", "parsed"),
     ("tools.custom_type", "as a function", {"tools_custom": called(call("gyre", "write_down"))}, "broken", "type"),
     ("tools.legacy_functions", "as a tool", {"tools_legacy": called(call())}, "ignored", "without a call"),
     (

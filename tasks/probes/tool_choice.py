@@ -69,10 +69,10 @@ EMPTY = ask("empty_list", "an empty list of tools", tools=[])
 TWICE = ask("dup_names", "two tools of one name", tools=[BELL_TOOL, BELL_TOOL])
 LONG = ask(
     "name_64",
-    "a tool whose name has 64 signs, demanded by name",
+    "a demanded call of a tool whose name has 64 signs",
     cap=64,
     tools=[tool(LONG_NAME, "Open a gate.")],
-    tool_choice=chosen(LONG_NAME),
+    tool_choice="required",
 )
 UNICODE = ask("name_unicode", "a tool whose name is not of the documented letters", tools=[tool("查天气", "Weather.")])
 CROWD = ask(
@@ -101,7 +101,8 @@ def none(seen: Seen) -> Iterator[Check]:
     yield from accepted(capture)
     if calls := calls_of(capture):
         raise Ignored("called a tool all the same", "no call", calls[0].name)
-    yield check("no markup of calls", not leaks(capture), "no markup", capture.text)
+    # A model may write what it would have called all the same: clients show it as the text that it is.
+    yield check("no markup of calls", not leaks(capture), "no markup", capture.text, must=False)
 
 
 @probe(
@@ -173,7 +174,7 @@ def finish_named(seen: Seen) -> Iterator[Check]:
     sees=(LONG,),
     severity="ext",
     ability="F",
-    needs=("tools.named",),
+    needs=("tools.required",),
     spec="OpenAPI: FunctionObject.name",
     faults={"tool_short_name": "broken"},
 )

@@ -7,18 +7,21 @@ from typing import Any, NamedTuple
 
 from harness.conformance import (
     BAD_REFUSALS,
+    Capture,
     Check,
     Ignored,
     Probe,
     Scenario,
     Seen,
     Untestable,
+    accepted,
     arguments_of,
     brief,
     called,
     calls_of,
     chat,
     check,
+    leaks,
     misfit,
     probe,
     refuses,
@@ -200,6 +203,14 @@ def strict(seen: Seen) -> Iterator[Check]:
         yield check("the arguments fit", True, "valid arguments", call.arguments)  # noqa: FBT003 - as said
 
 
+def willing(capture: Capture) -> Iterator[Check]:
+    """Checks that there is a call; where there is none, it is the model that did not want what these probes ask for."""
+    yield from accepted(capture)
+    if not calls_of(capture) and not leaks(capture):
+        raise Untestable("model", f"it called nothing: {brief(capture.text, 60)}")
+    yield from called(capture)
+
+
 @probe(
     "tools.arg_types",
     title="Keeps the types of arguments",
@@ -213,7 +224,7 @@ def strict(seen: Seen) -> Iterator[Check]:
 def arg_types(seen: Seen) -> Iterator[Check]:
     """Numbers, a flag, a list and an object are sent as what they are, not as strings."""
     capture = seen[TYPED]
-    yield from called(capture)
+    yield from willing(capture)
     for call in calls_of(capture):
         given = arguments_of(capture, call)
         texts = [name for name in TYPES["properties"] if isinstance(given.get(name), str)]
@@ -261,7 +272,7 @@ def verbatim(id: str, title: str, wanted: str, line: str) -> Probe:  # noqa: A00
 
     def judge(seen: Seen) -> Iterator[Check]:
         capture = seen[scenario]
-        yield from called(capture)
+        yield from willing(capture)
         text = arguments_of(capture, calls_of(capture)[0]).get("text")
         yield check("the text is undamaged", not damaged(text, wanted), wanted, text)
         if not isinstance(text, str) or unicodedata.normalize("NFC", text).strip() != wanted:
