@@ -39,19 +39,19 @@ CASES: tuple[tuple[str, str, dict[str, Reply], str, str], ...] = (
     (
         "json.stream",
         "fits",
-        {"json_schema": said(FITTING), "json_stream": streamed('{"zq": true,', ' "vx": "mimsy"}')},
+        {"json_stream": streamed('{"zq": true,', ' "vx": "mimsy"}')},
         "supported",
         "",
     ),
     (
         "json.stream",
         "a piece lost",
-        {"json_schema": said(FITTING), "json_stream": streamed('{"zq": true, "mimsy"}')},
+        {"json_stream": streamed('{"zq": true, "mimsy"}')},
         "broken",
         "whole",
     ),
-    ("json.stream", "no text", {"json_schema": said(FITTING), "json_stream": streamed()}, "untestable", "evidence"),
-    ("json.stream", "one piece", {"json_schema": said(FITTING), "json_stream": said(FITTING)}, "ignored", "one piece"),
+    ("json.stream", "no text", {"json_stream": streamed()}, "untestable", "evidence"),
+    ("json.stream", "one piece", {"json_stream": said(FITTING)}, "ignored", "one piece"),
     ("json.object_no_word", "refused, as by the original", {"json_no_word": error("say JSON")}, "supported", ""),
     (
         "json.object_no_word",

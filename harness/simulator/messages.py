@@ -103,6 +103,8 @@ def _check_part(where: str, part: Any, role: str) -> None:
 
 
 def _check_calls(where: str, message: JsonObject, mutants: frozenset[str]) -> None:
+    if message.get("function_call") is not None:
+        _check_function(f"{where}.function_call", message["function_call"], "arguments")
     calls = message.get("tool_calls")
     if calls is None:
         return
@@ -116,11 +118,14 @@ def _check_calls(where: str, message: JsonObject, mutants: frozenset[str]) -> No
             raise missing(f"{here}.id")
         _check_id(f"{here}.id", call["id"], mutants)
         kind = "custom" if call.get("type") == "custom" else "function"
-        inner, field = call.get(kind), "input" if kind == "custom" else "arguments"
-        if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
-            raise missing(f"{here}.{kind}.name")
-        if not isinstance(inner.get(field), str):
-            raise bad_type(f"{here}.{kind}.{field}", "a string", inner.get(field))
+        _check_function(f"{here}.{kind}", call.get(kind), "input" if kind == "custom" else "arguments")
+
+
+def _check_function(where: str, value: Any, field: str) -> None:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise missing(f"{where}.name")
+    if not isinstance(value.get(field), str):
+        raise bad_type(f"{where}.{field}", "a string", value.get(field))
 
 
 def _check_id(where: str, value: str, mutants: frozenset[str]) -> None:

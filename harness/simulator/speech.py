@@ -86,6 +86,7 @@ def prompt_tokens(asked: Asked) -> int:
     for message in asked.messages:
         total += 3 + tokens.count(text_of(message)) + tokens.count(str(message.get("name") or ""))
         total += sum(map(_call_tokens, message.get("tool_calls") or ()))
+        total += _call_tokens({"function": message["function_call"]}) if message.get("function_call") else 0
     for tool in asked.tools:
         total += 6 + tokens.count(tool.name) + tokens.count(tool.description)
         total += tokens.count(json.dumps(tool.parameters, sort_keys=True, ensure_ascii=False))

@@ -143,6 +143,7 @@ def kept(capture: Capture, schema: JsonObject) -> Iterator[Check]:
     ability="F",
     needs=("chat.basic",),
     spec=FORMAT,
+    threads=("BerriAI/litellm#38269",),
     profile=("smoke", "core", "full"),
     faults={
         "ignore_response_format": "ignored",
@@ -181,7 +182,7 @@ def schema_contrary(seen: Seen) -> Iterator[Check]:
 @probe(
     "json.stream",
     title="Keeps to a schema in a stream",
-    sees=(STRICT_SCHEMA, SCHEMA_STREAM),
+    sees=(SCHEMA_STREAM,),
     severity="core",
     ability="F",
     needs=("json.schema", "stream.done"),
