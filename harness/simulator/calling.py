@@ -44,7 +44,7 @@ def calls_for(asked: Asked) -> tuple[Call, ...]:
         return ()
     tools = [tool for tool in asked.tools if not asked.choice.only or tool.name in asked.choice.only]
     text = next((text_of(message) for message in reversed(asked.messages) if message["role"] == "user"), "")
-    answered = asked.messages[-1]["role"] == "tool" if asked.messages else False
+    answered = asked.messages[-1]["role"] in ("tool", "function") if asked.messages else False
     best = max(tools, key=lambda tool: _nearness(tool, text))
     if asked.choice.mode == "auto" and (answered or not _nearness(best, text)):
         return ()

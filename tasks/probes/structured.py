@@ -65,7 +65,15 @@ CONTRARY = ask(
     formed(SCHEMA),
 )
 SCHEMA_STREAM = ask("stream", "the same question and schema, streamed", CAPITAL, formed(SCHEMA), stream=True)
-CUT = ask("cut", f"the same question and schema, at most {SHORT_CAP} tokens", CAPITAL, formed(SCHEMA), cap=SHORT_CAP)
+CUT = chat(
+    "json_cut",
+    f"the same question and schema, at most {SHORT_CAP} tokens",
+    CAPITAL,
+    cap=SHORT_CAP,
+    surface="json",
+    temperature=0,
+    response_format=formed(SCHEMA),
+)
 OBJECT = ask(
     "object",
     "json_object, and a prompt that asks for JSON and free text",

@@ -147,7 +147,8 @@ def content_null(seen: Seen) -> Iterator[Check]:
     yield from called(capture)
     content = dig(capture.json, "choices", 0, "message", "content")
     yield check("no markup of calls", not leaks(capture), "no markup", content)
-    yield check("content", content in (None, ""), "null", content, must=False)
+    empty = content is None or (isinstance(content, str) and not content.strip())
+    yield check("content", empty, "null", content, must=False)
 
 
 PROBES = (required, shape, args_json, args_schema, finish_required, content_null)
