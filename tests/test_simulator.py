@@ -325,6 +325,36 @@ def test_a_call_is_well_formed() -> None:
     assert forced["function"]["arguments"] == "{}"
 
 
+def test_a_custom_tool_takes_free_text() -> None:
+    """A custom tool is called with its input as text, whole and streamed, and its call can be answered."""
+    tool = {"type": "custom", "custom": {"name": "write_down", "description": "Write a text down."}}
+    asked: dict[str, Any] = {"tools": [tool], "tool_choice": {"type": "custom", "custom": {"name": "write_down"}}}
+    message = chat(CLEAN, "Write down “gyre”.", **asked).message
+    (call,) = message["tool_calls"]
+    assert (call["type"], call["custom"]) == ("custom", {"name": "write_down", "input": "gyre"})
+    deltas = [chunk["choices"][0]["delta"] for chunk in chat(CLEAN, "Write down “gyre”.", stream=True, **asked).chunks]
+    pieces = [call["custom"]["input"] for delta in deltas for call in delta.get("tool_calls", ())]
+    assert "".join(pieces) == "gyre"
+    result = {"role": "tool", "tool_call_id": call["id"], "content": "done-31"}
+    assert "done-31" in chat(CLEAN, [USER, message, result], tools=[tool]).message["content"]
+
+
+def test_functions_are_the_older_form_of_tools() -> None:
+    """A function demanded by function_call is called as function_call, and its result is a message of that role."""
+    asked: dict[str, Any] = {"functions": [WEATHER["function"]], "function_call": {"name": "get_weather"}}
+    got = chat(CLEAN, "Weather in Paris?", **asked)
+    assert got.message["function_call"] == {"name": "get_weather", "arguments": '{"city": "Paris"}'}
+    assert "tool_calls" not in got.message
+    assert got.json["choices"][0]["finish_reason"] == "function_call"
+    deltas = [chunk["choices"][0]["delta"] for chunk in chat(CLEAN, "Weather in Paris?", stream=True, **asked).chunks]
+    calls = [delta["function_call"] for delta in deltas if "function_call" in delta]
+    assert calls[0] == {"name": "get_weather", "arguments": ""}
+    assert "".join(call["arguments"] for call in calls) == '{"city": "Paris"}'
+    result = {"role": "function", "name": "get_weather", "content": "rain-9"}
+    assert "rain-9" in chat(CLEAN, [USER, got.message, result], functions=asked["functions"]).message["content"]
+    assert chat(CLEAN, "hi", functions=asked["functions"], function_call={"name": "zz"}).status == 400
+
+
 def test_streamed_calls_begin_with_their_head() -> None:
     """Id, type and name come once, first; arguments follow in pieces under the index of their call."""
     got = chat(CLEAN, "Weather in Paris and in Rome?", tools=[WEATHER], stream=True)
@@ -503,8 +533,13 @@ WRONG: tuple[tuple[dict[str, Any], str], ...] = (
     ({"logit_bias": {"zz": 1}}, "logit_bias"),
     ({"reasoning_effort": ["zzz"]}, "reasoning_effort"),
     ({"functions": []}, "functions"),
+    ({"functions": [{"name": 5}]}, "functions[0].name"),
+    ({"functions": [{"name": "f"}], "function_call": "zz"}, "function_call"),
+    ({"messages": [USER, {"role": "assistant", "function_call": {}}, USER]}, "messages[1].function_call.name"),
+    ({"messages": [USER, {"role": "function", "content": "x"}]}, "messages[1].name"),
     ({"tools": []}, "tools"),
-    ({"tools": [{"type": "custom"}]}, "tools[0].type"),
+    ({"tools": [{"type": "custom"}]}, "tools[0].custom"),
+    ({"tools": [{"type": "zzz"}]}, "tools[0].type"),
     ({"tools": [{"type": "function", "function": {"name": "查"}}]}, "tools[0].function.name"),
     ({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "zzz"}}}]}, "tools[0].function"),
     ({"tools": [WEATHER, WEATHER]}, "tools"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.conformance import Probe, judge_all, scenarios_of
 from harness.conformance.capture import Capture
 from harness.exchange import Exchange, Failure, FailureKind, Read, WireMarks
-from harness.types import Attempt, Endpoint, Job, Provider, Request
+from harness.types import Attempt, Endpoint, Job, Provider, Request, Verdict
 from harness.wire.assemble import assemble
 
 ENDPOINT = Endpoint(Provider("vendor", "hosted", "http://127.0.0.1:1/v1"), "small", "small-1")
@@ -90,3 +91,15 @@ def captures(replies: Mapping[str, Reply | Iterable[Reply]]) -> dict[str, list[C
     """Captures by scenario name, as a judge gets them."""
     several = {name: [each] if isinstance(each, Reply) else list(each) for name, each in replies.items()}
     return {name: [one.capture(name, i) for i, one in enumerate(each)] for name, each in several.items()}
+
+
+def judged(probe: Probe, replies: Mapping[str, Reply | Sequence[Reply]]) -> Verdict:
+    """What one probe by itself makes of replies to its scenarios, each with the request that is really sent."""
+    requests = {scenario.name: scenario.build(ENDPOINT, 0) for scenario in scenarios_of([probe])}
+    found = {
+        name: [
+            Capture(replace(one.attempt, request=requests.get(name, one.attempt.request)), one.outcome) for one in all_
+        ]
+        for name, all_ in captures(replies).items()
+    }
+    return judge_all([probe], found, ENDPOINT)[0]

@@ -1,13 +1,18 @@
 """Conformance: scenarios are sent and recorded, probes judge the record, and the verdict names what was seen."""
 
+from harness.conformance.calls import Call, arguments_of, call_deltas, called, calls_of, leaks
 from harness.conformance.capture import DONE, Capture, Captures, Seen, brief, count, dig, parse
+from harness.conformance.fit import misfit
 from harness.conformance.official import suffered
 from harness.conformance.outcome import (
+    BAD_REFUSALS,
+    UNCLEAN,
     Check,
     Ignored,
     Refused,
     Untestable,
     accepted,
+    answered_or_refused,
     check,
     envelope,
     refuses,
@@ -20,7 +25,10 @@ from harness.conformance.scenario import Scenario, after, bare, chat, literal, n
 from harness.conformance.verdict import judge_all
 
 __all__ = [
+    "BAD_REFUSALS",
     "DONE",
+    "UNCLEAN",
+    "Call",
     "Capture",
     "Captures",
     "Check",
@@ -32,15 +40,22 @@ __all__ = [
     "Untestable",
     "accepted",
     "after",
+    "answered_or_refused",
+    "arguments_of",
     "bare",
     "brief",
+    "call_deltas",
+    "called",
+    "calls_of",
     "chat",
     "check",
     "count",
     "dig",
     "envelope",
     "judge_all",
+    "leaks",
     "literal",
+    "misfit",
     "next_turn",
     "parse",
     "post",

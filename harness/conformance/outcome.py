@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from harness.conformance.capture import Capture, Seen, brief, dig
+from harness.types import VerdictWord
 
 Reason = Literal["auth", "quota", "transient", "transport", "model", "headroom", "evidence", "probe"]
 """Why something cannot be told. model: it would not co-operate; headroom: the output was cut before it could show;
@@ -87,6 +89,14 @@ def said_no(capture: Capture) -> bool:
     return status is not None and (400 <= status < 500 or status == 501) and isinstance(capture.json, (dict, list))
 
 
+def answered_or_refused(capture: Capture) -> Iterator[Check]:
+    """Checks that an odd request was either answered or cleanly refused: it has not hurt the server."""
+    if said_no(capture):
+        yield check("a clean refusal", True, "200 or 400", capture.status)  # noqa: FBT003 - just that was asked
+    else:
+        yield from accepted(capture)
+
+
 def streamed(capture: Capture) -> Iterator[Check]:
     """Checks that a stream was served and carries no error.
 
@@ -135,6 +145,20 @@ def refuses(capture: Capture, wanted: int = 400, *, param: str | None = None) ->
     if param is not None:
         told = capture.at("error", "param")
         yield check("error.param", isinstance(told, str) and param in told, param, told, must=False)
+
+
+BAD_REFUSALS: Mapping[str, VerdictWord] = MappingProxyType(
+    {
+        **dict.fromkeys(("flat_error", "array_error", "string_error", "detail_error", "html_error"), "broken"),
+        **dict.fromkeys(("status_200", "status_500"), "broken"),
+        **dict.fromkeys(("int_code", "status_422"), "partial"),
+    }
+)
+"""What a probe that asks for a refusal says of the simulator's faults in all of them."""
+UNCLEAN: Mapping[str, VerdictWord] = MappingProxyType(
+    dict.fromkeys(("html_error", "status_200", "status_500"), "broken")
+)
+"""The same where an answer would do as well as a clean refusal."""
 
 
 def refusal(capture: Capture) -> str:

@@ -12,10 +12,10 @@ from harness.simulator.asked import Asked
 from harness.simulator.book import Book, Call, Entry
 from harness.simulator.calling import calls_for, spoiled, wrong_value
 from harness.simulator.chance import draw, length
-from harness.simulator.instance import instance
 from harness.simulator.messages import text_of
 from harness.simulator.obedience import follow
 from harness.simulator.profile import Profile
+from harness.simulator.structured import written
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 _LETTER = re.compile(r"\(?\b([A-J])\b\)?(?=[.\s)]*\Z)")
@@ -65,12 +65,8 @@ def _calls(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Ran
 def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Random, rng: random.Random) -> str:
     if entry is not None and entry.calls is None and (asked.form == "text" or _is_json(entry.text)):
         return entry.text if luck.random() < profile.accuracy else wrong(entry.text, luck)
-    prompt = text_of(asked.messages[-1]) if asked.messages else ""
-    if asked.form == "json_schema":
-        return json.dumps(instance(asked.schema, prompt), ensure_ascii=False)
-    if asked.form == "json_object":
-        # Free text that was asked for goes into the object: the form is forced, whatever the prompt wants.
-        return json.dumps({"answer": follow(asked.messages, rng) or tokens.filler(rng, 6)}, ensure_ascii=False)
+    if asked.form != "text":
+        return written(asked, rng)
     if followed := follow(asked.messages, rng):
         return followed
     drawn = length(profile.tokens, profile.tokens_sd, rng) * _LENGTHS[asked.verbosity]

@@ -10,10 +10,19 @@ from typing import Any, Literal
 
 from harness.simulator.messages import check_messages, text_of
 from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
-from harness.simulator.tools import Choice, Tool, read_choice, read_tools, schema_problem
+from harness.simulator.tools import (
+    Choice,
+    Tool,
+    read_choice,
+    read_function_call,
+    read_functions,
+    read_tools,
+    schema_problem,
+)
 from harness.types import JsonObject
 
 MOST_CHOICES = 4
+_Form = Literal["text", "json_object", "json_schema"]
 _NUMBERS: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
     "top_p": (0, 1),
@@ -47,7 +56,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "verbosity": ("low", "medium", "high"),
     "service_tier": ("auto", "default", "flex", "scale", "priority"),
 }
-_UNSUPPORTED = {"chat": ("functions", "function_call", "audio"), "text": ("suffix", "best_of", "logprobs")}
+_UNSUPPORTED = {"chat": ("audio",), "text": ("suffix", "best_of", "logprobs")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,9 @@ class Asked:
     tools: tuple[Tool, ...] = ()
     choice: Choice = field(default_factory=Choice)
     parallel: bool = True
-    form: Literal["text", "json_object", "json_schema"] = "text"
+    legacy: bool = False
+    """Whether a call is told in the older form, ``function_call``."""
+    form: _Form = "text"
     schema: Any = None
     logprobs: int | None = None
     """Alternatives to tell for each token; None: no logprobs."""
@@ -80,6 +91,8 @@ class Asked:
     prediction: str = ""
     """What the output is expected to be; empty: nothing is."""
     verbosity: str = "medium"
+    mutants: frozenset[str] = frozenset()
+    """The deviations that hold for its answer."""
 
 
 def parse_json(body: bytes, mutants: frozenset[str] = frozenset()) -> JsonObject:
@@ -110,9 +123,8 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
             raise Refusal(400, f"Unsupported parameter: {name!r}.", param=name, code="unsupported_parameter")
     _check_fields(given, surface, ranges="ignore_ranges" not in mutants)
     messages = check_messages(given, mutants) if surface == "chat" else _prompts(given)
-    tools = () if "ignore_tools" in mutants else read_tools(given.get("tools"))
-    choice = Choice() if "ignore_tools" in mutants else read_choice(given.get("tool_choice"), tools)
-    form, schema = _form(given.get("response_format"))
+    tools, choice, legacy = _callable(given, mutants)
+    form, schema = _formed(given, mutants)
     caps = [given[name] for name in _caps(surface, mutants) if name in given]
     cap = min(caps, default=16 if surface == "text" else None)
     temperature = given.get("temperature", 0)
@@ -129,14 +141,16 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         hot="ignore_temperature" in mutants or (temperature > 0.3 and given.get("top_p", 1) > 0.1),
         seed=None if "ignore_seed" in mutants else given.get("seed"),
         tools=tools,
-        choice=Choice() if "ignore_tool_choice" in mutants else choice,
-        parallel="ignore_parallel_off" in mutants or given.get("parallel_tool_calls", True),
-        form="text" if "ignore_response_format" in mutants else form,
+        choice=choice,
+        parallel=not legacy and ("ignore_parallel_off" in mutants or given.get("parallel_tool_calls", True)),
+        legacy=legacy,
+        form=form,
         schema=schema,
         logprobs=_logprobs(given, mutants),
         echo=bool(given.get("echo")),
         prediction="" if "ignore_prediction" in mutants else _prediction(given.get("prediction")),
         verbosity="medium" if "ignore_verbosity" in mutants else given.get("verbosity", "medium"),
+        mutants=mutants,
     )
 
 
@@ -228,7 +242,46 @@ def _prediction(value: JsonObject | None) -> str:
     return text_of(value)
 
 
-def _form(value: JsonObject | None) -> tuple[Literal["text", "json_object", "json_schema"], Any]:
+def _callable(given: JsonObject, mutants: frozenset[str]) -> tuple[tuple[Tool, ...], Choice, bool]:
+    """What may be called, what must be, and whether in the older form."""
+    if "ignore_tools" in mutants:
+        return (), Choice(), False
+    tools = read_tools(given.get("tools"), mutants)
+    choice = read_choice(given.get("tool_choice"), tools, mutants)
+    if "ignore_tool_choice" in mutants:
+        choice = Choice()
+    if choice.only and _unread(given["tool_choice"]["type"], mutants):
+        choice = Choice(choice.mode)
+    if tools or "ignore_functions" in mutants:
+        return tools, choice, False
+    functions = read_functions(given.get("functions"), mutants)
+    if not functions:
+        return (), choice, False
+    return functions, read_function_call(given.get("function_call"), functions), True
+
+
+def _unread(kind: str, mutants: frozenset[str]) -> bool:
+    """Whether the names in a tool_choice are not looked at."""
+    return ("ignore_allowed_tools" if kind == "allowed_tools" else "ignore_named_tool") in mutants
+
+
+def _formed(given: JsonObject, mutants: frozenset[str]) -> tuple[_Form, Any]:
+    """The form of the answer and its schema, with deviations."""
+    value = given.get("response_format")
+    if value is not None and given.get("tools") and "reject_format_with_tools" in mutants:
+        raise bad_value("response_format", "it is not allowed beside 'tools'")
+    try:
+        form, schema = _form(value, mutants)
+    except Refusal:
+        if "ignore_bad_format" not in mutants:
+            raise
+        return "text", None
+    if "ignore_response_format" in mutants or ("ignore_format_in_stream" in mutants and given.get("stream")):
+        return "text", schema
+    return form, schema
+
+
+def _form(value: JsonObject | None, mutants: frozenset[str]) -> tuple[_Form, Any]:
     if value is None or value.get("type") == "text":
         return "text", None
     if value.get("type") == "json_object":
@@ -243,7 +296,7 @@ def _form(value: JsonObject | None) -> tuple[Literal["text", "json_object", "jso
             raise missing(f"response_format.json_schema.{name}")
         if not check(inner[name]):
             raise bad_type(f"response_format.json_schema.{name}", "of another type", inner[name])
-    if problem := schema_problem(inner["schema"]):
+    if problem := schema_problem(inner["schema"], mutants):
         raise bad_value("response_format.json_schema.schema", problem)
     return "json_schema", inner["schema"]
 

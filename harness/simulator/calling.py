@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from harness.simulator.asked import Asked
 from harness.simulator.book import Call
-from harness.simulator.instance import instance
+from harness.simulator.instance import instance, quoted
 from harness.simulator.messages import text_of
 from harness.simulator.tools import Tool
 from harness.types import JsonObject
@@ -35,7 +35,6 @@ _DULL = frozenset(
         "returns",
     }
 )
-_QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”")
 _NAMED = re.compile(r"(?:[A-ZÀ-Þ][\w'-]*|[^\x00-\x7f\s]+)(?:\s+(?:[A-ZÀ-Þ][\w'-]*|[^\x00-\x7f\s]+))*")
 
 
@@ -45,21 +44,21 @@ def calls_for(asked: Asked) -> tuple[Call, ...]:
         return ()
     tools = [tool for tool in asked.tools if not asked.choice.only or tool.name in asked.choice.only]
     text = next((text_of(message) for message in reversed(asked.messages) if message["role"] == "user"), "")
-    answered = asked.messages[-1]["role"] == "tool" if asked.messages else False
+    answered = asked.messages[-1]["role"] in ("tool", "function") if asked.messages else False
     best = max(tools, key=lambda tool: _nearness(tool, text))
     if asked.choice.mode == "auto" and (answered or not _nearness(best, text)):
         return ()
     hints = _hints(text)
     texts = _free_texts(best)
     if asked.parallel and len(texts) == 1 and len(hints) > 1:
-        return tuple(_call(best, text, [hint]) for hint in hints[:_MOST])
-    return (_call(best, text, hints),)
+        return tuple(_call(best, text, [hint], asked.mutants) for hint in hints[:_MOST])
+    return (_call(best, text, hints, asked.mutants),)
 
 
 def spoiled(calls: Sequence[Call], tools: Sequence[Tool], rng: random.Random) -> tuple[Call, ...]:
     """Wrong calls in place of right ones: a wrong argument, no call at all, or one where none was wanted."""
     if not calls:
-        return (_call(tools[0], "", []),) if tools else ()
+        return (_call(tools[0], "", [], frozenset()),) if tools else ()
     call = calls[0]
     arguments = json.loads(call.arguments)
     if not arguments or rng.random() < 0.3:
@@ -85,9 +84,20 @@ def wrong_value(value: object, rng: random.Random) -> object:
     return "unknown"
 
 
-def _call(tool: Tool, text: str, hints: list[str]) -> Call:
-    value = instance({"type": "object", **tool.parameters}, text, hints)
-    return Call(tool.name, json.dumps(value if isinstance(value, dict) else {}, ensure_ascii=False))
+def _call(tool: Tool, text: str, hints: list[str], mutants: frozenset[str]) -> Call:
+    if tool.custom:
+        return Call(tool.name, hints[0] if hints else "text")
+    value = instance({"type": "object", **tool.parameters}, text, hints, mutants)
+    arguments = value if isinstance(value, dict) else {}
+    if "tool_arguments_text" in mutants:
+        arguments = {key: one if isinstance(one, str) else json.dumps(one) for key, one in arguments.items()}
+    if "tool_arguments_escaped" in mutants:
+        arguments = {key: _escaped(one) for key, one in arguments.items()}
+    return Call(tool.name, json.dumps(arguments, ensure_ascii=False))
+
+
+def _escaped(value: object) -> object:
+    return json.dumps(value)[1:-1] if isinstance(value, str) else value
 
 
 def _nearness(tool: Tool, text: str) -> int:
@@ -102,8 +112,8 @@ def _words(text: str) -> set[str]:
 
 def _hints(text: str) -> list[str]:
     """What the prompt puts in quotes, or else what it names: words in capitals that do not begin a sentence."""
-    if quoted := [first or second for first, second in _QUOTED.findall(text)]:
-        return quoted
+    if said := quoted(text):
+        return said
     named = (found for found in _NAMED.finditer(text))
     return [found[0] for found in named if not re.search(r"(?:^|[.!?:\n]\s*)$", text[: found.start()])]
 

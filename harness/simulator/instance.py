@@ -26,37 +26,57 @@ _FORMATS = {
     "ipv6": "2001:db8::1",
     "uuid": "123e4567-e89b-42d3-a456-426614174000",
 }
+_BOUNDS = frozenset({"const", "minimum", "maximum"})
+"""What the mutant ``ignore_bounds`` does not look at."""
+_SHALLOW = 2
+"""The deepest level that the mutant ``shallow_schema`` keeps to; the root is 0."""
+_QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”")
+_KEY = re.compile(r"\bkey \"([^\"]+)\"")
 _ATOM = re.compile(r"(\\.|\[\^?\]?[^\]]*\]|\((?:\?:)?[^()|]*\)|[^\\\[\](){}|*+?^$])(\{\d+(?:,\d*)?\}|[*+?])?")
 
 _ALTERNATIVES = re.compile(r"\((?:\?:)?([^()|]*)\|[^()]*\)")
 
 
-def instance(schema: Any, text: str = "", hints: Sequence[str] = ()) -> Any:
+def instance(schema: Any, text: str = "", hints: Sequence[str] = (), mutants: frozenset[str] = frozenset()) -> Any:
     """A value valid under ``schema``; only what is required is filled in.
 
     Args:
         schema: JSON schema, an object or a boolean; $ref is followed inside it, and recursion ends early.
         text: prompt; an enum value that occurs in it is preferred.
         hints: texts for free string fields, taken in turn, the last one again and again.
+        mutants: deviations from the schema.
     """
-    return _Writer(schema, text.casefold(), list(hints)).write(schema, 0)
+    return _Writer(schema, text, list(hints), mutants).write(schema, 0)
+
+
+def quoted(text: str) -> list[str]:
+    """What a text puts in double quotes, straight or curved."""
+    return [first or second for first, second in _QUOTED.findall(text)]
 
 
 class _Writer:
     """Holds the root, for $ref, and what the prompt suggests."""
 
-    def __init__(self, root: Any, text: str, hints: list[str]) -> None:
-        self.root, self.text, self.hints = root, text, hints
+    def __init__(self, root: Any, text: str, hints: list[str], mutants: frozenset[str]) -> None:
+        self.root, self.text, self.hints, self.mutants = root, text.casefold(), hints, mutants
+        self.words, self.keys = quoted(text), _KEY.findall(text)
+        """What the prompt asks for against the schema."""
         self.written = 0
 
     def write(self, schema: Any, depth: int) -> Any:
         self.written += 1
         if not isinstance(schema, dict) or depth > _DEEPEST or self.written > _MOST:
             return None
+        if depth > _SHALLOW and "shallow_schema" in self.mutants:
+            return None
         schema = self._merged(schema)
+        if "ignore_bounds" in self.mutants:
+            schema = {key: value for key, value in schema.items() if key not in _BOUNDS}
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
+            if self.words and "ignore_enum" in self.mutants:
+                return self.words[0]
             said = [value for value in schema["enum"] if str(value).casefold() in self.text]
             return said[0] if said else schema["enum"][0]
         for key in ("anyOf", "oneOf"):
@@ -88,6 +108,10 @@ class _Writer:
         value = {name: self.write(part, depth + 1) for name, part in properties.items() if name in required}
         for name in schema.get("required") or ():
             value.setdefault(name, self.write(schema.get("additionalProperties") or {}, depth + 1))
+        if "tool_arguments_filled" in self.mutants:
+            value |= {name: self.write(part, depth + 1) for name, part in properties.items() if name not in value}
+        if not depth and "ignore_additional" in self.mutants:
+            value |= {key: "yes" for key in self.keys if key not in value}
         spare = (name for name in properties if name not in value)
         for name in spare:
             if len(value) >= schema.get("minProperties", 0):
@@ -122,7 +146,7 @@ class _Writer:
         """The schema with $ref and allOf resolved into one level; ``seen``: references being resolved."""
         merged = {key: value for key, value in schema.items() if key not in {"$ref", "allOf"}}
         parts = []
-        if "$ref" in schema and schema["$ref"] not in seen:
+        if "$ref" in schema and schema["$ref"] not in seen and "ignore_refs" not in self.mutants:
             seen = (*seen, schema["$ref"])
             parts.append(self._target(schema["$ref"]))
         for part in (*parts, *(schema.get("allOf") or ())):

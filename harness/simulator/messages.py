@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +10,10 @@ from harness.simulator.misread import SYSTEM, misread, refuse
 from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
 from harness.types import JsonObject
 
-_ROLES = (*SYSTEM, "user", "assistant", "tool")
+_ROLES = (*SYSTEM, "user", "assistant", "tool", "function")
+_OWN_ID = re.compile(r"call_[0-9a-f]{24}")
+_PLAIN_ID = re.compile(r"[0-9a-zA-Z]{9}")
+"""An id of a call as several servers have it, and as the mutant ``reject_foreign_ids`` takes it."""
 
 
 def check_messages(given: JsonObject, mutants: frozenset[str]) -> tuple[JsonObject, ...]:
@@ -25,10 +29,14 @@ def check_messages(given: JsonObject, mutants: frozenset[str]) -> tuple[JsonObje
         raise bad_value("messages", "empty array. Expected at least one message", "empty_array")
     for place, message in enumerate(messages):
         _check(f"messages[{place}]", message, mutants)
-    _check_pairing(messages)
+    _check_pairing(messages, mutants)
     if not mutants:
         return tuple(messages)
     refuse(messages, mutants)
+    if "ignore_tool_results" in mutants:
+        messages = [message for message in messages if message["role"] != "tool"]
+    if "last_result" in mutants:
+        messages = [one for one, following in _pairs(messages) if not (_is_result(one) and _is_result(following))]
     return misread(messages, mutants)
 
 
@@ -55,16 +63,20 @@ def _check(where: str, message: Any, mutants: frozenset[str]) -> None:
         raise bad_value(f"{where}.role", f"{role!r}. Supported: {', '.join(_ROLES)}")
     if not isinstance(message.get("name", ""), str | None):
         raise bad_type(f"{where}.name", "a string", message["name"])
-    _check_calls(where, message)
-    if role == "tool" and not isinstance(message.get("tool_call_id"), str):
+    _check_calls(where, message, mutants)
+    if role == "tool" and "ignore_call_id" not in mutants and not isinstance(message.get("tool_call_id"), str):
         raise missing(f"{where}.tool_call_id")
+    if role == "function" and not isinstance(message.get("name"), str):
+        raise missing(f"{where}.name")
     _check_content(where, message, mutants)
 
 
 def _check_content(where: str, message: JsonObject, mutants: frozenset[str]) -> None:
     role, content = message["role"], message.get("content")
     if content is None:
-        if role == "assistant" and (message.get("tool_calls") or message.get("refusal")):
+        refused = "reject_null_content" if "content" in message else "reject_absent_content"
+        said = message.get("tool_calls") or message.get("function_call") or message.get("refusal")
+        if role == "assistant" and said and refused not in mutants:
             return
         if "ignore_no_content" in mutants:
             return
@@ -93,7 +105,9 @@ def _check_part(where: str, part: Any, role: str, mutants: frozenset[str]) -> No
         raise missing(f"{where}.{kind}")
 
 
-def _check_calls(where: str, message: JsonObject) -> None:
+def _check_calls(where: str, message: JsonObject, mutants: frozenset[str]) -> None:
+    if message.get("function_call") is not None:
+        _check_function(f"{where}.function_call", message["function_call"], "arguments")
     calls = message.get("tool_calls")
     if calls is None:
         return
@@ -105,15 +119,38 @@ def _check_calls(where: str, message: JsonObject) -> None:
             raise bad_type(here, "an object", call)
         if not isinstance(call.get("id"), str):
             raise missing(f"{here}.id")
-        function = call.get("function")
-        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
-            raise missing(f"{here}.function.name")
-        if not isinstance(function.get("arguments"), str):
-            raise bad_type(f"{here}.function.arguments", "a string", function.get("arguments"))
+        _check_id(f"{here}.id", call["id"], mutants)
+        kind = "custom" if call.get("type") == "custom" else "function"
+        _check_function(f"{here}.{kind}", call.get(kind), "input" if kind == "custom" else "arguments")
 
 
-def _check_pairing(messages: list[JsonObject]) -> None:
+def _check_function(where: str, value: Any, field: str) -> None:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise missing(f"{where}.name")
+    if not isinstance(value.get(field), str):
+        raise bad_type(f"{where}.{field}", "a string", value.get(field))
+
+
+def _check_id(where: str, value: str, mutants: frozenset[str]) -> None:
+    own = _OWN_ID.fullmatch(value) is not None
+    foreign = not own and _PLAIN_ID.fullmatch(value) is None
+    if (own and "reject_own_ids" in mutants) or (foreign and "reject_foreign_ids" in mutants):
+        raise bad_value(where, f"{value!r} is not the id of a call")
+
+
+def _check_pairing(messages: list[JsonObject], mutants: frozenset[str]) -> None:
     """Every call has its result right behind it, every result its call before it."""
+    if "ignore_call_id" in mutants:
+        return
+    try:
+        _pair(messages)
+    except Refusal as refusal:
+        if "unpaired_500" not in mutants:
+            raise
+        raise Refusal(500, refusal.message, kind="server_error") from None
+
+
+def _pair(messages: list[JsonObject]) -> None:
     waiting: set[str] = set()
     for place, message in enumerate(messages):
         if message["role"] == "tool":
@@ -127,3 +164,12 @@ def _check_pairing(messages: list[JsonObject]) -> None:
         waiting = {call["id"] for call in message.get("tool_calls") or ()}
     if waiting:
         raise bad_value("messages", f"these tool_call_ids have no result: {', '.join(sorted(waiting))}")
+
+
+def _pairs(messages: list[JsonObject]) -> Iterable[tuple[JsonObject, JsonObject | None]]:
+    """Each message with the one behind it."""
+    return zip(messages, [*messages[1:], None], strict=True)
+
+
+def _is_result(message: JsonObject | None) -> bool:
+    return message is not None and message["role"] == "tool"

@@ -77,7 +77,7 @@ def _results(messages: Sequence[JsonObject]) -> list[str]:
     """What the tools just answered."""
     results: list[str] = []
     for message in reversed(messages):
-        if message["role"] != "tool":
+        if message["role"] not in ("tool", "function"):
             break
         results.insert(0, text_of(message))
     return results

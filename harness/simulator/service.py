@@ -213,6 +213,8 @@ class Service:
             turn.mutants,
             f"{prefix}-{own}",
             asked.logprobs,
+            frozenset(tool.name for tool in asked.tools if tool.custom),
+            asked.legacy,
         )
         built = Answer(
             shape=shape,

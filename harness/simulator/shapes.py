@@ -31,6 +31,10 @@ class Shape:
     mutants: frozenset[str]
     id: str
     top_logprobs: int | None = None
+    custom: frozenset[str] = frozenset()
+    """Names of tools that take free text."""
+    legacy: bool = False
+    """Whether a call is told in the older form, ``function_call``."""
 
     def whole(self, choices: Sequence[Choice], usage: JsonObject) -> JsonObject:
         """The body of a response that is not streamed."""
@@ -89,16 +93,19 @@ class Shape:
 
     def call_delta(self, choice: Choice, piece: Piece) -> JsonObject:
         """The delta of one token of a call: first id, type and name, then pieces of the arguments."""
+        name = choice.arguments(piece.call)[0]
+        kind, field = ("custom", "input") if name in self.custom else ("function", "arguments")
+        if self.legacy:
+            return {"function_call": {"name": name, field: ""} if piece.head else {field: piece.text}}
         call: JsonObject = {"index": 0 if "tool_index_zero" in self.mutants else piece.call}
         if "tool_no_index" in self.mutants:
             del call["index"]
         if piece.head or "tool_head_repeated" in self.mutants:
-            name = choice.arguments(piece.call)[0]
-            call |= {"id": choice.ids[piece.call], "type": "function", "function": {"name": name, "arguments": ""}}
+            call |= {"id": choice.ids[piece.call], "type": kind, kind: {"name": name, field: ""}}
             if "tool_no_id" in self.mutants:
                 del call["id"]
         if not piece.head:
-            call.setdefault("function", {})["arguments"] = piece.text
+            call.setdefault(kind, {})[field] = piece.text
         return {"tool_calls": [call]}
 
     def _envelope(self, *, chunk: bool) -> JsonObject:
@@ -142,12 +149,16 @@ class Shape:
             return {"index": choice.index, "text": choice.text, "logprobs": told, "finish_reason": finish}
         text = choice.text if choice.text or not choice.calls else None
         message: JsonObject = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
-        if choice.calls:
+        if choice.calls and self.legacy:
+            message["function_call"] = self._call(choice, 0)["function"]
+        elif choice.calls:
             message["tool_calls"] = [self._call(choice, number) for number in range(choice.calls)]
         return {"index": choice.index, "message": message, "logprobs": told, "finish_reason": finish}
 
     def _call(self, choice: Choice, number: int) -> JsonObject:
         name, arguments = choice.arguments(number)
+        if name in self.custom:
+            return {"id": choice.ids[number], "type": "custom", "custom": {"name": name, "input": arguments}}
         given: Any = arguments
         if "tool_arguments_object" in self.mutants:
             given = json.loads(arguments) if arguments.endswith("}") else {}

@@ -62,17 +62,12 @@ class Choice:
 
 def spoken(said: Said, asked: Asked, mutants: frozenset[str], index: int) -> Choice:
     """The choice that comes of an answer under the limits of the request."""
-    calls, text = said.calls, said.text
-    if calls and "tool_leak" in mutants:
-        text = "".join(f'<tool_call>{{"name": "{name}", "arguments": {given}}}</tool_call>' for name, given in calls)
-        calls = ()
-    if calls and "tool_text" in mutants:
-        text = "Let me look that up."
+    calls, text = _called(said, asked, mutants)
     text = _marked(text, asked, mutants)
     cap = asked.cap
     pieces = [Piece(token) for token in tokens.split(text)]
     pieces += [piece for number, call in enumerate(calls) for piece in _call_pieces(number, call, asked, mutants)]
-    finish = "tool_calls" if calls else "stop"
+    finish = ("function_call" if asked.legacy else "tool_calls") if calls else "stop"
     if cap is not None and len(pieces) >= cap:
         pieces, finish = pieces[:cap], "length"
     if asked.stop and not calls and "ignore_stop" not in mutants:
@@ -82,7 +77,7 @@ def spoken(said: Said, asked: Asked, mutants: frozenset[str], index: int) -> Cho
     if asked.echo:
         pieces[:1] = [Piece(text_of(asked.messages[0]) + (pieces[0].text if pieces else ""))]
     ids = tuple("call_same" if "tool_same_id" in mutants else f"call_{secrets.token_hex(12)}" for _ in calls)
-    return Choice(index, tuple(pieces), _finish(finish, mutants), ids)
+    return Choice(index, tuple(pieces), _finish(finish, asked, mutants), ids)
 
 
 def prompt_tokens(asked: Asked) -> int:
@@ -90,15 +85,21 @@ def prompt_tokens(asked: Asked) -> int:
     total = 3
     for message in asked.messages:
         total += 3 + tokens.count(text_of(message)) + tokens.count(str(message.get("name") or ""))
-        for call in message.get("tool_calls") or ():
-            function = call["function"]
-            total += 3 + tokens.count(function["name"]) + tokens.count(function["arguments"])
+        total += sum(map(_call_tokens, message.get("tool_calls") or ()))
+        total += _call_tokens({"function": message["function_call"]}) if message.get("function_call") else 0
     for tool in asked.tools:
         total += 6 + tokens.count(tool.name) + tokens.count(tool.description)
         total += tokens.count(json.dumps(tool.parameters, sort_keys=True, ensure_ascii=False))
+        if "tool_order_counted" in asked.mutants and next(iter(tool.parameters), "type") != "type":
+            total += 9
     if asked.schema is not None:
         total += tokens.count(json.dumps(asked.schema, sort_keys=True, ensure_ascii=False))
     return total
+
+
+def _call_tokens(call: JsonObject) -> int:
+    inner = call.get("function") or call["custom"]
+    return 3 + tokens.count(inner["name"]) + tokens.count(inner.get("arguments") or inner.get("input") or "")
 
 
 def usage(prompt: int, cached: int, choices: list[Choice], mutants: frozenset[str], prediction: str = "") -> JsonObject:
@@ -134,15 +135,41 @@ def _predicted(prediction: str, text: str) -> tuple[int, int]:
     return came, len(foretold) - came
 
 
+def _called(said: Said, asked: Asked, mutants: frozenset[str]) -> tuple[tuple[Call, ...], str]:
+    """The calls that are made as calls, and the text beside them, in which calls may stand as markup."""
+    calls, text = said.calls, said.text
+    if not calls:
+        return calls, text
+    if "tool_leak" in mutants or ("tool_leak_stream" in mutants and asked.stream):
+        return (), _markup(calls)
+    if "tool_leak_too" in mutants:
+        return calls, _markup(calls)
+    if "tool_leak_rest" in mutants:
+        return calls[:1], _markup(calls[1:])
+    return calls, "Let me look that up." if "tool_text" in mutants else text
+
+
+def _markup(calls: tuple[Call, ...]) -> str:
+    """Calls as models write them before a server has parsed them."""
+    return "".join(f'<tool_call>{{"name": "{name}", "arguments": {given}}}</tool_call>' for name, given in calls)
+
+
 def _call_pieces(number: int, call: Call, asked: Asked, mutants: frozenset[str]) -> list[Piece]:
     name, arguments = call
     if "tool_wrong_name" in mutants:
         name = next((tool.name for tool in asked.tools if tool.name != name), f"{name}_other")
+    if "tool_short_name" in mutants:
+        name = name[:32]
     if "tool_arguments_misfit" in mutants:
         arguments = '{"unexpected": [1]}'
+    if "tool_arguments_empty" in mutants and arguments == "{}":
+        arguments = ""
     if "tool_arguments_broken" in mutants:
         arguments = arguments.removesuffix("}")
-    return [Piece(name, number, head=True), *(Piece(token, number) for token in tokens.split(arguments))]
+    said = [arguments] if asked.stream and "tool_one_piece" in mutants else tokens.split(arguments)
+    if asked.stream and "tool_tail_repeated" in mutants:
+        said += said[-1:]
+    return [Piece(name, number, head=True), *(Piece(token, number) for token in said)]
 
 
 def _marked(text: str, asked: Asked, mutants: frozenset[str]) -> str:
@@ -171,9 +198,12 @@ def _stopped(text: str, stops: tuple[str, ...], *, include: bool) -> str | None:
     return text[: place + len(stop)] if include else text[:place]
 
 
-def _finish(finish: str, mutants: frozenset[str]) -> str:
+def _finish(finish: str, asked: Asked, mutants: frozenset[str]) -> str:
     if "finish_odd" in mutants:
         return "eos"
-    if (finish == "length" and "finish_stop" in mutants) or (finish == "tool_calls" and "finish_stop_tools" in mutants):
+    stops = {"finish_stop_tools"} | ({"finish_stop_tool_stream"} if asked.stream else set())
+    if (finish == "length" and "finish_stop" in mutants) or (finish == "tool_calls" and stops & mutants):
         return "stop"
+    if finish == "stop" and asked.tools and "finish_calls_always" in mutants:
+        return "tool_calls"
     return finish
