@@ -43,6 +43,8 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",  # SQL must not see this program's variables
 }
+_SMALL_BYTES = 64 * 1024 * 1024
+"""A database below this is asked by one thread: a second one costs more processor time and memory than it saves."""
 
 
 class Table(NamedTuple):
@@ -81,7 +83,8 @@ def read_only(results: Path) -> Iterator[Connection]:
     path = database_path(results)
     if not path.is_file():
         raise StoreError(f"{path} does not exist", hint=_rebuild(results))
-    connection = duckdb.connect(":memory:", config=_SETTINGS)
+    alone = {"threads": 1} if path.stat().st_size < _SMALL_BYTES else {}
+    connection = duckdb.connect(":memory:", config=_SETTINGS | alone)
     try:
         _attach(connection, results)
         yield connection
