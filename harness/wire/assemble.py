@@ -170,7 +170,7 @@ class _Reading:
     def _read_aligned(self) -> bool:
         """Take the shortest way: most servers write event by event, and then each read is one. False: not this one."""
         reads = self._exchange.reads
-        if not reads or not reads[0].data.startswith(b"data: {"):
+        if not reads or not reads[0].data.startswith(b"data: {") or reads[0].data.count(b"\n\n") != 1:
             return False
         return self._regular([read.data for read in reads], range(len(reads)), _ALIGNED)
 
