@@ -55,9 +55,7 @@ def percentile_with_failures(values: Sequence[float], q: float) -> Percentile:
     return _percentiles(values, (q,), [nearest_rank(sorted(values), q) if values else None])[0]
 
 
-def _percentiles(
-    values: Sequence[float], qs: Sequence[float], found: Sequence[float | None]
-) -> tuple[Percentile, ...]:
+def _percentiles(values: Sequence[float], qs: Sequence[float], found: Sequence[float | None]) -> tuple[Percentile, ...]:
     n = len(values)
     intervals = intervals_in_time(values, qs)
     return tuple(
