@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams.case import CUT, DONE, HI, ROLE, STOP, Case, chunk, exchange, say
+from streams.case import CUT, DONE, HI, ROLE, STOP, Case, chunk, data, exchange, say
 from streams.nasty import CASES
 
 from harness.exchange import Failure, Outcome
 from harness.wire.assemble import assemble
 from harness.wire.objects import Objects, Run, decoded, reads_of
+from harness.wire.ordinary import ordinary
 from harness.wire.sse import plain
 from harness.wire.template import Frame, Template, texts
 
@@ -43,6 +44,40 @@ def test_every_nasty_answer(case: Case) -> None:
     body = b"".join(case.reads)
     for cut in range(1, len(body), 1 + len(body) // 400):
         both([(1, body[:cut]), (2, body[cut:])], **options)
+
+
+def test_an_ordinary_short_answer_is_understood_at_one_go() -> None:
+    """A role, texts, a finish reason and usage, in one read or in many: one look gives the completion."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 2}
+    counted = data({"id": "c1", "object": "chat.completion.chunk", "model": "m", "choices": [], "usage": usage})
+    parts = [ROLE, say("Hi"), say(" you"), STOP, counted, DONE]
+    for reads in (list(enumerate(parts)), [(7, b"".join(parts))]):
+        outcome = both(reads)
+        times = [at for at, _ in reads]
+        at = range(len(parts)) if len(reads) > 1 else [0] * len(parts)
+        assert outcome.completion == ordinary([part[6:-2] for part in parts], at, times)
+        assert outcome.completion is not None
+        assert outcome.completion.text == "Hi you"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        chunk({"content": "x", "reasoning": "y"}),
+        say("x", id="c2"),
+        say("x", usage={"prompt_tokens": 3, "completion_tokens": 2}),
+        say("x", created=10**19),
+        chunk({"content": "x"}, "tool_calls"),
+        chunk({"content": ["x"]}),
+        data({"error": {"message": "no"}}),
+        ROLE,
+    ],
+)
+def test_what_may_be_out_of_the_ordinary_is_left_to_the_long_way(odd: bytes) -> None:
+    """Another field, identity, type or order than usual, and there is no quick answer."""
+    parts = [ROLE, say("Hi"), odd, STOP, DONE]
+    assert ordinary([part[6:-2] for part in parts], range(5), range(5)) is None
+    both(list(enumerate(parts)))
 
 
 # --- properties ------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from harness.report.summary import summarise
-from harness.stats.percentiles import percentile
+from harness.stats.percentiles import percentiles
 from harness.stats.saturation import LevelPoint, growing, saturated
 from harness.stats.steady import steady_window, under_way
 from harness.store.query import rows
@@ -120,7 +120,8 @@ def is_closed(law: str) -> bool:
 def _percentiles(name: str, measured: Sequence[JsonObject], since: datetime | None) -> JsonObject:
     # A failed attempt has no times.
     values = [one[name] for one in measured if one[name] is not None and (since is None or one["started_at"] >= since)]
-    return {label: percentile(values, q)._asdict() for label, q in _QUANTILES.items()}
+    found = percentiles(values, list(_QUANTILES.values()))
+    return {label: one._asdict() for label, one in zip(_QUANTILES, found, strict=True)}
 
 
 def _lives(attempts: Sequence[JsonObject], origin: datetime) -> list[tuple[int, int]]:

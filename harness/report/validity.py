@@ -30,7 +30,7 @@ _WITHOUT = """
 select stage, endpoint, count(*) as n, quantile_cont(ttft_ms, 0.5) as ttft_p50_ms,
     quantile_cont(ttft_ms, 0.95) as ttft_p95_ms, quantile_cont(e2e_ms, 0.5) as e2e_p50_ms
 from attempt_metrics
-where run_id = ? and kind = 'load' and phase = 'measure' and ok and not list_contains(?, job_id)
+where run_id = ? and kind = 'load' and phase = 'measure' and ok and job_id not in (select unnest(?))
 group by all order by all
 """
 

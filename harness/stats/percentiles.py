@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.stats.intervals import quantile
-from harness.stats.serial import Method, interval_in_time, nearest_rank
+from harness.stats.serial import Method, intervals_in_time, nearest_rank
 
 SHOWN = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
 BEYOND = 10
@@ -36,9 +36,15 @@ def percentile(values: Sequence[float], q: float) -> Percentile:
     Raises:
         ValueError: a value is not finite; see ``percentile_with_failures``.
     """
+    return percentiles(values, (q,))[0]
+
+
+def percentiles(values: Sequence[float], qs: Sequence[float] = SHOWN) -> tuple[Percentile, ...]:
+    """Several of them; errors as ``percentile``."""
     if not all(map(math.isfinite, values)):
         raise ValueError("a percentile of finite values was asked of others")
-    return _percentile(values, q, quantile(values, q))
+    ordered = sorted(values)
+    return _percentiles(values, qs, [quantile(ordered, q) for q in qs])
 
 
 def percentile_with_failures(values: Sequence[float], q: float) -> Percentile:
@@ -46,17 +52,14 @@ def percentile_with_failures(values: Sequence[float], q: float) -> Percentile:
 
     By nearest rank: between an answer and no answer there is nothing to interpolate.
     """
-    return _percentile(values, q, nearest_rank(sorted(values), q) if values else None)
+    return _percentiles(values, (q,), [nearest_rank(sorted(values), q) if values else None])[0]
 
 
-def percentiles(values: Sequence[float]) -> tuple[Percentile, ...]:
-    """Those of ``SHOWN``, of finite values in time order."""
-    return tuple(percentile(values, q) for q in SHOWN)
-
-
-def _percentile(values: Sequence[float], q: float, value: float | None) -> Percentile:
+def _percentiles(values: Sequence[float], qs: Sequence[float], found: Sequence[float | None]) -> tuple[Percentile, ...]:
     n = len(values)
-    (low, high), method = interval_in_time(values, q)
-    # The slack is for 1 - q, which is a little under a tenth for 0.9.
-    enough = n * min(q, 1 - q) + 1e-9 >= BEYOND
-    return Percentile(q, value, low, high, n, method, enough)
+    intervals = intervals_in_time(values, qs)
+    return tuple(
+        # The slack is for 1 - q, which is a little under a tenth for 0.9.
+        Percentile(q, value, low, high, n, method, n * min(q, 1 - q) + 1e-9 >= BEYOND)
+        for q, value, ((low, high), method) in zip(qs, found, intervals, strict=True)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from statistics import fmean, stdev
 from typing import Literal
 
@@ -74,13 +75,21 @@ def interval_in_time(values: Sequence[float], q: float) -> tuple[Interval, Metho
     That of independent values where neighbours are not alike. Where they are, the wider of it and ``batch_interval`` on
     either side: dependence of this kind never makes an interval narrower.
     """
-    alone = quantile_interval(values, q)
-    if not correlated(values):
-        return alone, "order statistics"
-    batched = batch_interval(values, q)
-    low = None if alone.low is None or batched.low is None else min(alone.low, batched.low)
-    high = None if alone.high is None or batched.high is None else max(alone.high, batched.high)
-    return Interval(low, high), "batch means"
+    return intervals_in_time(values, (q,))[0]
+
+
+def intervals_in_time(values: Sequence[float], qs: Sequence[float]) -> list[tuple[Interval, Method]]:
+    """The same of several quantiles: the values are put in order, and neighbours compared, once for all."""
+    ordered, alike = sorted(values), correlated(values)
+    found: list[tuple[Interval, Method]] = []
+    for q in qs:
+        low, high = quantile_interval(ordered, q)
+        if alike:
+            batched = batch_interval(values, q)
+            low = None if low is None or batched.low is None else min(low, batched.low)
+            high = None if high is None or batched.high is None else max(high, batched.high)
+        found.append((Interval(low, high), "batch means" if alike else "order statistics"))
+    return found
 
 
 def nearest_rank(ordered: Sequence[float], q: float) -> float:
@@ -103,11 +112,10 @@ def _ranks(values: Sequence[float]) -> list[float]:
     order = sorted(range(len(values)), key=values.__getitem__)
     ranks = [0.0] * len(values)
     start = 0
-    while start < len(order):
-        end = start
-        while end + 1 < len(order) and values[order[end + 1]] == values[order[start]]:
-            end += 1
-        for at in range(start, end + 1):
-            ranks[order[at]] = (start + end) / 2
-        start = end + 1
+    for _, equal in groupby(order, key=values.__getitem__):
+        places = list(equal)
+        middle = start + (len(places) - 1) / 2
+        for at in places:
+            ranks[at] = middle
+        start += len(places)
     return ranks

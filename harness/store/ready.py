@@ -16,34 +16,50 @@ MAX_BYTES = 64 * 1024 * 1024
 """Memory for rows; a run with more is sealed from its journal."""
 
 
+class Rows:
+    """Rows of one table, a line each."""
+
+    def __init__(self) -> None:
+        # One piece of memory: a line as its writer hands it over keeps the 16 KB that it was written in.
+        self.lines = bytearray()
+        self.n = 0
+        self.longest = 0
+        """Bytes of the longest line."""
+
+    def add(self, line: bytes) -> None:
+        """Keep one more."""
+        self.lines += line
+        self.n += 1
+        self.longest = max(self.longest, len(line))
+
+
 class Ready:
     """The rows of one sitting, in the order of its journal."""
 
     def __init__(self, run_id: str, session: Session, prices: Mapping[str, Price | None]) -> None:
-        self.attempts: list[bytes] = []
-        self.texts: list[bytes] = []
+        self.attempts = Rows()
+        self.texts = Rows()
         self.failures: list[Failure | None] = []
         """Of the attempts that tell something of the endpoint; None: it worked, and then that is all that is kept."""
         self._run_id = run_id
         self._session = session
         self._prices = prices
-        self._left = MAX_BYTES
 
     def add(self, attempt: Attempt, outcome: Outcome) -> None:
         """Make the rows of an attempt that was journalled."""
         failure = outcome.failure
         if self.failures != [None] and (failure is None or failure.kind not in OUR_DOING):
             self.failures = [None] if failure is None else [*self.failures, failure]
-        if self._left <= 0:
+        if self._full():
             return
         understood = outcome_of(attempt, outcome)
         price = self._prices.get(attempt.job.endpoint)
-        row = to_line(attempt_row(self._run_id, self._session, attempt, understood, price))
-        text = to_line(text_row(self._run_id, attempt, understood))
-        self._left -= len(row) + len(text)
-        self.attempts.append(row)
-        self.texts.append(text)
+        self.attempts.add(to_line(attempt_row(self._run_id, self._session, attempt, understood, price)))
+        self.texts.add(to_line(text_row(self._run_id, attempt, understood)))
 
     def whole(self, journalled: int) -> bool:
         """Whether these are all of so many attempts."""
-        return self._left > 0 and len(self.attempts) == journalled
+        return not self._full() and self.attempts.n == journalled
+
+    def _full(self) -> bool:
+        return len(self.attempts.lines) + len(self.texts.lines) >= MAX_BYTES

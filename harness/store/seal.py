@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from math import isfinite
 from pathlib import Path
@@ -25,7 +25,7 @@ from harness.folder import RunFolder, atomic_file, store_error, storing
 from harness.journal import entries, sessions
 from harness.store import query
 from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
-from harness.store.ready import Ready
+from harness.store.ready import Ready, Rows
 from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_row, to_line
 from harness.types import Attempt, JsonObject, Price
 from harness.wire.assemble import assemble
@@ -136,12 +136,12 @@ class _Lines:
         with storing(target):
             self._file = self.path.open("wb", buffering=1 << 18)
 
-    def take(self, lines: Sequence[bytes]) -> None:
+    def take(self, rows: Rows) -> None:
         """Write rows that are lines already; errors: StoreError when the disk refuses."""
         with storing(self.target):
-            self._file.writelines(lines)
-        self.longest = max(map(len, lines), default=0)
-        self.empty = not lines
+            self._file.write(rows.lines)
+        self.longest = rows.longest
+        self.empty = not rows.n
 
     def add(self, row: JsonObject) -> None:
         """Write one row; errors: StoreError when a value fits no column, or the disk refuses."""

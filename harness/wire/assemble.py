@@ -16,6 +16,7 @@ from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome
 from harness.wire.chunks import Chunks, choices_of, wanted_choice
 from harness.wire.complaint import Complaint, complaint, http_failure, one_line, page, retry_after
 from harness.wire.objects import Objects, Run, decoded, reads_of
+from harness.wire.ordinary import MOST_EVENTS, ordinary
 from harness.wire.sse import Decoder, Event, LineTooLongError, plain
 from harness.wire.template import Frame
 
@@ -153,6 +154,11 @@ class _Reading:
         objects, names = self._objects, self._names
         names |= objects.names
         self._check_type("text/event-stream")
+        if self.completion is not None:  # an ordinary one
+            if names:
+                known = tuple(sorted(names.union(self.completion.deviations)))
+                self.completion = dataclasses.replace(self.completion, deviations=known)
+            return None
         listed = [choices_of(chunk) for chunk in objects.chunks()]
         chunks = Chunks(names, self._times, streamed=True, choice=wanted_choice(listed, names))
         for one, choices in zip(objects.found, listed, strict=True):
@@ -170,7 +176,7 @@ class _Reading:
     def _read_aligned(self) -> bool:
         """Take the shortest way: most servers write event by event, and then each read is one. False: not this one."""
         reads = self._exchange.reads
-        if not reads or not reads[0].data.startswith(b"data: {"):
+        if not reads or not reads[0].data.startswith(b"data: {") or reads[0].data.count(b"\n\n") != 1:
             return False
         return self._regular([read.data for read in reads], range(len(reads)), _ALIGNED)
 
@@ -182,6 +188,11 @@ class _Reading:
         return self._regular(events, reads_of(events, [len(read.data) for read in self._exchange.reads]), _BARE)
 
     def _regular(self, events: Sequence[bytes], reads: Sequence[int], frame: Frame) -> bool:
+        if len(events) <= MOST_EVENTS:
+            data = [each for event in events if (each := frame.data(event)) is not None]
+            self.completion = ordinary(data, reads, self._times) if len(data) == len(events) else None
+            if self.completion is not None:
+                return True
         objects = Objects(self._exchange.status)
         if not objects.read_regular(events, reads, self._times, frame):
             return False

@@ -87,7 +87,7 @@ class Chunks:
         self._calls = Calls(names, streamed=streamed)
         self._usage: Usage | None = None
         self._said: dict[str, str] = {}
-        self._stated: list[Any] = []
+        self._stated: tuple[Any, ...] = ()
         """Identity of the object before."""
         self._roles = 0
         self._output_ns: int | None = None
@@ -190,7 +190,8 @@ class Chunks:
         )
 
     def _identify(self, chunk: JsonObject) -> None:
-        stated = [chunk.get(key) for key in _IDENTITY]
+        get = chunk.get
+        stated = (get("id"), get("model"), get("system_fingerprint"), get("object"))
         if stated == self._stated:
             return
         self._stated = stated

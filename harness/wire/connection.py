@@ -90,7 +90,8 @@ class Connection:
         """The server stopped taking our bytes; what it says about it may still be readable."""
         self._trace: Trace | None = None
         """Of the exchange under way; None: idle, or its response is complete."""
-        self._response = Response()
+        self._response: Response
+        """Of the latest exchange."""
         self._deadlines = Deadlines()
         self._total_ns = self._give_up_ns = _NEVER_NS
         self._last_ns = 0

@@ -19,7 +19,7 @@ from harness.wire.template import Frame, Template, texts
 
 _WORTHLESS = 4
 """Templates that nothing fitted, after which no more are learned: every event of this stream differs in more."""
-_COMPLAINING = frozenset({"error", "x_groq", "detail", "errors", "message", "msg", "error_msg", "type"})
+COMPLAINING = frozenset({"error", "x_groq", "detail", "errors", "message", "msg", "error_msg", "type"})
 """Without one of these or ``object: error`` nothing is a complaint."""
 _ONE_DIGIT = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG = b"0" * 19
@@ -112,7 +112,7 @@ class Objects:
             data.decode()
             self.names.add("data_after_done")
             return None
-        if data.startswith(b"{") and _LONG not in data.translate(_ONE_DIGIT):
+        if data.startswith(b"{") and exact(data):
             try:
                 value = orjson.loads(data)
             except orjson.JSONDecodeError:
@@ -161,7 +161,7 @@ class Objects:
 
 def _usual(value: Any) -> TypeGuard[JsonObject]:
     """Whether it is a chunk without any field that ``complaint`` looks into, so that it has none about it."""
-    if not isinstance(value, dict) or not _COMPLAINING.isdisjoint(value) or value.get("object") == "error":
+    if not isinstance(value, dict) or not COMPLAINING.isdisjoint(value) or value.get("object") == "error":
         return False
     choices = value.get("choices")
     if not isinstance(choices, list):
@@ -174,11 +174,18 @@ def reads_of(events: Sequence[bytes], sizes: Sequence[int]) -> Sequence[int]:
 
     ``events`` come from ``sse.plain``, which takes 8 bytes of framing off each.
     """
+    if len(sizes) == 1:
+        return [0] * len(events)
     lengths = [len(data) + 8 for data in events]
     if lengths == sizes:
         return range(len(sizes))
     ends = list(accumulate(sizes))
     return [bisect_right(ends, end - 2) for end in accumulate(lengths)]
+
+
+def exact(data: bytes) -> bool:
+    """Whether ``orjson`` reads every number as ``json`` does: of an integer beyond 64 bits it makes a float."""
+    return _LONG not in data.translate(_ONE_DIGIT)
 
 
 def decoded(text: str) -> Any:

@@ -34,8 +34,9 @@ class Frame(NamedTuple):
 
     def data(self, event: bytes) -> bytes | None:
         """The data of an event on one line; None: it is not framed like this."""
-        low, high = len(self.before), len(event) - len(self.after)
-        if not (low <= high <= _LONGEST and event.startswith(self.before) and event.endswith(self.after)):
+        before, after = self  # by name each is a call
+        low, high = len(before), len(event) - len(after)
+        if not (low <= high <= _LONGEST and event.startswith(before) and event.endswith(after)):
             return None
         data = event[low:high]
         return None if b"\n" in data or b"\r" in data else data

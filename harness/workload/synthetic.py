@@ -16,7 +16,7 @@ from harness.errors import UsageError
 from harness.types import JsonObject, Sample
 from harness.workload import words
 from harness.workload.figures import number, require_whole, whole
-from harness.workload.lengths import Length
+from harness.workload.lengths import Fixed, Length
 
 Kind = Literal["chat", "tools", "schema"]
 
@@ -131,10 +131,9 @@ class Synthetic:
     def __call__(self, seed: int, index: int) -> Sample:
         """The index-th prompt or session of a seed."""
         own = f"{seed}/{index}"
-        later = self.turns.draw(stream(f"{own}/turns")) - 1 if self.turns else 0
-        inputs = stream(f"{own}/input")
-        lengths = [self.input.draw(inputs) for _ in range(1 + later)]
-        output = self.output.draw(stream(f"{own}/output"))
+        later = _drawn(self.turns, f"{own}/turns")[0] - 1 if self.turns else 0
+        lengths = _drawn(self.input, f"{own}/input", 1 + later)
+        output = _drawn(self.output, f"{own}/output")[0]
         first = words.asking(stream(own), lengths[0], self._ask(index), self.tokenizer)
         prefix = self._prefix(seed, own)
         return Sample(
@@ -160,8 +159,10 @@ class Synthetic:
         return _MORE if more else _CHAT
 
     def _prefix(self, seed: int, own: str) -> tuple[JsonObject, ...]:
+        if self.prefix_tokens == 0:
+            return ()
         rng = stream(f"{own}/prefix")
-        if self.prefix_tokens == 0 or rng.random() >= self.prefix_share:
+        if rng.random() >= self.prefix_share:
             return ()
         text = _prefix_text(seed, rng.randrange(self.prefixes), self.prefix_tokens, self.tokenizer)
         return ({"role": "system", "content": text},)
@@ -200,6 +201,14 @@ def parse_prefix(text: str) -> tuple[int, int, float]:
 def stream(name: str) -> random.Random:
     """Random numbers of one purpose, the same for the same name."""
     return random.Random(name)  # noqa: S311 - a reproducible workload, not a secret
+
+
+def _drawn(length: Length, name: str, n: int = 1) -> list[int]:
+    """So many lengths from the stream of that name; beginning one takes as long as all else of a prompt."""
+    if isinstance(length, Fixed):
+        return [length.tokens] * n
+    rng = stream(name)
+    return [length.draw(rng) for _ in range(n)]
 
 
 @functools.lru_cache(maxsize=256)

@@ -91,8 +91,14 @@ def asking(rng: random.Random, tokens: int, ask: str, tokenizer: Path | None = N
 
     The words come first: requests then differ from their first token on, and no prompt cache knows their beginning.
     """
-    words = tokens - count(f" {ask}", tokenizer)
+    words = tokens - _room(ask, tokenizer)
     return f"{text(rng, words, tokenizer)} {ask}" if words > 0 else text(rng, tokens, tokenizer)
+
+
+@functools.lru_cache(maxsize=64)
+def _room(ask: str, tokenizer: Path | None) -> int:
+    """Tokens of a request at the end of a text."""
+    return count(f" {ask}", tokenizer)
 
 
 def count(of: str, tokenizer: Path | None = None) -> int:

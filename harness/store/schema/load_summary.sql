@@ -47,8 +47,9 @@ with counted as (
             / nullif(sum(prompt_tokens) filter (where cached_share is not null), 0) as cached_share,
         case when count(*) filter (where ok and cost_usd is null) = 0 then sum(cost_usd) end as cost_usd,
         sum(coalesced_reads) filter (where ok) / nullif(sum(n_reads) filter (where ok), 0) as coalesced_share,
-        case when count(distinct clock) filter (where ok) > 1 then 'mixed' else any_value(clock) filter (where ok) end
-            as clock,
+        -- min and max, here and for sessions: each count(distinct) is a whole aggregation of its own.
+        case when min(clock) filter (where ok) < max(clock) filter (where ok) then 'mixed'
+            else min(clock) filter (where ok) end as clock,
         max(lag_max_ms) filter (where not set_apart) as lag_max_ms,
         count(*) filter (where reused and slip_ms is not null)
             / nullif(count(*) filter (where slip_ms is not null), 0) as reused_share,
@@ -61,7 +62,7 @@ with counted as (
         (max(epoch_us(started_at)) filter (where slip_ms is not null)
             - min(epoch_us(started_at)) filter (where slip_ms is not null)) / 1e6 as sending_s,
         count(slip_ms) as n_sent,
-        count(distinct session) as sittings_n
+        min(session) = max(session) as one_sitting
     from load_attempts where phase = 'measure' group by all
 ),
 -- Wilson's score interval at 95 %: (p + z2/2n +- z sqrt(p (1 - p) / n + z2/4n2)) / (1 + z2/n), z2 = 1.96 squared.
@@ -104,7 +105,7 @@ select
     tokens_per_read, tokens_per_read <= 1.5 as itl_comparable,
     speed_p50, perceived_p50, stalls_n, stall_share_p99,
     window_s, window_measured_s, offered_per_s,
-    case when sittings_n = 1 then (n_sent - 1) / nullif(sending_s, 0) end as achieved_per_s,
+    case when one_sitting then (n_sent - 1) / nullif(sending_s, 0) end as achieved_per_s,
     n_ok / nullif(window_s, 0) as ok_per_s, window_ok_per_s, concurrency_mean, concurrency_max,
     output_tokens, output_tokens / nullif(window_s, 0) as output_tokens_per_s, window_tokens_per_s,
     token_asked_n, token_short_n, cached_share, cost_usd, cost_usd / nullif(slo_good_n, 0) as usd_per_good,
