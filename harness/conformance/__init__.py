@@ -9,12 +9,13 @@ from harness.conformance.outcome import (
     accepted,
     check,
     envelope,
+    present,
     refuses,
     said_no,
     streamed,
 )
 from harness.conformance.probe import Probe, probe, select
-from harness.conformance.scenario import Scenario, after, bare, chat, literal, next_turn, post, scenarios_of
+from harness.conformance.scenario import Scenario, after, bare, chat, embed, literal, next_turn, post, scenarios_of
 from harness.conformance.verdict import judge_all
 
 __all__ = [
@@ -36,12 +37,14 @@ __all__ = [
     "check",
     "count",
     "dig",
+    "embed",
     "envelope",
     "judge_all",
     "literal",
     "next_turn",
     "parse",
     "post",
+    "present",
     "probe",
     "refuses",
     "said_no",

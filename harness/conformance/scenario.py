@@ -15,6 +15,7 @@ from harness.types import Endpoint, JsonObject, Method, Request, Sample
 Messages = str | Iterable[JsonObject] | Callable[[int], str | Iterable[JsonObject]]
 """One line of a user, a conversation, or what gives either for the number of a repeat."""
 Build = Callable[[Endpoint, int], Request]
+NO_MODEL = "no-such-model-zq7"
 BuildOn = Callable[[Endpoint, Capture], Request | None]
 
 
@@ -110,6 +111,22 @@ def post(
         return request.raw(endpoint, body, path=path, stream=stream, headers=headers, auth=auth)
 
     return Scenario(name=name, surface=surface, title=title, build=build, **send)
+
+
+def embed(name: str, title: str, given: Any, *, repeats: int = 1, chatting: bool = False, **fields: Any) -> Scenario:
+    """An embedding of what is ``given``, asked of the model that embeds (quirk ``embedding_model``).
+
+    ``chatting``: asked of the model that chats instead, or of none that exists where one model does both. ``fields``
+    are added to the body.
+    """
+
+    def build(endpoint: Endpoint, repeat: int) -> Request:  # noqa: ARG001 - every repeat is the same
+        embedding = endpoint.provider.quirks.embedding_model or endpoint.model_id
+        other = endpoint.model_id if embedding != endpoint.model_id else NO_MODEL
+        body = {"model": other if chatting else embedding, "input": given, **fields}
+        return request.raw(endpoint, body, path="/embeddings")
+
+    return Scenario(name=name, surface="emb", title=title, build=build, repeats=repeats)
 
 
 def bare(

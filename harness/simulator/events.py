@@ -36,6 +36,8 @@ class Answer:
     fault: str | None
     rng: random.Random
     seat: Seat
+    script: type[Script] | None = None
+    """What makes its events; None: those of chat and legacy completions."""
 
 
 def spoilt(data: bytes, mutants: frozenset[str]) -> bytes:
@@ -82,7 +84,7 @@ class Script:
             if len(pieces) == 1:
                 events.append((self._token(choice, pieces[0]), 1))
                 continue
-            for run in _runs(pieces):
+            for run in runs(pieces):
                 joined = Piece("".join(piece.text for piece in run), run[0].call, run[0].head)
                 events.append((self._token(choice, joined), len(run)))
         return events
@@ -147,6 +149,7 @@ class Script:
 
     def _rendered(self, choice: Choice, piece: Piece) -> bytes:
         shape, mutants = self._answer.shape, self._mutants
+        at = len(self._said[choice.index])
         self._said[choice.index] += piece.text
         if piece.call >= 0:
             delta = shape.call_delta(choice, piece)
@@ -156,7 +159,7 @@ class Script:
             delta = {"role": "assistant", **delta}
         index = self._number if "counting_index" in mutants else choice.index
         self._number += 1
-        return spoilt(self._event([shape.delta(index, delta, None, piece)]), mutants)
+        return spoilt(self._event([shape.delta(index, delta, None, piece, at)]), mutants)
 
     def _event(self, choices: Sequence[JsonObject], usage: JsonObject | None = None) -> bytes:
         answer, mutants = self._answer, self._mutants
@@ -169,9 +172,9 @@ class Script:
             data = bytes(byte for byte in data if byte < 0x80 or byte >= 0xC0)
         return self._framed(data)
 
-    def _framed(self, data: bytes) -> bytes:
+    def _framed(self, data: bytes, name: bytes = b"") -> bytes:
         mutants = self._mutants
-        event = b"data: " + data + b"\n\n"
+        event = (b"event: " + name + b"\n" if name else b"") + b"data: " + data + b"\n\n"
         if "sse_event_fields" in mutants:
             event = b"event: message\nid: 1\nretry: 3000\n" + event
         if "sse_comments" in mutants:
@@ -183,7 +186,7 @@ class Script:
         return event
 
 
-def _runs(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
+def runs(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
     """Pieces that fit into one event: of one kind, and the head of a call by itself."""
     start = 0
     for place in range(1, len(pieces) + 1):

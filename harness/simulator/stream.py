@@ -80,7 +80,7 @@ def whole(answer: Answer, head: bytes, body: bytes) -> Iterator[Send]:
 
 def streamed(answer: Answer, head: bytes, framing: Framing) -> Iterator[Send]:
     """The writes of a stream: headers, role chunk, tokens as the profile gathers them, and one for the end."""
-    script, fault, early = Script(answer), answer.fault, answer.profile.early_role
+    script, fault, early = (answer.script or Script)(answer), answer.fault, answer.profile.early_role
     if fault in ("stall_before_headers", "no_answer"):
         yield Send(_stall_ns(answer) if fault == "stall_before_headers" else 0, "close")
         return
