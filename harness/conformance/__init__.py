@@ -15,7 +15,20 @@ from harness.conformance.outcome import (
     streamed,
 )
 from harness.conformance.probe import Probe, probe, select
-from harness.conformance.scenario import Scenario, after, bare, chat, embed, literal, next_turn, post, scenarios_of
+from harness.conformance.scenario import (
+    Scenario,
+    after,
+    bare,
+    bare_after,
+    chat,
+    embed,
+    literal,
+    next_turn,
+    post,
+    post_after,
+    respond,
+    scenarios_of,
+)
 from harness.conformance.verdict import judge_all
 
 __all__ = [
@@ -32,6 +45,7 @@ __all__ = [
     "accepted",
     "after",
     "bare",
+    "bare_after",
     "brief",
     "chat",
     "check",
@@ -44,9 +58,11 @@ __all__ = [
     "next_turn",
     "parse",
     "post",
+    "post_after",
     "present",
     "probe",
     "refuses",
+    "respond",
     "said_no",
     "scenarios_of",
     "select",

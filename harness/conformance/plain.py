@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.conformance.scenario import chat, post
+from harness.types import JsonObject
 
 HELLO = "Say hello."
 PLAIN = chat("chat_plain", "one line of a user, at most 16 tokens", HELLO, cap=16)
@@ -44,7 +45,7 @@ CAPPED = chat(
 PAINT = "paint_wall"
 COLOURS = ("red", "green", "blue")
 # A closed choice, so that a grammar always comes to an end, however small the model.
-PAINT_TOOL = {
+PAINT_TOOL: JsonObject = {
     "type": "function",
     "function": {
         "name": PAINT,

@@ -113,11 +113,45 @@ def post(
     return Scenario(name=name, surface=surface, title=title, build=build, **send)
 
 
-def embed(name: str, title: str, given: Any, *, repeats: int = 1, chatting: bool = False, **fields: Any) -> Scenario:
+def respond(
+    name: str,
+    title: str,
+    given: str | Iterable[JsonObject],
+    *,
+    cap: int,
+    stream: bool = False,
+    send: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> Scenario:
+    """A request of the Responses API; ``given`` is its input, a line or items.
+
+    ``cap``: most tokens of output, raised by what the provider's models may think before they speak (quirk
+    ``reasoning_tokens``). ``send`` is how the scenario is sent, ``fields`` are added to the body.
+    """
+    asked: JsonObject = {"model": None, "input": given if isinstance(given, str) else [*given]}
+    asked |= {**fields, "stream": True} if stream else fields
+
+    def build(endpoint: Endpoint, repeat: int) -> Request:  # noqa: ARG001 - every repeat is the same
+        body = asked | {"max_output_tokens": cap + endpoint.provider.quirks.reasoning_tokens}
+        made = request.raw(endpoint, body, path="/responses", stream=stream)
+        return replace(made, workload_sha256=request.canonical_sha256(asked | {"model": None, "cap": cap}))
+
+    return Scenario(name=name, surface="resp", title=title, build=build, **(send or {}))
+
+
+def embed(
+    name: str,
+    title: str,
+    given: Any,
+    *,
+    chatting: bool = False,
+    send: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> Scenario:
     """An embedding of what is ``given``, asked of the model that embeds (quirk ``embedding_model``).
 
-    ``chatting``: asked of the model that chats instead, or of none that exists where one model does both. ``fields``
-    are added to the body.
+    ``chatting``: asked of the model that chats instead, or of none that exists where one model does both. ``send`` is
+    how the scenario is sent, ``fields`` are added to the body.
     """
 
     def build(endpoint: Endpoint, repeat: int) -> Request:  # noqa: ARG001 - every repeat is the same
@@ -126,7 +160,7 @@ def embed(name: str, title: str, given: Any, *, repeats: int = 1, chatting: bool
         body = {"model": other if chatting else embedding, "input": given, **fields}
         return request.raw(endpoint, body, path="/embeddings")
 
-    return Scenario(name=name, surface="emb", title=title, build=build, repeats=repeats)
+    return Scenario(name=name, surface="emb", title=title, build=build, **(send or {}))
 
 
 def bare(
@@ -196,6 +230,42 @@ def after(
         build_on=build_on,
         **send,
     )
+
+
+def bare_after(
+    first: Scenario,
+    name: str,
+    title: str,
+    path: Callable[[Capture], str | None],
+    *,
+    method: Method = "GET",
+    **send: Any,
+) -> Scenario:
+    """A request without a body, whose path is made of the answer to another scenario; None: it holds none."""
+
+    def build_on(endpoint: Endpoint, capture: Capture) -> Request | None:
+        where = path(capture)
+        return None if where is None else request.raw(endpoint, None, path=where, method=method)
+
+    def planned(endpoint: Endpoint, repeat: int) -> Request:  # noqa: ARG001 - every repeat is the same
+        return request.raw(endpoint, None, path=f"/{name}", method=method)
+
+    return after(first, name, title, build_on, planned=planned, **send)
+
+
+def post_after(
+    first: Scenario, name: str, title: str, more: Callable[[Capture], JsonObject | None], **send: Any
+) -> Scenario:
+    """The first request with ``more`` fields in the place of its own; None: the answer does not hold what they take."""
+
+    def build_on(endpoint: Endpoint, capture: Capture) -> Request | None:
+        fields = more(capture)
+        if fields is None:
+            return None
+        body = capture.sent | fields
+        return request.raw(endpoint, body, path=capture.path, stream=bool(body.get("stream")))
+
+    return after(first, name, title, build_on, **send)
 
 
 def next_turn(

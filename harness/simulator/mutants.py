@@ -216,7 +216,7 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "resp_no_seq": "events have no sequence_number",
         "resp_item_ids": "every event names another item",
         "resp_output_index": "output_index counts the events",
-        "resp_event_message": "the field event of every event is message",
+        "resp_event_other": "the field event of every event is update",
         "resp_no_event": "events have no field event",
     }
 )

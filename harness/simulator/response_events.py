@@ -65,10 +65,8 @@ class ResponseScript(Script):
         whole = self._shape.whole(self._answer.choices, self._answer.usage)
         if "resp_lost_output" in self._mutants:
             whole["output"] = []
-        last = self._say(f"response.{whole['status']}", response=whole)
-        if "resp_no_end" in self._mutants:
-            return events
-        return [*events, last, *([last] if "resp_ends_twice" in self._mutants else [])]
+        times = 0 if "resp_no_end" in self._mutants else 2 if "resp_ends_twice" in self._mutants else 1
+        return [*events, *(self._say(f"response.{whole['status']}", response=whole) for _ in range(times))]
 
     def failure(self, error: JsonObject) -> bytes:
         """An event that says that the response failed."""
@@ -163,5 +161,5 @@ class ResponseScript(Script):
         if "resp_no_seq" in self._mutants:
             del event["sequence_number"]
         self._sequence += 2 if "resp_seq_gap" in self._mutants and self._sequence > 3 else 1
-        name = "message" if "resp_event_message" in self._mutants else kind
+        name = "update" if "resp_event_other" in self._mutants else kind
         return self._framed(dumps(event), b"" if "resp_no_event" in self._mutants else name.encode())

@@ -59,7 +59,7 @@ class ResponseShape(Shape):
         if "no_usage" in self.mutants:
             del body["usage"]
         if "resp_bare" in self.mutants:
-            body = {key: value for key, value in body.items() if key not in _NULLABLE}
+            body = {key: value for key, value in body.items() if key not in _NULLABLE or value is not None}
         return body
 
     def begun(self) -> JsonObject:
