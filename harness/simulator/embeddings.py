@@ -64,12 +64,14 @@ def read(body: JsonObject, mutants: frozenset[str], context: int) -> Wanted:
         raise bad_type("dimensions", "an integer", size)
     if not 1 <= size <= DIMENSIONS:
         raise bad_value("dimensions", f"{size}. This model has 1 to {DIMENSIONS}")
-    wanted = Wanted(given["model"], tuple(_texts(given, mutants)), size, form)
-    longest = max(wanted.counts)
-    if longest > context and "emb_truncates" not in mutants:
+    texts = _texts(given, mutants)
+    longest = max(map(tokens.count, texts))
+    if "emb_truncates" in mutants:
+        texts = ["".join(tokens.split(text)[:context]) for text in texts]
+    elif longest > context:
         what = f"This model reads at most {context} tokens, one of your inputs has {longest}."
         raise Refusal(400, what, param="input", code="context_length_exceeded")
-    return wanted
+    return Wanted(given["model"], tuple(texts), size, form)
 
 
 def listed(wanted: Wanted, mutants: frozenset[str]) -> JsonObject:
