@@ -69,33 +69,34 @@ def answers(probes: Iterable[Probe]) -> dict[str, Reply]:
         if scenario.follows is not None and scenario.build_on is not None:
             request = scenario.build_on(ENDPOINT, found[scenario.follows.name])
         assert request is not None, scenario.name
-        reply = replies[scenario.name] = _served(service, request)
+        reply = replies[scenario.name] = serve(service, request.method, f"/v1{request.path}", request.body or b"")
         capture = reply.capture(scenario.name)
         found[scenario.name] = replace(capture, attempt=replace(capture.attempt, request=request))
     return replies
 
 
-def _served(service: Service, request: Request) -> Reply:
-    incoming = Incoming(request.method, f"/v1{request.path}", {}, request.body or b"", 1)
-    sent = service.reply(incoming)
-    head, _, body = b"".join(send.data for send in sent.sends).partition(b"\r\n\r\n")
+def serve(service: Service, method: str, path: str, body: bytes = b"") -> Reply:
+    """What a service answers, taken off the wire."""
+    sent = service.reply(Incoming(method, path, {}, body, 1))
+    head, _, content = b"".join(send.data for send in sent.sends).partition(b"\r\n\r\n")
     lines = (line.partition(": ") for line in head.decode().split("\r\n")[1:])
     headers = {name: value for name, _, value in lines}
-    return Reply(_unchunked(body) if "transfer-encoding" in headers else body, sent.status, headers)
+    return Reply(_unchunked(content) if "transfer-encoding" in headers else content, sent.status, headers)
 
 
 def _unchunked(data: bytes) -> bytes:
+    """The content of HTTP chunks, as far as they came."""
     content = b""
     while True:
         size, _, data = data.partition(b"\r\n")
-        if not int(size, 16):
+        if not size or not int(size, 16):
             return content
         content, data = content + data[: int(size, 16)], data[int(size, 16) + 2 :]
 
 
 def edited(reply: Reply, *path: Any, to: Any) -> Reply:
     """The answer with the value at a path of its JSON set, or taken out."""
-    body = json.loads(reply.body)
+    body = copy.deepcopy(reply.body) if isinstance(reply.body, dict) else json.loads(reply.body)
     _set(body, path, to)
     return replace(reply, body=body)
 
