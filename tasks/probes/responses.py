@@ -33,10 +33,10 @@ CHARS_PER_TOKEN = 20
 """More than any tokenizer puts into one token on average."""
 # Longer than the system message that some chat templates put in by themselves.
 INSTRUCTIONS = (
-    "You answer for a small museum of clocks in a harbour town. The museum is open from nine in the morning until six "
-    "in the evening, except on Mondays and on the first of May. A ticket costs four coins, children and sailors pay "
-    "two. The oldest clock was built by a lighthouse keeper, who never let anybody wind it but himself. Visitors may "
-    "touch the bells on the upper floor, but not the pendulums. Be friendly and keep every answer short."
+    "You keep the guest book of an inn at the foot of a mountain pass. Breakfast is served from six until ten, and "
+    "supper as soon as the last hikers are down. Dogs may sleep in the stable, never in the rooms. The road over the "
+    "pass is closed from November until the snow has gone, and the post bus then turns round at the bridge. Whoever "
+    "leaves before sunrise pays the evening before. Greet every guest by name, and keep each answer short."
 )
 ITEMS = (
     {"role": "user", "content": INSTRUCTIONS},

@@ -14,9 +14,7 @@ ORDER = (
 VITAL = frozenset({"response.created", "response.output_item.added", "response.content_part.added"})
 """Without these the helpers of official clients have nowhere to put a delta."""
 
-STREAM = respond(
-    "resp_stream", "a list of numbers as a stream", "Count from 1 to 8 in digits.", cap=48, stream=True, temperature=0
-)
+STREAM = respond("resp_stream", "a list of numbers as a stream", "Count from 1 to 8 in digits.", cap=48, stream=True)
 
 
 @probe(

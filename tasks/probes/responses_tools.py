@@ -34,7 +34,6 @@ FORCED = respond(
     cap=64,
     tools=[TOOL],
     tool_choice="required",
-    temperature=0,
 )
 FORCED_STREAM = respond(
     "resp_tool_stream",
@@ -44,7 +43,6 @@ FORCED_STREAM = respond(
     stream=True,
     tools=[TOOL],
     tool_choice="required",
-    temperature=0,
 )
 
 
