@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from served import GARBAGE, GONE, PAGE, Bench, edited, restreamed
+from simulated import accused, simulator, verdicts
 from transcripts import Reply, error
 
 BENCH = Bench.of("resp")
@@ -140,6 +141,9 @@ CASES = [
     ("resp.retrieve_delete", {"resp_delete": error("not allowed", 405)}, "rejected", "not allowed"),
     ("resp.retrieve_delete", {"resp_gone": error("gone", 410)}, "partial", "410"),
     ("resp.retrieve_delete", {"resp_get": PLAIN}, "broken", "id"),
+    ("resp.background", {"resp_background": error("not in the background", 400)}, "rejected", "not in the"),
+    ("resp.background", {"resp_background_3": CLEAN["resp_background"]}, "untestable", "evidence: it was still queued"),
+    ("resp.background", {"resp_background_cancel": error("too late", 400)}, "partial", "cancelled"),
     ("resp.store_false", {"resp_unkept_get": error("no such path", 501)}, "supported", ""),
     ("resp.store_false", {"resp_unkept": error("no store", 400)}, "rejected", "no store"),
 ]
@@ -168,6 +172,15 @@ def test_what_follows_is_made_of_what_was_answered() -> None:
     first = json.loads(CLEAN["resp_kept"].body)["id"]
     assert json.loads(CLEAN["resp_previous"].body)["previous_response_id"] == first
     assert json.loads(CLEAN["resp_delete"].body)["id"] == first
+
+
+@pytest.mark.parametrize("fault", ["", "resp_ignore_background", "resp_no_cancel", "resp_not_kept"])
+def test_the_background_is_told_from_an_answer_at_once(fault: str) -> None:
+    """The probe that is not in every run is supported by the reference, and sees its faults."""
+    (probe,) = (one for one in BENCH.probes if one.id == "resp.background")
+    with simulator() as endpoint:
+        found = accused(verdicts(endpoint, [probe], f"mutants={fault}" if fault else ""))
+    assert found == ({probe.id: probe.faults[fault]} if fault else {})
 
 
 @pytest.mark.parametrize("what", GARBAGE)

@@ -200,6 +200,8 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "resp_not_kept": "no response can be asked for again",
         "resp_delete_nothing": "DELETE says yes and deletes nothing",
         "resp_always_kept": "store: false has no effect",
+        "resp_ignore_background": "background: true has no effect",
+        "resp_no_cancel": "/responses/ID/cancel does not exist",
         "resp_no_count": "/responses/input_tokens does not exist",
         "resp_miscount": "/responses/input_tokens says 5 too many",
         "resp_no_stream": "stream: true is answered in one piece",

@@ -47,6 +47,11 @@ class ResponseShape(Shape):
         effort = (self.given.get("reasoning") or {}).get("effort", "none")
         return "" if effort == "none" or "resp_ignore_reasoning" in self.mutants else _THOUGHT
 
+    @property
+    def queued(self) -> bool:
+        """Whether it is answered in the background, to be asked for later."""
+        return self.given.get("background") is True and "resp_ignore_background" not in self.mutants
+
     def whole(self, choices: Sequence[Choice], usage: JsonObject) -> JsonObject:
         """The finished response."""
         cut = choices[0].finish == "length"
@@ -69,7 +74,7 @@ class ResponseShape(Shape):
             "object": "chat.completion" if "resp_chat_object" in self.mutants else "response",
             "created_at": self.created,
             "status": "in_progress",
-            "background": False,
+            "background": self.queued,
             "error": None,
             "incomplete_details": None,
             "model": self.model,

@@ -1,16 +1,20 @@
-"""The Responses API read as a chat: items become messages, and what was answered is kept for later turns."""
+"""The Responses API read as a chat: items become messages, and what was answered is kept for later turns.
+
+A response in the background is queued, and finished by the time that it is asked for.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from harness.simulator import asked as asking
 from harness.simulator.asked import Asked
-from harness.simulator.events import Answer
 from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
 from harness.simulator.response_shape import ResponseShape
+from harness.simulator.speech import Choice
 from harness.types import JsonObject
 
 ROOT = "/v1/responses/"
@@ -45,15 +49,15 @@ class Shelf:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Turns] = OrderedDict()
 
-    def keep(self, shape: ResponseShape, answer: Answer) -> None:
+    def keep(self, shape: ResponseShape, choices: Sequence[Choice], usage: JsonObject) -> None:
         """Remember one response, unless its request says not to."""
         if shape.given.get("store") is False and "resp_always_kept" not in shape.mutants:
             return
         given = {key: value for key, value in shape.given.items() if value is not None}
         # What was said, whatever deviations it is told with.
-        said = replace(shape, mutants=frozenset()).items(answer.choices[0])
+        said = replace(shape, mutants=frozenset()).items(choices[0])
         messages = (*conversation(given, self, shape.mutants), *_messages(said, frozenset()))
-        self._kept[shape.id] = Turns(messages, shape.whole(answer.choices, answer.usage))
+        self._kept[shape.id] = Turns(messages, shape.whole(choices, usage))
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
 
@@ -65,11 +69,17 @@ class Shelf:
         return self._kept[name].messages
 
     def look_up(self, method: str, name: str, mutants: frozenset[str]) -> JsonObject:
-        """What GET and DELETE of one response give; Refusal 404 when there is none of that name."""
+        """What GET and DELETE of one response give, and the POST that cancels it, which comes too late.
+
+        Refusal 404 when there is none of that name, 400 for cancelling what is not in the background.
+        """
         if name not in self._kept:
             raise Refusal(404, f"Response with id '{name}' not found.")
-        if method == "GET":
-            return self._kept[name].body
+        body = self._kept[name].body
+        if method == "POST" and not body["background"]:
+            raise Refusal(400, "Cannot cancel a response that is not in the background.")
+        if method != "DELETE":
+            return body
         if "resp_delete_nothing" not in mutants:
             del self._kept[name]
         return {"id": name, "object": "response", "deleted": True}

@@ -138,7 +138,10 @@ class Service:
             asked = responses.read(body, self._shelf, turn.mutants)
             self._check_model(turn, asked.model)
             return responses.counted(prompt_tokens(asked), turn.mutants)
-        if "/" in name or method not in ("GET", "DELETE") or "resp_not_kept" in turn.mutants:
+        cancelled = method == "POST" and name.endswith("/cancel") and "resp_no_cancel" not in turn.mutants
+        name = name.removesuffix("/cancel") if cancelled else name
+        known = "/" not in name and (cancelled or method in ("GET", "DELETE"))
+        if not known or "resp_not_kept" in turn.mutants:
             raise Refusal(404, f"Unknown request URL: {method} {path}.", code="unknown_url")
         return self._shelf.look_up(method, name, turn.mutants)
 
@@ -212,11 +215,16 @@ class Service:
         choices = self._choices(turn, asked)
         steps = max(len(choice.pieces) for choice in choices)
         cached = self._cached(asked, prompt)
+        spent = usage(prompt, cached, choices, turn.mutants)
+        if isinstance(shape, ResponseShape):
+            self._shelf.keep(shape, choices, spent)
+            if shape.queued:
+                return self._json(turn, 200, dumps(shape.begun() | {"status": "queued"}))
         seat = self.batch.enter(turn.incoming.read_ns, prompt)
         built = Answer(
             shape=shape,
             choices=tuple(choices),
-            usage=usage(prompt, cached, choices, turn.mutants),
+            usage=spent,
             include_usage=asked.include_usage,
             steps=steps,
             dues=self._dues(turn, seat, steps, prompt - cached),
@@ -227,7 +235,6 @@ class Service:
         )
         if isinstance(shape, ResponseShape):
             built = replace(built, script=ResponseScript)
-            self._shelf.keep(shape, built)
         stream = asked.stream and "no_stream" not in turn.mutants
         reply = replies.of_answer(turn, built, self._headers(turn), stream=stream)
         reply.seat = seat

@@ -8,6 +8,7 @@ from harness.conformance import (
     Ignored,
     Refused,
     Seen,
+    Untestable,
     accepted,
     bare_after,
     check,
@@ -48,6 +49,18 @@ FETCHED = bare_after(INTRODUCED, "resp_get", "GET of the kept response", kept)
 DELETED = bare_after(FETCHED, "resp_delete", "DELETE of it", lambda seen: seen.path, method="DELETE")
 GONE = bare_after(DELETED, "resp_gone", "GET of it once more", lambda seen: seen.path)
 UNKEPT = respond("resp_unkept", "a line with store false", "Say hello.", cap=16, store=False)
+BEGUN = respond("resp_background", "a line in the background", "Say hello.", cap=32, background=True, store=True)
+LOOKS = [bare_after(BEGUN, "resp_background_1", "GET of it", kept)]
+LOOKS += [
+    bare_after(LOOKS[0], f"resp_background_{number}", "GET of it again", lambda seen: seen.path) for number in (2, 3)
+]
+CANCELLED = bare_after(
+    BEGUN,
+    "resp_background_cancel",
+    "POST to its path for cancelling",
+    lambda seen: f"{kept(seen)}/cancel" if kept(seen) else None,
+    method="POST",
+)
 SOUGHT = bare_after(UNKEPT, "resp_unkept_get", "GET of the response that was not to be kept", kept)
 
 
@@ -121,4 +134,36 @@ def store_false(seen: Seen) -> Iterator[Check]:
     yield check("status", 400 <= status < 500 or status == 501, 404, status, must=False)
 
 
-PROBES = (previous_id, retrieve_delete, store_false)
+@probe(
+    "resp.background",
+    title="Answers in the background",
+    sees=(BEGUN, *LOOKS, CANCELLED),
+    severity="ext",
+    ability="X",
+    over="each",
+    needs=("resp.basic",),
+    spec="OpenAPI: CreateResponse.background, POST /responses/{response_id}/cancel",
+    faults={"resp_ignore_background": "ignored", "resp_no_cancel": "partial", "resp_not_kept": "rejected"},
+)
+def background(seen: Seen) -> Iterator[Check]:
+    """With background true the response is queued or in progress, GET gives it completed, and cancelling is known."""
+    begun = seen[BEGUN]
+    yield from accepted(begun)
+    if begun.at("status") in ("completed", "incomplete") and begun.at("background") is not True:
+        raise Ignored("it was answered at once", "queued", begun.at("status"), of=begun)
+    waiting = ("queued", "in_progress")
+    yield check("status", begun.at("status") in (*waiting, "completed"), "queued", begun.at("status"), of=begun)
+    if seen[LOOKS[0]].status in ABSENT:
+        raise Refused(seen[LOOKS[0]])
+    for look in LOOKS:
+        yield from accepted(seen[look])
+    last = seen[LOOKS[-1]]
+    if last.at("status") in waiting:
+        raise Untestable("evidence", f"it was still {last.at('status')}")
+    yield check("status in the end", last.at("status") in ("completed", "incomplete"), "completed", last.at("status"))
+    ended = seen[CANCELLED]
+    known = ended.status == 200 and ended.at("id") == begun.at("id")
+    yield check("it can be cancelled", known, "200 with the response", ended.status, must=False, of=ended)
+
+
+PROBES = (background, previous_id, retrieve_delete, store_false)
