@@ -145,6 +145,7 @@ class QuirksBlock(_Block):
     drop: Annotated[list[str], AfterValidator(_drop)] = []
     extra_body: Annotated[dict[str, Any], AfterValidator(_extra_body)] = {}
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+    embedding_model: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> QuirksBlock:
@@ -306,6 +307,7 @@ def _provider(name: str, block: ProviderBlock) -> Provider:
             tuple(quirks.drop),
             quirks.extra_body,
             quirks.reasoning_tokens,
+            quirks.embedding_model,
         ),
         declared=Declared(tuple(told.unsupported), tuple(told.ignored), told.source),
         prices={model: Price(**price.model_dump()) for model, price in block.prices.items()},

@@ -66,6 +66,8 @@ class Quirks:
     """Fields added to every body, for example a routing pin."""
     reasoning_tokens: int = 0
     """Tokens that its models may think before they speak; probes that need visible text allow as many more."""
+    embedding_model: str | None = None
+    """Id of the model that its embeddings are asked of, which is seldom one that chats; None: the endpoint's own."""
 
 
 @dataclass(frozen=True, slots=True)

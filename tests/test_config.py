@@ -130,6 +130,7 @@ providers:
       stream_usage: false
       drop: [seed, n]
       extra_body: {provider: {order: [a], allow_fallbacks: false}, date: 2026-01-01}
+      embedding_model: org/embed
     prices: {m: {input_usd_per_mtok: 1, output_usd_per_mtok: 2.5, cached_input_usd_per_mtok: null}}
     price_provider: openrouter
 """
@@ -144,7 +145,9 @@ providers:
         any_model=True,
         limits=Limits(60, 1000, 4),
         deadlines=Deadlines(1.0, 2.5, 3.0, 4.0),
-        quirks=Quirks("max_tokens", stream_usage=False, drop=("seed", "n"), extra_body=extra),
+        quirks=Quirks(
+            "max_tokens", stream_usage=False, drop=("seed", "n"), extra_body=extra, embedding_model="org/embed"
+        ),
         prices={"m": Price(1.0, 2.5, None, "providers.yaml")},
         price_provider="openrouter",
     )

@@ -29,6 +29,12 @@ def test_what_would_only_fail_again_is_not_tried_again(kind: str) -> None:
     assert retry_delay_s(_job(), 0, Failure(kind, "no")) is None  # type: ignore[arg-type]
 
 
+def test_what_is_not_implemented_stays_so() -> None:
+    """A 501 is a refusal, though its number is a server's error."""
+    assert retry_delay_s(_job(), 0, Failure("http_5xx", "no embeddings here", 501)) is None
+    assert retry_delay_s(_job(), 0, Failure("http_5xx", "oops", 500)) is not None
+
+
 def test_waits_double_with_jitter_and_end() -> None:
     """Half a second, a second, then no more; the same job waits the same time whenever it is planned."""
     failure = Failure("overloaded", "busy", 503)

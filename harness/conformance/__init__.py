@@ -15,13 +15,27 @@ from harness.conformance.outcome import (
     answered_or_refused,
     check,
     envelope,
+    present,
     refuses,
     said_no,
     streamed,
     streams,
 )
 from harness.conformance.probe import Probe, probe, select
-from harness.conformance.scenario import Scenario, after, bare, chat, literal, next_turn, post, scenarios_of
+from harness.conformance.scenario import (
+    Scenario,
+    after,
+    bare,
+    bare_after,
+    chat,
+    embed,
+    literal,
+    next_turn,
+    post,
+    post_after,
+    respond,
+    scenarios_of,
+)
 from harness.conformance.verdict import judge_all
 
 __all__ = [
@@ -43,6 +57,7 @@ __all__ = [
     "answered_or_refused",
     "arguments_of",
     "bare",
+    "bare_after",
     "brief",
     "call_deltas",
     "called",
@@ -51,6 +66,7 @@ __all__ = [
     "check",
     "count",
     "dig",
+    "embed",
     "envelope",
     "judge_all",
     "leaks",
@@ -59,8 +75,11 @@ __all__ = [
     "next_turn",
     "parse",
     "post",
+    "post_after",
+    "present",
     "probe",
     "refuses",
+    "respond",
     "said_no",
     "scenarios_of",
     "select",

@@ -83,6 +83,20 @@ def accepted(capture: Capture) -> Iterator[Check]:
     yield check("no error inside a 200", not inside, "no error object", inside, of=capture)
 
 
+def present(capture: Capture, nowhere: Capture) -> Iterator[Check]:
+    """Checks that an optional path exists and answers with 200; ``nowhere`` is what a path that nobody has gets.
+
+    Raises:
+        Refused: it does not exist, in whatever words that is said, or the request was cleanly refused.
+    """
+    absent = capture.status in (404, 405, 501)
+    # A server that says 200 to everything says nothing by it.
+    same = capture.status == 200 == nowhere.status and (capture.body == nowhere.body or bool(capture.at("error")))
+    if absent or same:
+        raise Refused(capture)
+    yield from accepted(capture)
+
+
 def said_no(capture: Capture) -> bool:
     """Whether it is a clean refusal: a 4xx or 501 that says why in JSON."""
     status = capture.status

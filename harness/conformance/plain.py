@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from harness.conformance.scenario import chat
+from harness.conformance.scenario import chat, post
 from harness.types import JsonObject
 
 HELLO = "Say hello."
 PLAIN = chat("chat_plain", "one line of a user, at most 16 tokens", HELLO, cap=16)
 STREAM = chat("stream_plain", "the same line, streamed", HELLO, cap=16, surface="stream", stream=True)
+
+NOWHERE = post(
+    "nowhere",
+    "a path that nobody has",
+    "/zq7-no-such-path",
+    {"model": None},
+    surface="meta",
+    answers=frozenset({401, 402, 403, 407, 408, 425, 429, 502, 503, 504, 529}),
+)
+"""What the server says to a path that does not exist, so that its yes to another one can be believed."""
 
 LISTED = "Count from 1 to 20 in digits, separated by spaces."
 TWIN = chat("twin_whole", "a list of numbers at temperature 0", LISTED, cap=48, visible=True, temperature=0)

@@ -15,6 +15,7 @@ from harness.types import Endpoint, JsonObject, KeySent, Method, Request, Sample
 Messages = str | Iterable[JsonObject] | Callable[[int], str | Iterable[JsonObject]]
 """One line of a user, a conversation, or what gives either for the number of a repeat."""
 Build = Callable[[Endpoint, int], Request]
+NO_MODEL = "no-such-model-zq7"
 BuildOn = Callable[[Endpoint, Capture], Request | None]
 
 
@@ -112,6 +113,56 @@ def post(
     return Scenario(name=name, surface=surface, title=title, build=build, **send)
 
 
+def respond(
+    name: str,
+    title: str,
+    given: str | Iterable[JsonObject],
+    *,
+    cap: int,
+    stream: bool = False,
+    send: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> Scenario:
+    """A request of the Responses API; ``given`` is its input, a line or items.
+
+    ``cap``: most tokens of output, raised by what the provider's models may think before they speak (quirk
+    ``reasoning_tokens``). ``send`` is how the scenario is sent, ``fields`` are added to the body.
+    """
+    asked: JsonObject = {"model": None, "input": given if isinstance(given, str) else [*given]}
+    asked |= {**fields, "stream": True} if stream else fields
+
+    def build(endpoint: Endpoint, repeat: int) -> Request:  # noqa: ARG001 - every repeat is the same
+        body = asked | {"max_output_tokens": cap + endpoint.provider.quirks.reasoning_tokens}
+        made = request.raw(endpoint, body, path="/responses", stream=stream)
+        return replace(made, workload_sha256=request.canonical_sha256(asked | {"model": None, "cap": cap}))
+
+    return Scenario(name=name, surface="resp", title=title, build=build, **(send or {}))
+
+
+def embed(
+    name: str,
+    title: str,
+    given: Any,
+    *,
+    chatting: bool = False,
+    send: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> Scenario:
+    """An embedding of what is ``given``, asked of the model that embeds (quirk ``embedding_model``).
+
+    ``chatting``: asked of the model that chats instead, or of none that exists where one model does both. ``send`` is
+    how the scenario is sent, ``fields`` are added to the body.
+    """
+
+    def build(endpoint: Endpoint, repeat: int) -> Request:  # noqa: ARG001 - every repeat is the same
+        embedding = endpoint.provider.quirks.embedding_model or endpoint.model_id
+        other = endpoint.model_id if embedding != endpoint.model_id else NO_MODEL
+        body = {"model": other if chatting else embedding, "input": given, **fields}
+        return request.raw(endpoint, body, path="/embeddings")
+
+    return Scenario(name=name, surface="emb", title=title, build=build, **(send or {}))
+
+
 def bare(
     name: str,
     title: str,
@@ -179,6 +230,42 @@ def after(
         build_on=build_on,
         **send,
     )
+
+
+def bare_after(
+    first: Scenario,
+    name: str,
+    title: str,
+    path: Callable[[Capture], str | None],
+    *,
+    method: Method = "GET",
+    **send: Any,
+) -> Scenario:
+    """A request without a body, whose path is made of the answer to another scenario; None: it holds none."""
+
+    def build_on(endpoint: Endpoint, capture: Capture) -> Request | None:
+        where = path(capture)
+        return None if where is None else request.raw(endpoint, None, path=where, method=method)
+
+    def planned(endpoint: Endpoint, repeat: int) -> Request:  # noqa: ARG001 - every repeat is the same
+        return request.raw(endpoint, None, path=f"/{name}", method=method)
+
+    return after(first, name, title, build_on, planned=planned, **send)
+
+
+def post_after(
+    first: Scenario, name: str, title: str, more: Callable[[Capture], JsonObject | None], **send: Any
+) -> Scenario:
+    """The first request with ``more`` fields in the place of its own; None: the answer does not hold what they take."""
+
+    def build_on(endpoint: Endpoint, capture: Capture) -> Request | None:
+        fields = more(capture)
+        if fields is None:
+            return None
+        body = capture.sent | fields
+        return request.raw(endpoint, body, path=capture.path, stream=bool(body.get("stream")))
+
+    return after(first, name, title, build_on, **send)
 
 
 def next_turn(

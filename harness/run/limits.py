@@ -23,6 +23,8 @@ RETRYABLE: frozenset[FailureKind] = frozenset(
     {"throttled", "overloaded", "http_5xx", "reset", "connect", "timeout_connect", "truncated", "inband_error"}
 )
 """Kinds that another try may mend. A refused request is not among them: it would only be refused again."""
+_NOT_IMPLEMENTED = 501
+"""A refusal too, though its number is a server's error."""
 
 MAX_TRIES = 3
 MAX_WAIT_S = 30.0
@@ -36,7 +38,8 @@ def retry_delay_s(job: Job, number: int, failure: Failure) -> float | None:
     half a second with jitter drawn from the job's id, so that a plan's waits can be reproduced; a server's
     Retry-After is obeyed up to ``MAX_WAIT_S``.
     """
-    if job.kind == "load" or failure.kind not in RETRYABLE or number + 1 >= MAX_TRIES:
+    mendable = failure.kind in RETRYABLE and failure.status != _NOT_IMPLEMENTED
+    if job.kind == "load" or not mendable or number + 1 >= MAX_TRIES:
         return None
     if failure.retry_after_s is not None:
         return min(failure.retry_after_s, MAX_WAIT_S)

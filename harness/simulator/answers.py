@@ -39,7 +39,7 @@ def answer(asked: Asked, profile: Profile, book: Book, seed: int, place: tuple[i
     question = [str(part) for message in asked.messages for part in (message["role"], text_of(message))]
     names = [tool.name for tool in asked.tools]
     again = (place[0], asked.seed if asked.seed is not None else place[1]) if asked.hot else ()
-    parts = (profile.name, asked.model, asked.form, *question, "tools", *names, *again)
+    parts = (profile.name, asked.model, asked.form, *question, "tools", *names, *again, *filter(None, [asked.suffix]))
     entry = book.find(asked.messages, names) if len(book) else None
     rng = draw(seed, "words", *parts)
     luck = rng if entry is None else draw(seed, "luck", *parts)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.simulator.messages import check_messages, text_of
+from harness.simulator.prompts import check_legacy, read_prompts
 from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
 from harness.simulator.tools import (
     Choice,
@@ -56,7 +57,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "verbosity": ("low", "medium", "high"),
     "service_tier": ("auto", "default", "flex", "scale", "priority"),
 }
-_UNSUPPORTED = {"chat": ("audio",), "text": ("suffix", "best_of", "logprobs")}
+_UNSUPPORTED = {"chat": ("audio",), "text": ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class Asked:
     verbosity: str = "medium"
     mutants: frozenset[str] = frozenset()
     """The deviations that hold for its answer."""
+    suffix: str = ""
+    """What is to stand behind the text; it counts as a part of the prompt."""
 
 
 def parse_json(body: bytes, mutants: frozenset[str] = frozenset()) -> JsonObject:
@@ -122,7 +125,7 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         if name in given:
             raise Refusal(400, f"Unsupported parameter: {name!r}.", param=name, code="unsupported_parameter")
     _check_fields(given, surface, ranges="ignore_ranges" not in mutants)
-    messages = check_messages(given, mutants) if surface == "chat" else _prompts(given)
+    messages = check_messages(given, mutants) if surface == "chat" else read_prompts(given, mutants, MOST_CHOICES)
     tools, choice, legacy = _callable(given, mutants)
     form, schema = _formed(given, mutants)
     caps = [given[name] for name in _caps(surface, mutants) if name in given]
@@ -134,7 +137,7 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         messages=messages,
         stream=given.get("stream", False) or ("options_start_stream" in mutants and "stream_options" in given),
         include_usage=_include_usage(given, mutants),
-        n=1 if "ignore_n" in mutants else max(1, given.get("n", 1)),
+        n=_choices(given, mutants),
         stop=_stop(given.get("stop")),
         cap=None if cap is None or "ignore_max_tokens" in mutants else max(0, cap),
         floor=(cap or 0) if given.get("ignore_eos") else given.get("min_tokens", 0),
@@ -146,8 +149,9 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         legacy=legacy,
         form=form,
         schema=schema,
-        logprobs=_logprobs(given, mutants),
-        echo=bool(given.get("echo")),
+        logprobs=_logprobs(given, surface, mutants),
+        echo=bool(given.get("echo")) and "cpl_ignore_echo" not in mutants,
+        suffix="" if surface == "chat" or "cpl_ignore_suffix" in mutants else given.get("suffix", ""),
         prediction="" if "ignore_prediction" in mutants else _prediction(given.get("prediction")),
         verbosity="medium" if "ignore_verbosity" in mutants else given.get("verbosity", "medium"),
         mutants=mutants,
@@ -179,7 +183,9 @@ def _check_fields(given: JsonObject, surface: str, *, ranges: bool) -> None:
     for name, allowed in _WORDS.items():
         if name in given and given[name] not in allowed:
             raise bad_value(name, f"{given[name]!r}. Supported: {', '.join(allowed)}")
-    if surface == "chat" and not isinstance(given.get("logprobs", False), bool):
+    if surface == "text":
+        check_legacy(given, MOST_CHOICES)
+    elif not isinstance(given.get("logprobs", False), bool):
         raise bad_type("logprobs", "a boolean", given["logprobs"])
     _check_bias(given.get("logit_bias", {}))
 
@@ -198,15 +204,10 @@ def _caps(surface: str, mutants: frozenset[str]) -> tuple[str, ...]:
     return ("max_tokens", "max_completion_tokens")
 
 
-def _prompts(given: JsonObject) -> tuple[JsonObject, ...]:
-    if "prompt" not in given:
-        raise missing("prompt")
-    prompts = [given["prompt"]] if isinstance(given["prompt"], str) else given["prompt"]
-    if not isinstance(prompts, list) or not prompts or not all(isinstance(prompt, str) for prompt in prompts):
-        raise bad_type("prompt", "a string or a list of strings", given["prompt"])
-    if len(prompts) * given.get("n", 1) > MOST_CHOICES:
-        raise bad_value("prompt", f"{len(prompts)} prompts. At most {MOST_CHOICES} choices are served at once")
-    return tuple({"role": "user", "content": prompt} for prompt in prompts)
+def _choices(given: JsonObject, mutants: frozenset[str]) -> int:
+    if "cpl_all_candidates" in mutants and given.get("best_of"):
+        return int(given["best_of"])
+    return 1 if "ignore_n" in mutants else max(1, given.get("n", 1))
 
 
 def _include_usage(given: JsonObject, mutants: frozenset[str]) -> bool:
@@ -307,13 +308,13 @@ _SCHEMA_PARTS: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def _logprobs(given: JsonObject, mutants: frozenset[str]) -> int | None:
-    if "top_logprobs" in given and not given.get("logprobs"):
-        raise bad_value("top_logprobs", "it is only allowed when 'logprobs' is true")
-    if not given.get("logprobs") or "ignore_logprobs" in mutants:
-        return None
-    alternatives: int = given.get("top_logprobs", 0)
-    return alternatives
+def _logprobs(given: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[str]) -> int | None:
+    wanted = given.get("logprobs")
+    if surface == "chat":
+        if "top_logprobs" in given and not wanted:
+            raise bad_value("top_logprobs", "it is only allowed when 'logprobs' is true")
+        wanted = given.get("top_logprobs", 0) if wanted else None
+    return None if "ignore_logprobs" in mutants else wanted
 
 
 def _no_constant(name: str) -> Any:

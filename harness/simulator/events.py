@@ -48,6 +48,8 @@ class Answer:
     fault: str | None
     rng: random.Random
     seat: Seat
+    script: type[Script] | None = None
+    """What makes its events; None: those of chat and legacy completions."""
 
 
 def spoilt(data: bytes, mutants: frozenset[str]) -> bytes:
@@ -91,8 +93,7 @@ class Script:
         events: list[tuple[bytes, int]] = []
         for choice in self._answer.choices:
             pieces = self._pieces[choice.index][first : last + 1]
-            runs = (pieces,) if len(pieces) == 1 else _runs(pieces)
-            events += [(self._token(choice, run), len(run)) for run in runs]
+            events += [(self._token(choice, run), len(run)) for run in runs(pieces)]
         return events
 
     def plain(self) -> Iterator[bytes] | None:
@@ -163,6 +164,7 @@ class Script:
     def _rendered(self, choice: Choice, run: Sequence[Piece]) -> bytes:
         shape, mutants = self._answer.shape, self._mutants
         piece = run[0]._replace(text="".join(piece.text for piece in run))
+        at = len(self._said[choice.index])
         self._said[choice.index] += piece.text
         if piece.call >= 0:
             delta = shape.call_delta(choice, piece)
@@ -172,7 +174,7 @@ class Script:
             delta = {"role": "assistant", **delta}
         index = self._number if "counting_index" in mutants else choice.index
         self._number += 1
-        return spoilt(self._event([shape.delta(index, delta, None, run)]), mutants)
+        return spoilt(self._event([shape.delta(index, delta, None, run, at)]), mutants)
 
     def _event(self, choices: Sequence[JsonObject], usage: JsonObject | None = None) -> bytes:
         answer, mutants = self._answer, self._mutants
@@ -185,9 +187,9 @@ class Script:
             data = bytes(byte for byte in data if byte < 0x80 or byte >= 0xC0)
         return self._framed(data)
 
-    def _framed(self, data: bytes) -> bytes:
+    def _framed(self, data: bytes, name: bytes = b"") -> bytes:
         mutants = self._mutants
-        event = b"data: " + data + b"\n\n"
+        event = (b"event: " + name + b"\n" if name else b"") + b"data: " + data + b"\n\n"
         if "sse_event_fields" in mutants:
             event = b"event: message\nid: 1\nretry: 3000\n" + event
         if "sse_odd_lines" in mutants:
@@ -220,7 +222,7 @@ def _spoken(choice: Choice, mutants: frozenset[str]) -> Sequence[Piece]:
     return [piece if piece.call >= 0 else piece._replace(text=text) for piece, text in said]
 
 
-def _runs(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
+def runs(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
     """Pieces that fit into one event: of one kind, and the head of a call by itself."""
     start = 0
     for place in range(1, len(pieces) + 1):

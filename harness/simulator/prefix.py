@@ -35,7 +35,7 @@ class PrefixCache:
             self._blocks.move_to_end(before)
         while len(self._blocks) > self._capacity:
             self._blocks.popitem(last=False)
-        return min(found * BLOCK, prompt - 1)
+        return min(found * BLOCK, max(0, prompt - 1))
 
 
 def _blocks(asked: Asked) -> Iterator[tuple[str, ...]]:

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Literal
 from urllib.parse import unquote
 
 from harness.errors import UsageError
 from harness.simulator import asked as asking
-from harness.simulator import metrics, replies
+from harness.simulator import metrics, replies, responses
 from harness.simulator.answers import Said, answer
 from harness.simulator.asked import Asked
 from harness.simulator.batch import Batch, Seat, live_ns, offsets_ns
@@ -26,17 +25,20 @@ from harness.simulator.keys import check_key
 from harness.simulator.messages import text_of
 from harness.simulator.prefix import PrefixCache
 from harness.simulator.profile import Profile
+from harness.simulator.questions import Question, understood
 from harness.simulator.ratelimit import Bucket
 from harness.simulator.refusal import Refusal
 from harness.simulator.replies import EVENTS, JSON, Reply
+from harness.simulator.response_events import ResponseScript
+from harness.simulator.response_shape import ResponseShape
 from harness.simulator.settings import for_request
-from harness.simulator.shapes import Shape, dumps
+from harness.simulator.shapes import dumps
 from harness.simulator.speech import Choice, prompt_tokens, spoken, usage
 from harness.simulator.stream import Send
+from harness.simulator.surfaces import SURFACES, Surface, check_served, own
 from harness.simulator.turn import Incoming, Turn
 from harness.types import JsonObject
 
-_SURFACES: dict[str, Literal["chat", "text"]] = {"/v1/chat/completions": "chat", "/v1/completions": "text"}
 _BORN = 1_767_225_600
 """When the simulated models say they were created: 2026-01-01."""
 _OVERRIDES = 1_000
@@ -61,6 +63,7 @@ class Service:
         self._repeats = Repeats()
         self._overrides: dict[str, Profile] = {}
         self._last_prompt = ""
+        self._shelf = responses.Shelf()
         self._mutants_from_ns = time.perf_counter_ns() + round(profile.mutants_after_s * 1e9)
 
     def reply(self, incoming: Incoming) -> Reply:
@@ -70,8 +73,10 @@ class Service:
         path = incoming.path.partition("?")[0]
         try:
             self._override(turn, incoming.headers.get("x-sim"), None)
-            if path in _SURFACES and incoming.method == "POST":
-                return self._complete(turn, _SURFACES[path])
+            if path in SURFACES and incoming.method == "POST":
+                return self._complete(turn, SURFACES[path])
+            if path.startswith(responses.ROOT):
+                return self._json(turn, 200, dumps(self._of_responses(turn, path)))
             if path == "/metrics" and incoming.method == "GET" and self.profile.metrics:
                 page = self.meter.text(self.profile.models[0], self.batch, self.profile.kv_tokens)
                 return self._json(turn, 200, page, metrics.CONTENT_TYPE)
@@ -84,7 +89,7 @@ class Service:
     def _look_up(self, turn: Turn, path: str) -> JsonObject:
         """What a GET gives."""
         method = turn.incoming.method
-        if path in _SURFACES:
+        if path in SURFACES:
             raise _wrong_method(method, "POST")
         found = self._found(turn, path)
         if found is None:
@@ -125,7 +130,26 @@ class Service:
             }
         return model
 
-    def _complete(self, turn: Turn, surface: Literal["chat", "text"]) -> Reply:
+    def _of_responses(self, turn: Turn, path: str) -> JsonObject:
+        """What lies below /responses: one that was kept, and the counting of an input."""
+        method, name = turn.incoming.method, unquote(path.removeprefix(responses.ROOT))
+        turn.mutants = own(turn.mutants, "responses")
+        check_served(method, path, "responses", turn.mutants)
+        check_key(turn.incoming.headers, self._key, turn.mutants)
+        if name == "input_tokens" and method == "POST" and "resp_no_count" not in turn.mutants:
+            _check_body(turn.incoming)
+            body = asking.parse_json(turn.incoming.body)
+            asked = responses.read(body, self._shelf, turn.mutants)
+            self._check_model(turn, asked.model)
+            return responses.counted(prompt_tokens(asked), turn.mutants)
+        cancelled = method == "POST" and name.endswith("/cancel") and "resp_no_cancel" not in turn.mutants
+        name = name.removesuffix("/cancel") if cancelled else name
+        known = "/" not in name and (cancelled or method in ("GET", "DELETE"))
+        if not known or "resp_not_kept" in turn.mutants:
+            raise Refusal(404, f"Unknown request URL: {method} {path}.", code="unknown_url")
+        return self._shelf.look_up(method, name, turn.mutants)
+
+    def _complete(self, turn: Turn, surface: Surface) -> Reply:
         if "body_before_key" in turn.mutants:
             asking.parse_json(turn.incoming.body, turn.mutants)
         try:
@@ -139,18 +163,18 @@ class Service:
         body = asking.parse_json(turn.incoming.body, turn.mutants)
         self._override(turn, turn.incoming.headers.get("x-sim"), body.pop("sim", None))
         self._befall(turn)
+        turn.mutants = own(turn.mutants, surface)
+        check_served(turn.incoming.method, turn.incoming.path, surface, turn.mutants)
         try:
-            asked = asking.read(body, surface, turn.mutants)
+            question = understood(body, surface, self._shelf, turn.mutants, self.profile.context_tokens)
+            asked = question.asked
             self._check_model(turn, asked.model)
-            prompt = prompt_tokens(asked)
-            if prompt > self.profile.context_tokens:
-                what = f"This model reads at most {self.profile.context_tokens} tokens, your prompt has {prompt}."
-                raise Refusal(400, what, param="messages", code="context_length_exceeded")
         except Refusal as refusal:
             if body.get("stream") is True and "error_as_stream" in turn.mutants:
                 return self._refused_as_stream(turn, refusal)
             raise
-        self._admit(self._tokens, prompt + (asked.cap or turn.profile.tokens), turn, "tokens")
+        allowed = turn.profile.tokens if asked.cap is None else asked.cap
+        self._admit(self._tokens, question.prompt + allowed, turn, "tokens")
         if refusal_ := self._fated(turn):
             return self._refused(turn, refusal_)
         if self.batch.full:
@@ -161,7 +185,7 @@ class Service:
                 code="overloaded",
                 headers=_after(self.profile.retry_after_s),
             )
-        return self._answer(turn, asked, prompt)
+        return self._answer(turn, question)
 
     def _override(self, turn: Turn, header: str | None, inside: object) -> None:
         """Take over what the request changes for itself, in its header and inside its body."""
@@ -182,7 +206,7 @@ class Service:
         """Draw what befalls the request."""
         turn.repeat = self._repeats.count(turn.incoming.body)
         turn.rng = draw(self._seed, "fate", self.profile.name, turn.incoming.body, turn.repeat)
-        drawn = fate(turn.profile.faults, turn.rng)
+        turn.befallen = drawn = fate(turn.profile.faults, turn.rng)
         if drawn in FAULTS:
             turn.fate = drawn
         elif drawn is not None:
@@ -196,30 +220,24 @@ class Service:
 
     # --- answers -----------------------------------------------------------------------------------------
 
-    def _answer(self, turn: Turn, asked: Asked, prompt: int) -> Reply:
+    def _answer(self, turn: Turn, question: Question) -> Reply:
         assert turn.rng is not None
+        asked, shape, prompt = question
         if asked.tools and "buffered_with_tools" in turn.mutants:
             turn.mutants |= {"buffered_stream"}
         choices = self._choices(turn, asked)
         steps = max(len(choice.pieces) for choice in choices)
         cached = self._cached(asked, prompt)
+        spent = usage(prompt, cached, choices, turn.mutants, asked.prediction)
+        if isinstance(shape, ResponseShape):
+            self._shelf.keep(shape, choices, spent)
+            if shape.queued:
+                return self._json(turn, 200, dumps(shape.begun() | {"status": "queued"}))
         seat = self.batch.enter(turn.incoming.read_ns, prompt)
-        prefix = "chatcmpl" if asked.surface == "chat" else "cmpl"
-        own = "same" if "same_id" in turn.mutants else secrets.token_hex(12)
-        shape = Shape(
-            asked.surface,
-            asked.model,
-            int(datetime.now(UTC).timestamp()),
-            turn.mutants,
-            f"{prefix}-{own}",
-            asked.logprobs,
-            frozenset(tool.name for tool in asked.tools if tool.custom),
-            asked.legacy,
-        )
         built = Answer(
             shape=shape,
             choices=tuple(choices),
-            usage=usage(prompt, cached, choices, turn.mutants, asked.prediction),
+            usage=spent,
             include_usage=asked.include_usage,
             steps=steps,
             dues=self._dues(turn, seat, steps, prompt - cached),
@@ -228,6 +246,8 @@ class Service:
             rng=turn.rng,
             seat=seat,
         )
+        if isinstance(shape, ResponseShape):
+            built = replace(built, script=ResponseScript)
         stream = asked.stream and "no_stream" not in turn.mutants
         reply = replies.of_answer(turn, built, self._headers(turn), stream=stream)
         reply.seat = seat
@@ -264,6 +284,9 @@ class Service:
 
     def _choices(self, turn: Turn, asked: Asked) -> list[Choice]:
         prompts = asked.messages if asked.surface == "text" else ()
+        if not asked.messages:
+            # Embeddings: nothing is spoken.
+            return [Choice(0, (), "stop")]
         variants = [replace(asked, messages=(prompt,)) for prompt in prompts] or [asked]
         choices: list[Choice] = []
         for variant in variants:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.simulator import legacy
 from harness.simulator.chance import draw
 from harness.simulator.speech import Choice, Piece
 from harness.types import JsonObject
@@ -70,16 +71,19 @@ class Shape:
         return body
 
     def delta(
-        self, index: int, delta: JsonObject, finish: str | None = None, pieces: Sequence[Piece] = ()
+        self, index: int, delta: JsonObject, finish: str | None = None, pieces: Sequence[Piece] = (), at: int = 0
     ) -> JsonObject:
-        """One choice of a chunk; ``pieces`` are the content tokens whose logprobs are told, where asked for."""
+        """One choice of a chunk; ``pieces`` are the content tokens whose logprobs are told, where asked for.
+
+        ``at``: where they stand in the text of their choice.
+        """
         mutants = self.mutants
+        if self.surface == "text":
+            return self._text(index, delta.get("content") or "", finish, at, told=bool(pieces))
         told = None
         if self.top_logprobs is not None and pieces and pieces[0].call < 0 and "stream_no_logprobs" not in mutants:
             off = "stream_logprobs_off" in mutants
             told = {"content": [self._logprob(piece.text, off=off) for piece in pieces], "refusal": None}
-        if self.surface == "text":
-            return {"index": index, "text": delta.get("content") or "", "logprobs": told, "finish_reason": finish}
         key = "message" if "message_not_delta" in mutants else "delta"
         index = 0 if "choices_same_index" in mutants else index
         choice: JsonObject = {"index": index, key: delta, "logprobs": told, "finish_reason": finish}
@@ -112,6 +116,8 @@ class Shape:
         kind = {"chat": "chat.completion.chunk" if chunk else "chat.completion", "text": "text_completion"}[
             self.surface
         ]
+        if "cpl_chat_object" in self.mutants:
+            kind = "chat.completion.chunk" if chunk else "chat.completion"
         body: JsonObject = {
             "id": self.id,
             "object": "completion.part" if "wrong_object" in self.mutants else kind,
@@ -142,11 +148,11 @@ class Shape:
 
     def _choice(self, choice: Choice) -> JsonObject:
         finish = None if "finish_null" in self.mutants else choice.finish
+        if self.surface == "text":
+            return self._text(choice.index, choice.text, finish, 0, told=True)
         told = None
         if self.top_logprobs is not None and not choice.calls:
             told = {"content": [self._logprob(piece.text) for piece in choice.pieces], "refusal": None}
-        if self.surface == "text":
-            return {"index": choice.index, "text": choice.text, "logprobs": told, "finish_reason": finish}
         text = choice.text if choice.text or not choice.calls else None
         message: JsonObject = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
         if choice.calls and self.legacy:
@@ -154,6 +160,17 @@ class Shape:
         elif choice.calls:
             message["tool_calls"] = [self._call(choice, number) for number in range(choice.calls)]
         return {"index": choice.index, "message": message, "logprobs": told, "finish_reason": finish}
+
+    def _text(self, index: int, text: str, finish: str | None, at: int, *, told: bool) -> JsonObject:
+        """A choice of a legacy completion, or of a chunk of one; ``told``: with its logprobs, where asked for."""
+        if "cpl_chat_shape" in self.mutants:
+            return {"index": index, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
+        logprobs = None
+        if told and self.top_logprobs is not None:
+            logprobs = legacy.told(text, at, self.top_logprobs, self.mutants)
+            if "cpl_chat_logprobs" in self.mutants:
+                logprobs = {"content": [self._logprob(token) for token in logprobs["tokens"]]}
+        return {"index": index, "text": text, "logprobs": logprobs, "finish_reason": finish}
 
     def _call(self, choice: Choice, number: int) -> JsonObject:
         name, arguments = choice.arguments(number)

@@ -82,7 +82,7 @@ def spoken(said: Said, asked: Asked, mutants: frozenset[str], index: int) -> Cho
 
 def prompt_tokens(asked: Asked) -> int:
     """Tokens of the prompt: every message, every call in it and every tool adds to it."""
-    total = 3
+    total = 3 + tokens.count(asked.suffix)
     for message in asked.messages:
         total += 3 + tokens.count(text_of(message)) + tokens.count(str(message.get("name") or ""))
         total += sum(map(_call_tokens, message.get("tool_calls") or ()))

@@ -82,7 +82,7 @@ def whole(answer: Answer, head: bytes, body: bytes) -> Iterator[Send]:
 
 def streamed(answer: Answer, head: bytes, framing: Framing) -> Iterator[Send]:
     """The writes of a stream: headers, role chunk, tokens as the profile gathers them, and one for the end."""
-    script, fault = Script(answer), answer.fault
+    script, fault = (answer.script or Script)(answer), answer.fault
     early = answer.profile.early_role and "late_headers" not in answer.shape.mutants
     if fault in ("stall_before_headers", "no_answer"):
         yield Send(_stall_ns(answer) if fault == "stall_before_headers" else 0, "close")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import re
 
+VOCABULARY = 32_768
+"""Ids that a prompt or an input may hold in the place of text."""
 _TOKEN = re.compile(r"\s?\w{1,8}|\s?[^\w\s]|\s+")
 # fmt: off
 _WORDS = (

@@ -34,6 +34,8 @@ class Turn:
     mutants: frozenset[str]
     fate: str | None = None
     """A name of ``FAULTS``; a mutant that befell it is among its mutants."""
+    befallen: str | None = None
+    """The fault of either kind that was drawn for this request; None: there is none."""
     rng: random.Random | None = None
     repeat: int = 0
     """How often its body was seen before."""
@@ -42,8 +44,3 @@ class Turn:
     def closes(self) -> bool:
         """Whether the connection ends with the answer."""
         return not self.incoming.keep_alive or "no_keep_alive" in self.mutants or self.fate == "lying_length"
-
-    @property
-    def befallen(self) -> str | None:
-        """The fault that was drawn for this request, of either kind; None: there is none."""
-        return self.fate or next(iter(sorted(self.mutants - set(self.profile.mutants))), None)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome
+from harness.types import JsonObject
 from harness.wire.chunks import Chunks, choices_of, wanted_choice
 from harness.wire.complaint import Complaint, complaint, http_failure, one_line, page, retry_after
 from harness.wire.objects import Objects, Run, decoded, reads_of
@@ -60,6 +61,10 @@ def assemble(exchange: Exchange, *, stream: bool, shortcuts: bool = True) -> Out
     if reading.problem is not None and reading.problem.kind not in _OF_A_CUT:
         fault = dataclasses.replace(fault, detail=one_line(f"{fault.detail}; before that: {reading.problem.detail}"))
     return Outcome(completion, fault)
+
+
+def _is_typed(event: JsonObject) -> bool:
+    return "type" in event and "choices" not in event
 
 
 def _refused(exchange: Exchange, status: int) -> Failure:
@@ -159,6 +164,9 @@ class _Reading:
                 known = tuple(sorted(names.union(self.completion.deviations)))
                 self.completion = dataclasses.replace(self.completion, deviations=known)
             return None
+        if self.problem is None and objects.found and all(map(_is_typed, objects.chunks())):
+            # Typed events are of another interface, such as responses: that a finish reason is missing says nothing.
+            return self._fail("bad_sse", "events that are of no chat completion: they have types and no choices")
         listed = [choices_of(chunk) for chunk in objects.chunks()]
         chunks = Chunks(names, self._times, streamed=True, choice=wanted_choice(listed, names))
         for one, choices in zip(objects.found, listed, strict=True):

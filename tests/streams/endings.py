@@ -73,6 +73,13 @@ ENDINGS = (
     Case("blank lines only", (b"\n\n", b"\r\n"), failure="empty", nothing=True),
     Case("comments only", (b": hello\n\n",), failure="empty", nothing=True, detail="without events"),
     Case("[DONE] only", (DONE,), failure="empty", finish=None, names="no_finish_reason", marks="ev1=1 done=1"),
+    Case(
+        "typed events of another interface",
+        (data({"type": "response.created", "response": {}}), data({"type": "response.completed", "response": {}})),
+        failure="bad_sse",
+        nothing=True,
+        detail="no chat completion",
+    ),
     Case("a role and a stop", (ROLE, STOP, DONE), failure="empty", marks="ev1=1 fin=2 done=3"),
     Case(
         "a role and the end", (ROLE,), failure="truncated", finish=None, names="no_done no_finish_reason", marks="ev1=1"

@@ -1,0 +1,58 @@
+"""A body read as its surface reads it: what is asked, the shape that the answer will have, the tokens of the prompt."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from harness.simulator import asked as asking
+from harness.simulator import embeddings, responses
+from harness.simulator.asked import Asked
+from harness.simulator.embeddings import EmbeddingShape
+from harness.simulator.refusal import Refusal
+from harness.simulator.response_shape import ResponseShape
+from harness.simulator.shapes import Shape
+from harness.simulator.speech import prompt_tokens
+from harness.simulator.surfaces import Surface
+from harness.types import JsonObject
+
+_IDS = {"chat": "chatcmpl-", "text": "cmpl-", "embeddings": "embd-", "responses": "resp_"}
+"""What the id of an answer begins with."""
+_PROMPTS = {"chat": "messages", "text": "prompt", "responses": "input"}
+"""The field that a prompt stands in."""
+
+
+class Question(NamedTuple):
+    """A request that makes sense."""
+
+    asked: Asked
+    shape: Shape
+    prompt: int
+    """Its tokens."""
+
+
+def understood(
+    body: JsonObject, surface: Surface, shelf: responses.Shelf, mutants: frozenset[str], context: int
+) -> Question:
+    """The question of a body; ``context``: most tokens of a prompt. Refusal 400 names the field that is wrong."""
+    name = _IDS[surface] + ("same" if "same_id" in mutants else secrets.token_hex(12))
+    created = int(datetime.now(UTC).timestamp())
+    if surface == "embeddings":
+        wanted = embeddings.read(body, mutants, context)
+        embedded = EmbeddingShape("text", wanted.model, created, mutants, name, wanted=wanted)
+        return Question(Asked("text", wanted.model, (), cap=0), embedded, sum(wanted.counts))
+    if surface == "responses":
+        asked = responses.read(body, shelf, mutants)
+        question = Question(
+            asked, ResponseShape("chat", asked.model, created, mutants, name, given=body), prompt_tokens(asked)
+        )
+    else:
+        asked = asking.read(body, surface, mutants)
+        custom = frozenset(tool.name for tool in asked.tools if tool.custom)
+        shape = Shape(surface, asked.model, created, mutants, name, asked.logprobs, custom, asked.legacy)
+        question = Question(asked, shape, prompt_tokens(asked))
+    if question.prompt > context:
+        what = f"This model reads at most {context} tokens, your prompt has {question.prompt}."
+        raise Refusal(400, what, param=_PROMPTS[surface], code="context_length_exceeded")
+    return question
