@@ -21,7 +21,7 @@ from harness.prices import cost_usd
 from harness.request import allowance
 from harness.run import session
 from harness.run.arrivals import Closed
-from harness.run.limits import Limiter, retry_delay_s
+from harness.run.limits import Limiter
 from harness.run.pace import Pacer
 from harness.run.plan import Plan
 from harness.run.samples import told
@@ -294,7 +294,7 @@ class Runner:
             if came is None:
                 return None
             attempt, outcome = came
-            delay_s = retry_delay_s(job, number, outcome.failure) if outcome.failure else None
+            delay_s = self._plan.retry_delay_s(attempt, outcome)
             self._record(attempt, outcome, again=delay_s is not None)
             if delay_s is None or self._exhausted():
                 return outcome.completion if outcome.ok else None
