@@ -117,7 +117,8 @@ class Capture:
     def deltas(self, choice: int = 0) -> Iterator[JsonObject]:
         """The deltas of one choice of a stream, in order."""
         for chunk in self.chunks:
-            for each in chunk.get("choices") or ():
+            choices = chunk.get("choices")
+            for each in choices if isinstance(choices, list) else ():
                 delta = dig(each, "delta")
                 if isinstance(delta, dict) and each.get("index", 0) == choice:
                     yield delta

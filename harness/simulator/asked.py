@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.simulator.messages import check_messages
-from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
+from harness.simulator.refusal import SYNTAX, TYPE, Refusal, bad_type, bad_value, missing
 from harness.simulator.tools import Choice, Tool, read_choice, read_tools, schema_problem
 from harness.types import JsonObject
 
@@ -81,9 +81,9 @@ def parse_json(body: bytes) -> JsonObject:
     try:
         value = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise Refusal(400, "The body could not be parsed as JSON.") from None
+        raise Refusal(400, "The body could not be parsed as JSON.", code=SYNTAX) from None
     if not isinstance(value, dict):
-        raise Refusal(400, f"The body must be a JSON object, not {_called(value)}.")
+        raise Refusal(400, f"The body must be a JSON object, not {_called(value)}.", code=TYPE)
     return value
 
 

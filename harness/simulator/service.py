@@ -15,15 +15,18 @@ from urllib.parse import unquote
 
 from harness.errors import UsageError
 from harness.simulator import asked as asking
-from harness.simulator import metrics, replies
+from harness.simulator import cors, metrics, replies
 from harness.simulator.answers import Said, answer
 from harness.simulator.asked import Asked
 from harness.simulator.batch import Batch, Seat, live_ns, offsets_ns
-from harness.simulator.book import Book
+from harness.simulator.book import Book, Call
 from harness.simulator.chance import Repeats, draw, fate
 from harness.simulator.events import Answer
 from harness.simulator.faults import FAULTS, refusal_of
+from harness.simulator.gate import Keys, body_of, wrong_method
+from harness.simulator.hangups import HangUps
 from harness.simulator.messages import text_of
+from harness.simulator.misread import crash, misread
 from harness.simulator.prefix import PrefixCache
 from harness.simulator.profile import Profile
 from harness.simulator.ratelimit import Bucket
@@ -39,6 +42,10 @@ from harness.types import JsonObject
 _SURFACES: dict[str, Literal["chat", "text"]] = {"/v1/chat/completions": "chat", "/v1/completions": "text"}
 _BORN = 1_767_225_600
 """When the simulated models say they were created: 2026-01-01."""
+_MEETING_MS = 20.0
+_LONGER_MS = 100_000
+_TIRING = 5
+"""Refusals in a row after which a server may trip."""
 _OVERRIDES = 1_000
 """Different x-sim headers whose profiles are kept."""
 
@@ -61,6 +68,12 @@ class Service:
         self._repeats = Repeats()
         self._overrides: dict[str, Profile] = {}
         self._last_prompt = ""
+        self._keys = Keys()
+        self._hang_ups = HangUps()
+        self._callers: list[tuple[Seat, tuple[Call, ...]]] = []
+        """Requests under way that are answered with calls."""
+        self._refusals = 0
+        """In a row; only counted where a mutant minds them."""
         self._mutants_from_ns = time.perf_counter_ns() + round(profile.mutants_after_s * 1e9)
 
     def reply(self, incoming: Incoming) -> Reply:
@@ -70,6 +83,10 @@ class Service:
         path = incoming.path.partition("?")[0]
         try:
             self._override(turn, incoming.headers.get("x-sim"), None)
+            if cors.is_preflight(turn):
+                return self._json(turn, 200, b"")
+            if path.endswith("/") and "crash_on_slash" in turn.mutants:
+                raise crash()
             if path in _SURFACES and incoming.method == "POST":
                 return self._complete(turn, _SURFACES[path])
             if path == "/metrics" and incoming.method == "GET" and self.profile.metrics:
@@ -85,12 +102,12 @@ class Service:
         """What a GET gives."""
         method = turn.incoming.method
         if path in _SURFACES:
-            raise _wrong_method(method, "POST")
+            raise wrong_method(method, "POST", turn.mutants)
         found = self._found(turn, path)
         if found is None:
             raise Refusal(404, f"Unknown request URL: {method} {path}.", code="unknown_url")
         if method != "GET" and "path_200" not in turn.mutants:
-            raise _wrong_method(method, "GET")
+            raise wrong_method(method, "GET", turn.mutants)
         return found
 
     def _found(self, turn: Turn, path: str) -> JsonObject | None:
@@ -124,21 +141,20 @@ class Service:
     def _complete(self, turn: Turn, surface: Literal["chat", "text"]) -> Reply:
         self._check_key(turn)
         self._admit(self._requests, 1, turn, "requests")
-        _check_body(turn.incoming)
-        body = asking.parse_json(turn.incoming.body)
+        raw = body_of(turn.incoming, turn.mutants)
+        body = asking.parse_json(raw)
         self._override(turn, turn.incoming.headers.get("x-sim"), body.pop("sim", None))
         self._befall(turn)
         try:
-            asked = asking.read(body, surface, turn.mutants)
+            asked = asking.read(misread(body, raw, turn.mutants, self.profile.models[0]), surface, turn.mutants)
             self._check_model(turn, asked.model)
-            prompt = prompt_tokens(asked)
-            if prompt > self.profile.context_tokens:
-                what = f"This model reads at most {self.profile.context_tokens} tokens, your prompt has {prompt}."
-                raise Refusal(400, what, param="messages", code="context_length_exceeded")
+            prompt = self._fitting(turn, prompt_tokens(asked))
         except Refusal as refusal:
+            self._refusals += 1
             if body.get("stream") is True and "error_as_stream" in turn.mutants:
                 return self._refused_as_stream(turn, refusal)
             raise
+        self._trip(turn)
         self._admit(self._tokens, prompt + (asked.cap or turn.profile.tokens), turn, "tokens")
         if refusal_ := self._fated(turn):
             return self._refused(turn, refusal_)
@@ -150,7 +166,32 @@ class Service:
                 code="overloaded",
                 headers=_after(self.profile.retry_after_s),
             )
+        if turn.mutants & {"one_at_a_time", "leak_calls"}:
+            # So long that requests at once do meet.
+            turn.profile = replace(turn.profile, ttft_ms=max(turn.profile.ttft_ms, _MEETING_MS))
         return self._answer(turn, asked, prompt)
+
+    def _fitting(self, turn: Turn, prompt: int) -> int:
+        """Tokens of the prompt that are read; Refusal 400 where they are too many."""
+        most = self.profile.context_tokens
+        if prompt <= most or "truncate_prompt" in turn.mutants:
+            return min(prompt, most)
+        if "crash_on_overflow" in turn.mutants:
+            raise crash()
+        what = f"This model reads at most {most} tokens, your prompt has {prompt}."
+        code = None if "overflow_unnamed" in turn.mutants else "context_length_exceeded"
+        raise Refusal(400, what, param="messages", code=code)
+
+    def _trip(self, turn: Turn) -> None:
+        """Refuse what makes sense, where a mutant says so."""
+        tired, self._refusals = self._refusals >= _TIRING, 0
+        if tired and "trips_over_errors" in turn.mutants:
+            raise crash()
+        if self._hang_ups.happened and "hang_up_breaks" in turn.mutants:
+            raise crash()
+        if self.batch.seats and "one_at_a_time" in turn.mutants:
+            raise Refusal(429, "Another request is being answered.", kind="requests", code="rate_limit_exceeded")
+        self._keys.check(turn.incoming, turn.mutants)
 
     def _override(self, turn: Turn, header: str | None, inside: object) -> None:
         """Take over what the request changes for itself, in its header and inside its body."""
@@ -191,6 +232,9 @@ class Service:
         steps = max(len(choice.pieces) for choice in choices)
         cached = self._cached(asked, prompt)
         seat = self.batch.enter(turn.incoming.read_ns, prompt)
+        prefill = turn.profile.prefill_ms_per_ktok * 1e3 * (prompt - cached)
+        self._hang_ups.watch(seat, steps, prefill, turn.profile, turn.mutants)
+        self._remember(turn, seat, choices)
         prefix = "chatcmpl" if asked.surface == "chat" else "cmpl"
         own = "same" if "same_id" in turn.mutants else secrets.token_hex(12)
         shape = Shape(
@@ -207,7 +251,7 @@ class Service:
             usage=usage(prompt, cached, choices, turn.mutants),
             include_usage=asked.include_usage,
             steps=steps,
-            dues=self._dues(turn, seat, steps, prompt - cached),
+            dues=self._dues(turn, seat, steps, prefill),
             profile=turn.profile,
             fault=turn.fate,
             rng=turn.rng,
@@ -228,11 +272,16 @@ class Service:
         }
         return reply
 
-    def _dues(self, turn: Turn, seat: Seat, steps: int, fresh: int) -> Callable[[], Iterator[int]]:
-        """When tokens are due; ``fresh``: prompt tokens that need prefill."""
+    def _remember(self, turn: Turn, seat: Seat, choices: list[Choice]) -> None:
+        """Keep the calls of requests under way, where a mutant gives them to others."""
+        self._callers = [one for one in self._callers if not one[0].left]
+        if "leak_calls" in turn.mutants and (count := choices[0].calls):
+            self._callers.append((seat, tuple(Call(*choices[0].arguments(number)) for number in range(count))))
+
+    def _dues(self, turn: Turn, seat: Seat, steps: int, prefill: float) -> Callable[[], Iterator[int]]:
+        """When tokens are due; ``prefill``: ns for the prompt tokens that are in no cache."""
         profile, rng = turn.profile, turn.rng
         assert rng is not None
-        prefill = profile.prefill_ms_per_ktok * 1e3 * fresh
         if self.profile.live:
             return lambda: live_ns(profile, seat, rng, prefill)
         fixed = offsets_ns(profile, max(1, steps), rng, prefill)
@@ -256,6 +305,8 @@ class Service:
                 said = answer(variant, turn.profile, self._book, self._seed, (number, turn.repeat))
                 if "leak_neighbour" in turn.mutants:
                     said = Said(f"{said.text} {self._last_prompt}", said.calls)
+                foreign = [calls for other, calls in self._callers if not other.left and not asked.tools]
+                said = Said("", foreign[0]) if foreign else said
                 said = Said("") if turn.fate == "empty" else said
                 choices.append(spoken(said, variant, turn.mutants, len(choices)))
         self._last_prompt = text_of(asked.messages[-1]) if asked.messages else ""
@@ -265,7 +316,7 @@ class Service:
 
     def _refused(self, turn: Turn, refusal: Refusal) -> Reply:
         status, kind, body = replies.error(refusal, turn.mutants)
-        reply = self._json(turn, status, body, kind, list(refusal.headers.items()))
+        reply = self._json(turn, status, body, kind, list(refusal.headers.items()), error=True)
         reply.record["fault"] = turn.fate
         return reply
 
@@ -274,26 +325,38 @@ class Service:
         return self._json(turn, 200, body, EVENTS)
 
     def _json(
-        self, turn: Turn, status: int, body: bytes, kind: str = JSON, extra: list[tuple[str, str]] | None = None
+        self,
+        turn: Turn,
+        status: int,
+        body: bytes,
+        kind: str = JSON,
+        extra: list[tuple[str, str]] | None = None,
+        *,
+        error: bool = False,
     ) -> Reply:
-        headers = [("content-type", kind), ("content-length", str(len(body))), *(extra or ())]
-        start = replies.head(status, headers + self._headers(turn))
+        charset = "; charset=iso-8859-1" if "latin1_charset" in turn.mutants and kind == JSON else ""
+        headers = [("content-type", kind + charset), ("content-length", str(len(body))), *(extra or ())]
+        usual = self._headers(turn, error=error)
+        if status == 429 and "silent_limit" in turn.mutants:
+            headers = headers[:2]
+            usual = [one for one in usual if not one[0].startswith("x-ratelimit")]
+        start = replies.head(status, headers + usual)
         data = start if turn.incoming.method == "HEAD" else start + body
         sends = iter([Send(0, "body", data)])
         return Reply(sends, status, {"request_id": turn.name, "id": None, "stream": False}, close=turn.closes)
 
-    def _headers(self, turn: Turn) -> list[tuple[str, str]]:
-        """The headers of every response."""
-        read_ns = turn.incoming.read_ns
-        headers = [
-            ("server", "harness-simulator"),
-            ("openai-processing-ms", str((time.perf_counter_ns() - read_ns) // 1_000_000)),
-        ]
-        if "no_request_id" not in turn.mutants:
-            headers.append(("x-request-id", turn.name))
-        if "no_rate_headers" not in turn.mutants:
-            headers += self._requests.headers("requests", read_ns)
-            headers += self._tokens.headers("tokens", read_ns)
+    def _headers(self, turn: Turn, *, error: bool = False) -> list[tuple[str, str]]:
+        """The headers of every response, ``connection`` the last of them."""
+        read_ns, mutants = turn.incoming.read_ns, turn.mutants
+        headers = [("server", "harness-simulator"), *cors.headers(turn)]
+        if "no_processing_ms" not in mutants:
+            worked = (time.perf_counter_ns() - read_ns) // 1_000_000
+            headers.append(("openai-processing-ms", str(worked + (_LONGER_MS if "long_processing" in mutants else 0))))
+        if "no_request_id" not in mutants and not (error and "no_error_request_id" in mutants):
+            headers.append(("x-request-id", "req_same" if "same_request_id" in mutants else turn.name))
+        if "no_rate_headers" not in mutants:
+            headers += self._requests.headers("requests", read_ns, mutants)
+            headers += self._tokens.headers("tokens", read_ns, mutants)
         return [*headers, ("connection", "close" if turn.closes else "keep-alive")]
 
     # --- checks ------------------------------------------------------------------------------------------
@@ -324,17 +387,3 @@ class Service:
 
 def _after(seconds: float | None) -> dict[str, str]:
     return {} if seconds is None else {"retry-after": f"{seconds:g}"}
-
-
-def _check_body(incoming: Incoming) -> None:
-    if incoming.too_large:
-        raise Refusal(413, "The body is too large.", code="request_too_large")
-    if incoming.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refusal(415, "Content-Encoding is not supported.", code="unsupported_encoding")
-    kind = incoming.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if kind != JSON:
-        raise Refusal(415, f"Unsupported content type: {kind!r}. Only {JSON} is read.", code="unsupported_content_type")
-
-
-def _wrong_method(method: str, allowed: str) -> Refusal:
-    return Refusal(405, f"Method {method} is not allowed here.", code="method_not_allowed", headers={"allow": allowed})

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from harness.conformance import Check, Refused, Seen, accepted, bare, chat, check, envelope, literal, probe, refuses
-from harness.conformance.plain import HELLO
+from harness.conformance.plain import HELLO, REFUSAL_400_FAULTS, REFUSAL_FAULTS
 from harness.types import Endpoint, JsonObject
 
 DEPTH = 2000
@@ -62,6 +62,7 @@ AFTER_LARGE = chat("error_after_large", "a plain request after it", HELLO, cap=8
     basis="observed",
     needs=("chat.basic",),
     spec="API guide: error codes; RFC 9110, 15.5.1",
+    faults={**REFUSAL_400_FAULTS, "crash_on_type": "broken"},
 )
 def non_object(seen: Seen) -> Iterator[Check]:
     """A body that is a JSON array or a JSON string gets 400 and the documented error body."""
@@ -77,6 +78,7 @@ def non_object(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="API guide: error codes; RFC 9110, 15.5.1",
+    faults={**REFUSAL_400_FAULTS, "crash_on_json": "broken"},
 )
 def empty_body(seen: Seen) -> Iterator[Check]:
     """A body of no bytes gets 400 and the documented error body."""
@@ -90,6 +92,7 @@ def empty_body(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.basic",),
     spec="RFC 8259, 4",
+    faults={"crash_on_duplicates": "broken"},
 )
 def duplicate_keys(seen: Seen) -> Iterator[Check]:
     """A body that names its model twice is answered by the model named last, or cleanly refused."""
@@ -128,6 +131,7 @@ def deep_json(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.basic",),
     spec="RFC 9110, 15.5.6",
+    faults={"status_200": "broken", "method_404": "partial"},
 )
 def method(seen: Seen) -> Iterator[Check]:
     """GET and PUT of the path of chats get 405 with an Allow header; a GET may list stored chats instead."""
@@ -149,6 +153,7 @@ def method(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.basic",),
     spec="RFC 9110, 15.5.16",
+    faults={**REFUSAL_FAULTS, "ignore_content_type": "partial"},
 )
 def content_type(seen: Seen) -> Iterator[Check]:
     """JSON declared as text/plain gets 415 or 400 with the documented error body; reading it is partial."""

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from harness.conformance import Capture, Check, Seen, Untestable, check, envelope, probe
+from harness.conformance import Capture, Check, Seen, Untestable, chat, check, envelope, probe
 from harness.conformance.outcome import refusal
+from harness.conformance.plain import HELLO
 
 ROUTER = (405, 413, 414, 431)
 """Statuses that a web server gives before an API is reached; no official client waits for their bodies."""
@@ -16,6 +17,17 @@ PATHS = re.compile(
     r"(?:^|[\s\"'(=:])/(?:home|root|usr|opt|app|srv|var|workspace|mnt|tmp)/[\w./-]+|site-packages|[A-Z]:\\\\"
 )
 
+OVERLOADED = (502, 503, 504, 529)
+STREAMED = chat(
+    "error_streamed",
+    "a stream with the word hot as temperature",
+    HELLO,
+    cap=8,
+    surface="error",
+    stream=True,
+    temperature="hot",
+)
+
 
 @probe(
     "error.envelope",
@@ -25,6 +37,14 @@ PATHS = re.compile(
     needs=("chat.basic",),
     spec="OpenAPI: ErrorResponse",
     threads=("openai/openai-node#1746",),
+    faults={
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "int_code": "partial",
+    },
 )
 def in_envelope(seen: Seen) -> Iterator[Check]:
     """Every 4xx has the body {"error": {"message", "type", "param", "code"}}."""
@@ -45,6 +65,7 @@ def in_envelope(seen: Seen) -> Iterator[Check]:
     over="run",
     needs=("error.envelope",),
     spec="OpenAPI: Error.code",
+    faults={"int_code": "partial"},
 )
 def code_type(seen: Seen) -> Iterator[Check]:
     """The code of every error is a string or null."""
@@ -65,6 +86,7 @@ def code_type(seen: Seen) -> Iterator[Check]:
     over="run",
     needs=("chat.basic",),
     spec="RFC 9110, 8.3",
+    faults={"html_error": "broken", "plain_error": "partial"},
 )
 def json_type(seen: Seen) -> Iterator[Check]:
     """Every 4xx is JSON and declared as application/json."""
@@ -85,23 +107,34 @@ def json_type(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="RFC 9110, 15.6",
     threads=("ggml-org/llama.cpp#25760", "vllm-project/vllm#35231", "sgl-project/sglang#4440"),
+    faults={
+        "status_500": "broken",
+        "crash_on_type": "broken",
+        "crash_on_json": "broken",
+        "crash_on_duplicates": "broken",
+        "crash_on_zero": "broken",
+        "crash_on_slash": "broken",
+        "trips_over_errors": "broken",
+    },
 )
 def no_5xx(seen: Seen) -> Iterator[Check]:
     """No request of the whole run is answered with a 5xx, but for 501 and the statuses of an overload."""
     for capture in seen.everything():
         status = capture.status or 0
-        fine = status < 500 or (status == 501 and isinstance(capture.json, (dict, list)))
+        fine = status < 500 or status in OVERLOADED or (status == 501 and isinstance(capture.json, (dict, list)))
         yield check(f"{capture.scenario} gets no 5xx", fine, "below 500", refusal(capture), of=capture)
 
 
 @probe(
     "error.embedded_200",
     title="Hides no error in a 200",
+    sees=(STREAMED,),
     severity="core",
     basis="eco",
     over="run",
     needs=("chat.basic",),
     spec="RFC 9110, 15.3.1; openai-python: status decides what is raised",
+    faults={"error_as_stream": "broken", "status_200": "broken"},
 )
 def embedded_200(seen: Seen) -> Iterator[Check]:
     """No 200 holds an error in the place of an answer, be it the body or the first event of a stream."""
@@ -120,6 +153,7 @@ def embedded_200(seen: Seen) -> Iterator[Check]:
     over="run",
     needs=("chat.basic",),
     spec="OWASP: Improper Error Handling",
+    faults={"trace_in_error": "broken", "path_in_error": "partial"},
 )
 def no_internals(seen: Seen) -> Iterator[Check]:
     """No 4xx or 5xx holds a stack trace or a path of the server's file system."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from harness.conformance import Check, Ignored, Refused, Seen, accepted, chat, check, envelope, literal, probe
-from harness.conformance.plain import HELLO
+from harness.conformance.plain import HELLO, REFUSAL_400_FAULTS, REFUSAL_FAULTS
 
 NONSENSE = "no-such-model-zq7"
 
@@ -24,6 +24,7 @@ AFTER = chat("error_recovery", "a plain request after all that went wrong", HELL
     needs=("chat.basic",),
     spec="API guide: error codes",
     profile=("smoke", "core", "full"),
+    faults={**REFUSAL_FAULTS, "ignore_model": "ignored", "status_400": "partial"},
 )
 def unknown_model(seen: Seen) -> Iterator[Check]:
     """An unknown model gets 404 and the documented error body with code model_not_found."""
@@ -47,6 +48,7 @@ def unknown_model(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="API guide: error codes; RFC 9110, 15.5.1",
     profile=("smoke", "core", "full"),
+    faults={**REFUSAL_400_FAULTS, "crash_on_json": "broken"},
 )
 def malformed_json(seen: Seen) -> Iterator[Check]:
     """A body that is not JSON gets 400 and the documented error body."""
@@ -65,6 +67,7 @@ def malformed_json(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("chat.basic",),
     spec="RFC 9110, 15.5: the error is the client's",
+    faults={"trips_over_errors": "broken"},
 )
 def recovery(seen: Seen) -> Iterator[Check]:
     """After the requests that make no sense, a plain one is answered."""
@@ -72,6 +75,7 @@ def recovery(seen: Seen) -> Iterator[Check]:
         yield from accepted(seen[AFTER])
     except Refused as refused:
         yield check("status", False, "200", refused.actual)  # noqa: FBT003 - it was refused
+    yield check("an answer", bool(seen[AFTER].at("choices")), "choices", seen[AFTER].body.decode(errors="replace"))
 
 
 PROBES = (unknown_model, malformed_json, recovery)

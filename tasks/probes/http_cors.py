@@ -29,6 +29,7 @@ FROM_PAGE = bare("http_origin", "GET /models from a page", "/models", surface="h
     sees=(PREFLIGHT,),
     severity="ext",
     spec="Fetch: CORS-preflight fetch",
+    faults={"no_cors": "rejected", "cors_narrow": "partial"},
 )
 def cors_preflight(seen: Seen) -> Iterator[Check]:
     """A preflight gets 2xx and allows the origin, the method POST and the headers Authorization and Content-Type."""
@@ -55,6 +56,7 @@ def cors_preflight(seen: Seen) -> Iterator[Check]:
     sees=(PREFLIGHT, FROM_PAGE),
     severity="ext",
     spec="Fetch: CORS protocol and credentials",
+    faults={"cors_reflect": "broken"},
 )
 def cors_no_reflect(seen: Seen) -> Iterator[Check]:
     """No answer allows credentials to an origin that nobody made known to the server."""

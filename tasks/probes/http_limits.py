@@ -18,6 +18,7 @@ _RESET = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d)?)+")
     over="run",
     needs=("chat.basic",),
     spec="API guide: rate limits in headers",
+    faults={"rate_headers_odd": "partial", "no_rate_headers": "partial"},
 )
 def ratelimit(seen: Seen) -> Iterator[Check]:
     """x-ratelimit-limit, -remaining, -reset of requests or tokens can be read, and no more remains than the limit."""
@@ -42,20 +43,22 @@ def ratelimit(seen: Seen) -> Iterator[Check]:
     over="run",
     needs=("chat.basic",),
     spec="API guide: rate limits in headers",
+    faults={"rate_headers_still": "partial"},
 )
 def ratelimit_moves(seen: Seen) -> Iterator[Check]:
-    """Over the answers of a run, what remains of requests or tokens falls below the limit or differs."""
+    """Over the chats of a run, what remains of requests or tokens falls below the limit or differs."""
     found: dict[str, set[str]] = {}
     limits: dict[str, set[str]] = {}
-    for capture in seen.everything():
-        if capture.status == 200:
-            for unit in UNITS:
-                parts = _parts(capture, unit)
-                if "remaining" in parts:
-                    found.setdefault(unit, set()).add(parts["remaining"])
-                    limits.setdefault(unit, set()).add(parts.get("limit", ""))
-    if not found:
-        raise Untestable("evidence", "no answer says what remains")
+    answered = 0
+    for capture in filter(lambda capture: capture.is_chat, seen.everything()):
+        told = {unit: _parts(capture, unit) for unit in UNITS}
+        answered += any("remaining" in parts for parts in told.values())
+        for unit, parts in told.items():
+            if "remaining" in parts:
+                found.setdefault(unit, set()).add(parts["remaining"])
+                limits.setdefault(unit, set()).add(parts.get("limit", ""))
+    if answered < 2:
+        raise Untestable("evidence", "fewer than two answers say what remains")
     moves = any(len(left) > 1 or left != limits[unit] for unit, left in found.items())
     yield check("remaining moves", moves, "less than the limit", str(found), must=False)
 

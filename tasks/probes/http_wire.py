@@ -8,6 +8,8 @@ from harness.conformance.plain import STREAM, TWIN, TWIN_STREAM
 
 ENOUGH = 3
 """Requests of which one may be expected to find a kept connection."""
+PATIENCE_NS = 200_000_000
+"""The harness itself trusts a connection only once the server was seen to keep one for a while."""
 
 
 @probe(
@@ -18,6 +20,7 @@ ENOUGH = 3
     over="run",
     needs=("chat.basic",),
     spec="RFC 9112, 9.3",
+    faults={"close_after_stream": "partial", "no_keep_alive": "partial"},
 )
 def keep_alive(seen: Seen) -> Iterator[Check]:
     """Of requests one after another some come over a kept connection, also after a stream."""
@@ -26,11 +29,15 @@ def keep_alive(seen: Seen) -> Iterator[Check]:
     if len(sent) < ENOUGH:
         raise Untestable("evidence", f"{len(sent)} requests are too few to tell")
     first = next((number for number, capture in enumerate(sent) if capture.attempt.exchange.reused), None)
+    times = [capture.attempt.exchange.marks.send0_ns or 0 for capture in sent]
+    if first is None and not all(map(_closes, sent)) and times[-1] - times[0] < PATIENCE_NS:
+        raise Untestable("evidence", "the run was over before the harness trusts a connection")
     hint = next((capture.header("connection") for capture in sent if capture.header("connection")), "no hint of it")
     yield check("a connection is used again", first is not None, "one kept", hint, must=False)
-    # The harness itself trusts a connection only once the server was seen to keep one.
     pairs = [pair for pair in pairwise(sent[first or 0 :]) if _follows_stream(*pair)]
     kept = first is None or not pairs or any(after.attempt.exchange.reused for _, after in pairs)
+    streams = [capture for capture in sent if capture.streamed]
+    kept = kept and not (streams and all(map(_closes, streams)))
     yield check("also after a stream", kept, "one kept", "a new one each time", must=False)
 
 
@@ -43,6 +50,7 @@ def keep_alive(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="RFC 9112, 7.1 and 8",
     answers=("truncated",),
+    faults={"no_last_chunk": "broken", "lying_encoding": "broken", "lying_length": "broken"},
 )
 def chunk_framing(seen: Seen) -> Iterator[Check]:
     """The HTTP body of every stream is framed as the protocol wants it, and ends where its last event does."""
@@ -60,6 +68,10 @@ def chunk_framing(seen: Seen) -> Iterator[Check]:
         yield check("framing", failure is None, "a body that ends", failure and failure.detail, of=capture)
     if not told:
         raise Untestable("evidence", "no stream came to its end")
+
+
+def _closes(capture: Capture) -> bool:
+    return "close" in capture.header("connection").lower()
 
 
 def _follows_stream(before: Capture, after: Capture) -> bool:
