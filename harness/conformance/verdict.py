@@ -223,7 +223,9 @@ def obstacle(capture: Capture, scenario: Scenario | None, answers: frozenset[Fai
     ``answers`` are the failures that the probe wants to see.
     """
     failure = capture.attempt.exchange.failure
-    if failure is not None and failure.kind in _OBSTACLE_FAILURES and failure.kind not in answers:
+    if failure is not None and failure.kind in answers:
+        return None
+    if failure is not None and failure.kind in _OBSTACLE_FAILURES:
         return f"{_OBSTACLE_FAILURES[failure.kind]}: {failure.detail or failure.kind}"
     status = capture.status
     if status is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import OrderedDict
 
-from harness.simulator.refusal import Refusal
+from harness.simulator.refusal import Refusal, crash
 from harness.simulator.turn import Incoming
 
 JSON = "application/json"
@@ -18,6 +18,8 @@ _KEYS = 1_000
 def body_of(incoming: Incoming, mutants: frozenset[str]) -> bytes:
     """The body, decompressed; Refusal 400, 413, 415 or 417 says what is wrong with how it came."""
     headers = incoming.headers
+    if incoming.too_large and "crash_on_large" in mutants:
+        raise crash()
     if incoming.too_large:
         raise Refusal(413, "The body is too large.", code="request_too_large")
     if "expect" in headers and "reject_expect" in mutants:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from harness.simulator.messages import SYSTEM
-from harness.simulator.refusal import Refusal
+from harness.simulator.refusal import crash
 from harness.types import JsonObject
 
 _KNOWN = (*SYSTEM, "user", "assistant", "tool")
@@ -27,11 +27,6 @@ def misread(body: JsonObject, raw: bytes, mutants: frozenset[str], model: str) -
     if "ignore_role" in mutants and isinstance(body.get("messages"), list):
         body = body | {"messages": [_as_user(message) for message in body["messages"]]}
     return body
-
-
-def crash() -> Refusal:
-    """What a server says that did not expect a request."""
-    return Refusal(500, "Internal server error.", kind="server_error")
 
 
 def _lenient(body: JsonObject, model: str) -> JsonObject:

@@ -137,6 +137,7 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "crash_on_json": "a body that is no JSON gives 500",
         "crash_on_duplicates": "a key that occurs twice gives 500",
         "crash_on_zero": "a limit of 0 tokens gives 500",
+        "crash_on_large": "a body that is too large gives 500",
         "crash_on_overflow": "a prompt beyond the context gives 500",
         "crash_on_slash": "a path with a slash at its end gives 500",
         "overflow_unnamed": "the refusal of a prompt beyond the context has no code",

@@ -45,3 +45,8 @@ def bad_type(param: str, expected: str, value: Any) -> Refusal:
 def bad_value(param: str, what: str, code: str = "invalid_value") -> Refusal:
     """A field has the right type and a value that cannot be."""
     return Refusal(400, f"Invalid '{param}': {what}.", param=param, code=code)
+
+
+def crash() -> Refusal:
+    """What a server says that did not expect a request."""
+    return Refusal(500, "Internal server error.", kind="server_error")

@@ -26,11 +26,11 @@ from harness.simulator.faults import FAULTS, refusal_of
 from harness.simulator.gate import Keys, body_of, wrong_method
 from harness.simulator.hangups import HangUps
 from harness.simulator.messages import text_of
-from harness.simulator.misread import crash, misread
+from harness.simulator.misread import misread
 from harness.simulator.prefix import PrefixCache
 from harness.simulator.profile import Profile
 from harness.simulator.ratelimit import Bucket
-from harness.simulator.refusal import Refusal
+from harness.simulator.refusal import Refusal, crash
 from harness.simulator.replies import EVENTS, JSON, Reply
 from harness.simulator.settings import for_request
 from harness.simulator.shapes import Shape, dumps
@@ -131,6 +131,7 @@ class Service:
         if "models_bare" in turn.mutants:
             return {"id": name, "object": "model"}
         model: JsonObject = {"id": name, "object": "model", "created": _BORN, "owned_by": self.profile.name}
+        model["max_model_len"] = self.profile.context_tokens
         if self.profile.input_usd_per_mtok is not None:
             model["pricing"] = {
                 "input_usd_per_mtok": self.profile.input_usd_per_mtok,

@@ -113,14 +113,14 @@ def duplicate_keys(seen: Seen) -> Iterator[Check]:
     ability="X",
     needs=("chat.basic",),
     spec="RFC 8259, 9",
+    faults=REFUSAL_400_FAULTS,
 )
 def deep_json(seen: Seen) -> Iterator[Check]:
     """Metadata that nests 2000 arrays is refused or left unread, never a crash, and the next request is answered."""
     capture, after = seen[DEEP], seen[AFTER_DEEP]
     status = capture.status or 0
     yield check("no crash", 200 <= status < 500, "4xx, or 200 where metadata is not read", status, of=capture)
-    if status != 200:
-        yield from refuses(capture)
+    yield from accepted(capture) if status == 200 else refuses(capture)
     yield from accepted(after)
 
 
@@ -176,13 +176,24 @@ def content_type(seen: Seen) -> Iterator[Check]:
     ability="X",
     needs=("chat.basic",),
     spec="RFC 9110, 15.5.14",
+    faults={
+        "flat_error": "partial",
+        "array_error": "partial",
+        "string_error": "partial",
+        "detail_error": "partial",
+        "html_error": "partial",
+        "status_200": "broken",
+        "crash_on_large": "broken",
+    },
 )
 def too_large(seen: Seen) -> Iterator[Check]:
     """A body of 32 MiB gets 413 or 400, and the next request is answered."""
     capture, after = seen[LARGE], seen[AFTER_LARGE]
     status = capture.status or 0
     yield check("no crash", status < 500, "413 or 400", status, of=capture)
-    if status != 200:
+    if status == 200:
+        yield from accepted(capture)
+    else:
         yield check("status 413", status in (400, 413), "413 or 400", status, must=False, of=capture)
         told = isinstance(capture.at("error", "message"), str)
         yield check("error body", told, '{"error": {…}}', capture.body.decode(errors="replace"), must=False, of=capture)

@@ -18,6 +18,7 @@ from harness.conformance import (
     probe,
     refuses,
 )
+from harness.conformance.plain import REFUSAL_400_FAULTS
 from harness.types import Endpoint, JsonObject, Request
 
 USUAL = 160_000
@@ -93,6 +94,12 @@ STREAMED = after(
         "kserve/kserve#3886",
         "vllm-project/vllm#34340",
     ),
+    faults={
+        **REFUSAL_400_FAULTS,
+        "truncate_prompt": "ignored",
+        "crash_on_overflow": "broken",
+        "overflow_unnamed": "partial",
+    },
 )
 def context_overflow(seen: Seen) -> Iterator[Check]:
     """A prompt beyond the model's context gets 400 and the documented error body with code context_length_exceeded."""
@@ -112,6 +119,12 @@ def context_overflow(seen: Seen) -> Iterator[Check]:
     ability="X",
     needs=("chat.basic",),
     spec="API guide: error codes; openai-python: status decides what is raised",
+    faults={
+        **REFUSAL_400_FAULTS,
+        "truncate_prompt": "ignored",
+        "crash_on_overflow": "broken",
+        "error_as_stream": "broken",
+    },
 )
 def overflow_stream(seen: Seen) -> Iterator[Check]:
     """Asked for as a stream, a prompt beyond the model's context gets a 4xx and no event."""

@@ -114,6 +114,7 @@ def canary(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="Privacy: an answer is made of its own request alone",
     threads=("ollama/ollama#17475",),
+    faults={"leak_neighbour": "broken"},
 )
 def canary_stream(seen: Seen) -> Iterator[Check]:
     """Of eight streams that are hung up and eight right behind them, none says the code of another."""
@@ -140,7 +141,7 @@ def sequential(seen: Seen) -> Iterator[Check]:
     capture = seen[THEN]
     yield from accepted(capture)
     foreign = [one for one in map(code, range(AT_ONCE)) if one in said(capture)]
-    yield check("no code of another request", not foreign, "none", said(capture), of=capture)
+    yield check("no code of another request", not foreign, "none", _quoted(capture, foreign), of=capture)
 
 
 @probe(
@@ -210,7 +211,7 @@ def apart(captures: tuple[Capture, ...]) -> Iterator[Check]:
     for capture in captures:
         mine, text = codes[capture.job_id], said(capture)
         foreign = [other for other in codes.values() if other != mine and other in text]
-        yield check("no code of another request", not foreign, mine, text, of=capture)
+        yield check("no code of another request", not foreign, mine, _quoted(capture, foreign), of=capture)
         own += mine in text
     if not own:
         raise Untestable("model", "no answer says even its own code")
@@ -219,6 +220,10 @@ def apart(captures: tuple[Capture, ...]) -> Iterator[Check]:
 def said(capture: Capture) -> str:
     """All that came: what was said, what was thought, what was called."""
     return capture.body.decode(errors="replace") + capture.text + capture.thinking
+
+
+def _quoted(capture: Capture, foreign: list[str]) -> str:
+    return f"{', '.join(foreign)} in: {capture.text or capture.thinking or capture.status}"
 
 
 def _own(capture: Capture) -> str:

@@ -75,7 +75,8 @@ NEXT_READ = _short("cancel_next_read", "a short stream right after it")
         "vllm-project/vllm#54947",
         "vllm-project/vllm#32442",
     ),
-    answers=("timeout_first_byte",),
+    answers=("abandoned", "timeout_first_byte"),
+    faults={"work_goes_on": "broken"},
 )
 def stream_frees(seen: Seen) -> Iterator[Check]:
     """Where one request waits for another, the one after dropped streams begins within twice its idle time, or 1 s."""
@@ -95,7 +96,8 @@ def stream_frees(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="RFC 9112, 9.5: a closed connection ends its requests",
     threads=("ggml-org/llama.cpp#24496",),
-    answers=("timeout_first_byte",),
+    answers=("abandoned", "timeout_first_byte"),
+    faults={"work_goes_on": "broken"},
 )
 def nonstream_frees(seen: Seen) -> Iterator[Check]:
     """The same for an answer in one piece: the next request begins within twice its idle time, or 1 s."""
@@ -116,7 +118,8 @@ def nonstream_frees(seen: Seen) -> Iterator[Check]:
     over="all",
     needs=("chat.basic",),
     spec="RFC 9112, 9.5: a closed connection ends its requests",
-    answers=("timeout_first_byte",),
+    answers=("abandoned", "timeout_first_byte"),
+    faults={"work_goes_on": "broken"},
 )
 def prefill_frees(seen: Seen) -> Iterator[Check]:
     """The same for a client that hangs up while its prompt is read: the next request begins within that time."""
@@ -139,6 +142,7 @@ def prefill_frees(seen: Seen) -> Iterator[Check]:
     over="all",
     needs=("chat.basic",),
     spec="RFC 9112, 9.5",
+    faults={"hang_up_breaks": "broken"},
 )
 def server_ok(seen: Seen) -> Iterator[Check]:
     """After five streams that were hung up the next request is answered."""
@@ -183,6 +187,8 @@ def _still_busy(seen: Seen, within: float) -> None:
 
 def _begins(seen: Seen, scenario: Scenario, within: float) -> Check:
     capture = seen[scenario]
+    if capture.status not in (None, 200):
+        raise Untestable("evidence", f"the next one was answered with {capture.status}")
     took = _ttft_s(capture)
     told = f"{took:.2f} s" if took is not None else "nothing at all"
     return check("the next one begins", took is not None and took <= within, f"within {within:.2f} s", told, of=capture)

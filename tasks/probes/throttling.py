@@ -31,6 +31,15 @@ BURST = replace(
     over="all",
     needs=("chat.basic",),
     spec="RFC 6585, 4",
+    faults={
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "int_code": "partial",
+        "silent_limit": "partial",
+    },
 )
 def rate_limit(seen: Seen) -> Iterator[Check]:
     """A 429 has the documented error body, and Retry-After or a header that says when the limit is reset."""
@@ -49,6 +58,7 @@ def rate_limit(seen: Seen) -> Iterator[Check]:
     over="all",
     needs=("chat.basic",),
     spec="RFC 9110, 10.2.3; openai-python: Retry-After is heeded up to 120 s",
+    faults={"http_429_absurd": "partial"},
 )
 def retry_after_parse(seen: Seen) -> Iterator[Check]:
     """Retry-After of a 429 or 503 is a number of seconds or an HTTP date, at most 120 s away."""
