@@ -7,7 +7,7 @@ from harness.conformance import Capture, Check, Seen, Untestable, chat, check, e
 from harness.conformance.outcome import refusal
 from harness.conformance.plain import HELLO
 
-ROUTER = (405, 413, 414, 431)
+ROUTER = (405, 406, 411, 413, 414, 415, 417, 431)
 """Statuses that a web server gives before an API is reached; no official client waits for their bodies."""
 TRACES = re.compile(
     r"Traceback \(most recent call last\)|File \"[^\"]+\", line \d+|goroutine \d+ \[|\bat [\w.$]+\([\w.]+:\d+\)"
@@ -82,6 +82,7 @@ def code_type(seen: Seen) -> Iterator[Check]:
 @probe(
     "error.json_type",
     title="Declares its errors as JSON",
+    sees=(STREAMED,),
     severity="common",
     over="run",
     needs=("chat.basic",),
@@ -128,7 +129,6 @@ def no_5xx(seen: Seen) -> Iterator[Check]:
 @probe(
     "error.embedded_200",
     title="Hides no error in a 200",
-    sees=(STREAMED,),
     severity="core",
     basis="eco",
     over="run",

@@ -63,8 +63,11 @@ TWICE = replace(ONCE, build=_keyed, repeats=2)
     faults={"reject_gzip": "rejected"},
 )
 def gzip_request(seen: Seen) -> Iterator[Check]:
-    """A request compressed with gzip is answered; a clean 4xx counts as rejected."""
-    yield from accepted(seen[GZIP])
+    """A request compressed with gzip is answered; 415 and 400 count as rejected."""
+    capture = seen[GZIP]
+    if capture.status in (400, 415):
+        raise Refused(capture)
+    yield from accepted(capture)
 
 
 @probe(

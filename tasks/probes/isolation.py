@@ -147,7 +147,7 @@ def sequential(seen: Seen) -> Iterator[Check]:
 @probe(
     "isolation.ids",
     title="Gives every answer an id of its own",
-    sees=(CODES, MIXED),
+    sees=(CODES,),
     severity="core",
     over="run",
     needs=("chat.basic",),
