@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from harness.errors import UsageError
 from harness.simulator import asked as asking
-from harness.simulator import cors, metrics, replies
+from harness.simulator import cors, headers, metrics, replies
 from harness.simulator.answers import Said, answer
 from harness.simulator.asked import Asked
 from harness.simulator.batch import Batch, Seat, live_ns, offsets_ns
@@ -43,7 +43,6 @@ _SURFACES: dict[str, Literal["chat", "text"]] = {"/v1/chat/completions": "chat",
 _BORN = 1_767_225_600
 """When the simulated models say they were created: 2026-01-01."""
 _MEETING_MS = 20.0
-_LONGER_MS = 100_000
 _TIRING = 5
 """Refusals in a row after which a server may trip."""
 _OVERRIDES = 1_000
@@ -62,8 +61,10 @@ class Service:
         self._book = book
         self._seed = seed
         self._key = key
-        self._requests = Bucket(profile.requests_per_minute)
-        self._tokens = Bucket(profile.tokens_per_minute)
+        self._limits = {
+            "requests": Bucket(profile.requests_per_minute),
+            "tokens": Bucket(profile.tokens_per_minute),
+        }
         self._prefixes = PrefixCache(profile.kv_tokens) if profile.prefix_cache else None
         self._repeats = Repeats()
         self._overrides: dict[str, Profile] = {}
@@ -141,7 +142,7 @@ class Service:
 
     def _complete(self, turn: Turn, surface: Literal["chat", "text"]) -> Reply:
         self._check_key(turn)
-        self._admit(self._requests, 1, turn, "requests")
+        self._admit("requests", 1, turn)
         raw = body_of(turn.incoming, turn.mutants)
         body = asking.parse_json(raw)
         self._override(turn, turn.incoming.headers.get("x-sim"), body.pop("sim", None))
@@ -156,7 +157,7 @@ class Service:
                 return self._refused_as_stream(turn, refusal)
             raise
         self._trip(turn)
-        self._admit(self._tokens, prompt + (asked.cap or turn.profile.tokens), turn, "tokens")
+        self._admit("tokens", prompt + (asked.cap or turn.profile.tokens), turn)
         if refusal_ := self._fated(turn):
             return self._refused(turn, refusal_)
         if self.batch.full:
@@ -259,7 +260,7 @@ class Service:
             seat=seat,
         )
         stream = asked.stream and "no_stream" not in turn.mutants
-        reply = replies.of_answer(turn, built, self._headers(turn), stream=stream)
+        reply = replies.of_answer(turn, built, headers.usual(turn, self._limits), stream=stream)
         reply.seat = seat
         reply.record |= {
             "id": shape.id,
@@ -336,29 +337,14 @@ class Service:
         error: bool = False,
     ) -> Reply:
         charset = "; charset=iso-8859-1" if "latin1_charset" in turn.mutants and kind == JSON else ""
-        headers = [("content-type", kind + charset), ("content-length", str(len(body))), *(extra or ())]
-        usual = self._headers(turn, error=error)
+        own = [("content-type", kind + charset), ("content-length", str(len(body))), *(extra or ())]
+        usual = headers.usual(turn, self._limits, error=error)
         if status == 429 and "silent_limit" in turn.mutants:
-            headers = headers[:2]
-            usual = [one for one in usual if not one[0].startswith("x-ratelimit")]
-        start = replies.head(status, headers + usual)
+            own, usual = own[:2], [one for one in usual if not one[0].startswith("x-ratelimit")]
+        start = replies.head(status, own + usual)
         data = start if turn.incoming.method == "HEAD" else start + body
         sends = iter([Send(0, "body", data)])
         return Reply(sends, status, {"request_id": turn.name, "id": None, "stream": False}, close=turn.closes)
-
-    def _headers(self, turn: Turn, *, error: bool = False) -> list[tuple[str, str]]:
-        """The headers of every response, ``connection`` the last of them."""
-        read_ns, mutants = turn.incoming.read_ns, turn.mutants
-        headers = [("server", "harness-simulator"), *cors.headers(turn)]
-        if "no_processing_ms" not in mutants:
-            worked = (time.perf_counter_ns() - read_ns) // 1_000_000
-            headers.append(("openai-processing-ms", str(worked + (_LONGER_MS if "long_processing" in mutants else 0))))
-        if "no_request_id" not in mutants and not (error and "no_error_request_id" in mutants):
-            headers.append(("x-request-id", "req_same" if "same_request_id" in mutants else turn.name))
-        if "no_rate_headers" not in mutants:
-            headers += self._requests.headers("requests", read_ns, mutants)
-            headers += self._tokens.headers("tokens", read_ns, mutants)
-        return [*headers, ("connection", "close" if turn.closes else "keep-alive")]
 
     # --- checks ------------------------------------------------------------------------------------------
 
@@ -378,12 +364,13 @@ class Service:
         if name not in self.profile.models and "ignore_model" not in turn.mutants:
             raise Refusal(404, f"The model {name!r} does not exist.", param="model", code="model_not_found")
 
-    def _admit(self, bucket: Bucket, amount: int, turn: Turn, kind: str) -> None:
+    def _admit(self, kind: str, amount: int, turn: Turn) -> None:
+        bucket = self._limits[kind]
         wait = bucket.take(amount, turn.incoming.read_ns)
         if wait is not None:
-            headers = {"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))}
+            after = {"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))}
             what = f"Rate limit reached: {bucket.limit} {kind} per minute."
-            raise Refusal(429, what, kind=kind, code="rate_limit_exceeded", headers=headers)
+            raise Refusal(429, what, kind=kind, code="rate_limit_exceeded", headers=after)
 
 
 def _after(seconds: float | None) -> dict[str, str]:

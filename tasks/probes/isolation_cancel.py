@@ -118,6 +118,7 @@ def nonstream_frees(seen: Seen) -> Iterator[Check]:
     over="all",
     needs=("chat.basic",),
     spec="RFC 9112, 9.5: a closed connection ends its requests",
+    threads=("ikawrakow/ik_llama.cpp#1020",),
     answers=("abandoned", "timeout_first_byte"),
     faults={"work_goes_on": "broken"},
 )
