@@ -142,7 +142,7 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "crash_on_slash": "a path with a slash at its end gives 500",
         "overflow_unnamed": "the refusal of a prompt beyond the context has no code",
         "method_404": "a wrong method gets 404",
-        "trips_over_errors": "after five refusals in a row the next request gets 500",
+        "trips_over_errors": "after ten refusals in a row the next request gets 500",
         "silent_limit": "a 429 tells neither when to come back nor what remains",
         "path_200": "unknown paths are answered with 200",
         # headers, models

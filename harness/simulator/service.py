@@ -42,8 +42,9 @@ from harness.types import JsonObject
 _SURFACES: dict[str, Literal["chat", "text"]] = {"/v1/chat/completions": "chat", "/v1/completions": "text"}
 _BORN = 1_767_225_600
 """When the simulated models say they were created: 2026-01-01."""
-_MEETING_MS = 20.0
-_TIRING = 5
+_MEETING_MS = 50.0
+"""How long an answer takes at least where a mutant is about requests that meet."""
+_TIRING = 10
 """Refusals in a row after which a server may trip."""
 _OVERRIDES = 1_000
 """Different x-sim headers whose profiles are kept."""
@@ -74,7 +75,7 @@ class Service:
         self._callers: list[tuple[Seat, tuple[Call, ...]]] = []
         """Requests under way that are answered with calls."""
         self._refusals = 0
-        """In a row; only counted where a mutant minds them."""
+        """In a row, of chats whose body could be read."""
         self._mutants_from_ns = time.perf_counter_ns() + round(profile.mutants_after_s * 1e9)
 
     def reply(self, incoming: Incoming) -> Reply:
@@ -169,7 +170,6 @@ class Service:
                 headers=_after(self.profile.retry_after_s),
             )
         if turn.mutants & {"one_at_a_time", "leak_calls"}:
-            # So long that requests at once do meet.
             turn.profile = replace(turn.profile, ttft_ms=max(turn.profile.ttft_ms, _MEETING_MS))
         return self._answer(turn, asked, prompt)
 
