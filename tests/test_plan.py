@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 from made import catalog, endpoint, load, plan, sample, task
+from transcripts import error
 
+from harness.conformance import chat
 from harness.errors import HarnessError, TaskError, UnknownName, UsageError
-from harness.exchange import Completion
+from harness.exchange import Completion, Failure
 from harness.run.arrivals import Closed, Constant, Poisson
 from harness.run.plan import Plan, sha256
 from harness.run.selection import Selection
@@ -297,3 +299,15 @@ def test_a_changed_question_changes_the_plan() -> None:
 def test_names_come_from_the_catalogue() -> None:
     """What is planned is what the catalogue holds under that name."""
     assert catalog(*EVERYTHING).task("sums") is plan([SUMS], TWO).tasks["sums"]
+
+
+@pytest.mark.parametrize(("wanted", "again"), [(frozenset[int](), True), (frozenset({429}), False)])
+def test_what_a_probe_wants_to_see_is_not_tried_again(wanted: frozenset[int], again: bool) -> None:
+    """A throttled probe is asked once more, except one that asks for just that; then the refusal is its answer."""
+    scenario = replace(chat("burst", "a line", "Hello.", cap=1), answers=wanted)
+    refused = error("slow down", 429).capture("burst")
+    job = replace(refused.attempt.job, sample="burst", kind="probe")
+    made = replace(plan(EVERYTHING, TWO), scenarios={"burst": scenario})
+    outcome = replace(refused.outcome, failure=Failure("throttled", "slow down", 429))
+    delay_s = made.retry_delay_s(replace(refused.attempt, job=job), outcome)
+    assert (delay_s is not None) == again

@@ -1,9 +1,12 @@
-"""The exchanges that probes of several surfaces judge."""
+"""The exchanges that probes of several surfaces judge, and the faults that all probes of refusals have in common."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from harness.conformance.scenario import chat, post
-from harness.types import JsonObject
+from harness.types import JsonObject, VerdictWord
 
 HELLO = "Say hello."
 PLAIN = chat("chat_plain", "one line of a user, at most 16 tokens", HELLO, cap=16)
@@ -87,3 +90,20 @@ STREAMS = (STREAM, TWIN_STREAM, FORCED_STREAM)
 """What judges of the wire format look at: text and a call, with usage and without."""
 MARKERS = ("<tool_call", "<|tool", "[TOOL_CALLS]", "<function", "<|python_tag|>", "<|channel|>")
 """How models spell a call before a server has parsed it: in visible text they show a parser that failed."""
+
+REFUSAL_FAULTS: Mapping[str, VerdictWord] = MappingProxyType(
+    {
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "status_200": "broken",
+        "int_code": "partial",
+    }
+)
+"""Faults that are seen wherever a request has to be refused with the documented error body."""
+REFUSAL_400_FAULTS: Mapping[str, VerdictWord] = MappingProxyType(
+    {**REFUSAL_FAULTS, "status_500": "broken", "status_422": "partial"}
+)
+"""Those that are seen where it has to be refused with 400."""

@@ -14,6 +14,7 @@ from harness.conformance.gauge import GAUGE
 from harness.conformance.outcome import Check
 from harness.conformance.scenario import Scenario
 from harness.errors import TaskError, UnknownName
+from harness.exchange import FailureKind
 from harness.types import VerdictWord
 
 Severity = Literal["core", "common", "ext"]
@@ -68,6 +69,9 @@ class Probe:
     profile: tuple[str, ...]
     """Selections that it belongs to."""
     judge: Judge
+    answers: frozenset[FailureKind] = frozenset()
+    """Failures of the transport that are an answer to this probe, though to others they say only that the question was
+    not reached (a stream that stands still, where that is the question)."""
 
     @property
     def criterion(self) -> str:
@@ -89,6 +93,7 @@ def probe(  # noqa: PLR0913 - a declaration, by keyword
     threads: Sequence[str] = (),
     faults: Mapping[str, VerdictWord] | None = None,
     profile: Sequence[str] | None = None,
+    answers: Sequence[FailureKind] = (),
     rev: int = 1,
 ) -> Callable[[Judge], Probe]:
     """Make a probe of a judging function; its surface is the id's first word.
@@ -119,6 +124,7 @@ def probe(  # noqa: PLR0913 - a declaration, by keyword
             faults=MappingProxyType(dict(faults or {})),
             profile=_profiles(ability, severity) if profile is None else tuple(profile),
             judge=judge,
+            answers=frozenset(answers),
         )
         if not made.criterion:
             raise TaskError(f"probe {id}: its function has no docstring", hint="The first line is the pass criterion")

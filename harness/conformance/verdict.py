@@ -122,7 +122,7 @@ def _judge(probe: Probe, captures: Captures, endpoint: Endpoint, scenarios: Mapp
 def _over_run(probe: Probe, captures: Captures, endpoint: Endpoint, scenarios: Mapping[str, Scenario]) -> _Finding:
     """Judge everything that the run sent and that was answered."""
     clear = {
-        name: [capture for capture in taken if obstacle(capture, scenarios.get(name)) is None]
+        name: [capture for capture in taken if obstacle(capture, scenarios.get(name), probe.answers) is None]
         for name, taken in captures.items()
     }
     clear = {name: taken for name, taken in clear.items() if taken}
@@ -142,7 +142,7 @@ def _weigh(probe: Probe, captures: Captures, endpoint: Endpoint) -> _Finding:
             if scenario in GAUGE:
                 continue
             return _Finding("skipped", f"{scenario.name} was not sent")
-        clear = [capture for capture in taken if obstacle(capture, scenario) is None]
+        clear = [capture for capture in taken if obstacle(capture, scenario, probe.answers) is None]
         if not clear and scenario not in GAUGE:
             return _Finding("untestable", obstacle(taken[-1], scenario) or "")
         usable[scenario.name] = clear
@@ -217,9 +217,14 @@ def _conclude(probe: Probe, usable: Captures, endpoint: Endpoint) -> _Finding:
     return _Finding("supported", f"{passed} checks hold" if passed != 1 else "1 check holds")
 
 
-def obstacle(capture: Capture, scenario: Scenario | None) -> str | None:
-    """Why a capture says nothing about the feature, as ``code: detail``; None: it does say something."""
+def obstacle(capture: Capture, scenario: Scenario | None, answers: frozenset[FailureKind] = frozenset()) -> str | None:
+    """Why a capture says nothing about the feature, as ``code: detail``; None: it does say something.
+
+    ``answers`` are the failures that the probe wants to see.
+    """
     failure = capture.attempt.exchange.failure
+    if failure is not None and failure.kind in answers:
+        return None
     # What becomes of the connection after [DONE] takes nothing from the answer.
     if failure is not None and failure.kind in _OBSTACLE_FAILURES and capture.done_ns is None:
         return f"{_OBSTACLE_FAILURES[failure.kind]}: {failure.detail or failure.kind}"

@@ -22,14 +22,16 @@ from harness.conformance.capture import Capture
 from harness.conformance.probe import Probe, select
 from harness.conformance.scenario import Scenario, scenarios_of
 from harness.errors import UsageError
+from harness.exchange import Outcome
 from harness.run import session
 from harness.run.arrivals import Closed, Constant, Law, Poisson
+from harness.run.limits import retry_delay_s
 from harness.run.probing import probe_stages
 from harness.run.reshape import KEPT, reshape
 from harness.run.samples import limits, samples_of, told
 from harness.run.selection import Search, Selection
 from harness.run.stages import Stage, Step, job_of, load_stages
-from harness.types import Endpoint, Job, JsonObject, Limits, Load, Request, Sample, Task
+from harness.types import Attempt, Endpoint, Job, JsonObject, Limits, Load, Request, Sample, Task
 
 _DEFAULTS: Mapping[str, Any] = {
     field.name: field.default for field in dataclasses.fields(Job) if field.default is not dataclasses.MISSING
@@ -86,6 +88,14 @@ class Plan:
         if first is None:
             return None
         return job_of(job.stage, job.endpoint, "probe", first.surface, first.name, job.repeat).id
+
+    def retry_delay_s(self, attempt: Attempt, outcome: Outcome) -> float | None:
+        """Seconds to wait before a job is tried again; None: it is not. What a probe wants to see, it got."""
+        job = attempt.job
+        wanted = job.kind == "probe" and attempt.exchange.status in self.scenarios[job.sample].answers
+        if outcome.failure is None or wanted:
+            return None
+        return retry_delay_s(job, attempt.number, outcome.failure)
 
     @functools.cached_property
     def followed(self) -> frozenset[str]:

@@ -22,7 +22,7 @@ from harness.run import session
 from harness.run.arrivals import Closed
 from harness.run.following import MISSING, Following
 from harness.run.later import Later
-from harness.run.limits import Limiter, retry_delay_s
+from harness.run.limits import Limiter
 from harness.run.pace import Pacer
 from harness.run.plan import Plan
 from harness.run.stages import Part, Stage, parts
@@ -299,7 +299,7 @@ class Runner:
             if attempt is None:
                 return None
             outcome = assemble(attempt.exchange, stream=request.stream)
-            delay_s = retry_delay_s(job, number, outcome.failure) if outcome.failure else None
+            delay_s = self._plan.retry_delay_s(attempt, outcome)
             self._record(attempt, outcome, again=delay_s is not None)
             if delay_s is None or self._exhausted():
                 return outcome.completion if outcome.ok else None

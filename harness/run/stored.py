@@ -15,7 +15,6 @@ from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
 from harness.run import manifest, session
 from harness.run.judge import cancelled
-from harness.run.limits import retry_delay_s
 from harness.run.plan import Plan, make, sha256
 from harness.run.runner import earlier_turns
 from harness.run.selection import Selection
@@ -72,8 +71,7 @@ def progress(folder: RunFolder, plan: Plan) -> Progress:
         job = attempt.job
         tried[job.id] = attempt.number + 1
         outcome = assemble(attempt.exchange, stream=attempt.request.stream)
-        again = outcome.failure is not None and retry_delay_s(job, attempt.number, outcome.failure) is not None
-        if not cancelled(attempt) and not again:
+        if not cancelled(attempt) and plan.retry_delay_s(attempt, outcome) is None:
             done.add(job.id)
         if job.id in turns and outcome.ok and outcome.completion is not None:
             said[job.id] = session.answer(outcome.completion)

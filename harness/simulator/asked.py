@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from harness.simulator.messages import check_messages, text_of
 from harness.simulator.prompts import check_legacy, read_prompts
-from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
+from harness.simulator.refusal import SYNTAX, TYPE, Refusal, bad_type, bad_value, missing
 from harness.simulator.tools import (
     Choice,
     Tool,
@@ -105,9 +105,9 @@ def parse_json(body: bytes, mutants: frozenset[str] = frozenset()) -> JsonObject
     try:
         value = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise Refusal(400, "The body could not be parsed as JSON.") from None
+        raise Refusal(400, "The body could not be parsed as JSON.", code=SYNTAX) from None
     if not isinstance(value, dict):
-        raise Refusal(400, f"The body must be a JSON object, not {_called(value)}.")
+        raise Refusal(400, f"The body must be a JSON object, not {_called(value)}.", code=TYPE)
     return value
 
 

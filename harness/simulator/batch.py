@@ -16,7 +16,7 @@ from harness.simulator.profile import Profile
 class Seat:
     """One request's place in the batch, or in the queue before it."""
 
-    __slots__ = ("_batch", "_left", "granted_ns", "produced", "prompt", "read_ns", "wake")
+    __slots__ = ("_batch", "_left", "granted_ns", "left_early", "produced", "prompt", "read_ns", "wake")
 
     def __init__(self, batch: Batch, read_ns: int, prompt: int) -> None:
         self._batch, self.read_ns, self.prompt = batch, read_ns, prompt
@@ -26,11 +26,14 @@ class Seat:
         """Output tokens so far."""
         self.wake: Callable[[], None] | None = None
         """Called when it is granted after a wait."""
+        self.left_early: Callable[[int], bool] | None = None
+        """Asked once when it is given up; True: it is kept, and given up later."""
         self._left = False
 
     def leave(self, at_ns: int) -> None:
         """Give the place, or the wait, up; a second call does nothing."""
-        if not self._left:
+        asked, self.left_early = self.left_early, None
+        if not self._left and not (asked is not None and asked(at_ns)):
             self._left = True
             self._batch.left(self, at_ns)
 

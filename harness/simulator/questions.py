@@ -10,7 +10,7 @@ from harness.simulator import asked as asking
 from harness.simulator import embeddings, responses
 from harness.simulator.asked import Asked
 from harness.simulator.embeddings import EmbeddingShape
-from harness.simulator.refusal import Refusal
+from harness.simulator.refusal import Refusal, crash
 from harness.simulator.response_shape import ResponseShape
 from harness.simulator.shapes import Shape
 from harness.simulator.speech import prompt_tokens
@@ -52,7 +52,15 @@ def understood(
         custom = frozenset(tool.name for tool in asked.tools if tool.custom)
         shape = Shape(surface, asked.model, created, mutants, name, asked.logprobs, custom, asked.legacy)
         question = Question(asked, shape, prompt_tokens(asked))
-    if question.prompt > context:
-        what = f"This model reads at most {context} tokens, your prompt has {question.prompt}."
-        raise Refusal(400, what, param=_PROMPTS[surface], code="context_length_exceeded")
-    return question
+    return question._replace(prompt=_fitting(question.prompt, context, _PROMPTS[surface], mutants))
+
+
+def _fitting(prompt: int, most: int, param: str, mutants: frozenset[str]) -> int:
+    """Tokens of the prompt that are read; Refusal 400 where they are too many."""
+    if prompt <= most or "truncate_prompt" in mutants:
+        return min(prompt, most)
+    if "crash_on_overflow" in mutants:
+        raise crash()
+    what = f"This model reads at most {most} tokens, your prompt has {prompt}."
+    code = None if "overflow_unnamed" in mutants else "context_length_exceeded"
+    raise Refusal(400, what, param=param, code=code)

@@ -29,13 +29,17 @@ class Bucket:
         self._level = max(0.0, self._level - amount)
         return None
 
-    def headers(self, unit: str, now_ns: int) -> list[tuple[str, str]]:
-        """The three headers of this limit."""
+    def headers(self, unit: str, now_ns: int, mutants: frozenset[str] = frozenset()) -> list[tuple[str, str]]:
+        """The three headers of this limit, with the deviations of ``mutants``."""
         self._fill(now_ns)
         full = (self.limit - self._level) * 60 / self.limit
+        left = math.floor(self._level)
+        left = (
+            self.limit if "rate_headers_still" in mutants else self.limit + 1 if "rate_headers_odd" in mutants else left
+        )
         return [
             (f"x-ratelimit-limit-{unit}", str(self.limit)),
-            (f"x-ratelimit-remaining-{unit}", str(math.floor(self._level))),
+            (f"x-ratelimit-remaining-{unit}", str(left)),
             (f"x-ratelimit-reset-{unit}", duration(full)),
         ]
 

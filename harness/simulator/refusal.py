@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 INVALID = "invalid_request_error"
+TYPE = "invalid_type"
+SYNTAX = "invalid_json"
 
 
 class Refusal(Exception):  # noqa: N818 - reads as what it is
@@ -37,9 +39,14 @@ def bad_type(param: str, expected: str, value: Any) -> Refusal:
     got = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
     called = got.get(type(value), "a number")
     message = f"Invalid type for '{param}': expected {expected}, but got {called} instead."
-    return Refusal(400, message, param=param, code="invalid_type")
+    return Refusal(400, message, param=param, code=TYPE)
 
 
 def bad_value(param: str, what: str, code: str = "invalid_value") -> Refusal:
     """A field has the right type and a value that cannot be."""
     return Refusal(400, f"Invalid '{param}': {what}.", param=param, code=code)
+
+
+def crash() -> Refusal:
+    """What a server says that did not expect a request."""
+    return Refusal(500, "Internal server error.", kind="server_error")

@@ -13,21 +13,24 @@ from urllib.parse import unquote
 
 from harness.errors import UsageError
 from harness.simulator import asked as asking
-from harness.simulator import metrics, replies, responses
+from harness.simulator import cors, headers, metrics, replies, responses
 from harness.simulator.answers import Said, answer
 from harness.simulator.asked import Asked
 from harness.simulator.batch import Batch, Seat, live_ns, offsets_ns
-from harness.simulator.book import Book
+from harness.simulator.book import Book, Call
+from harness.simulator.careless import reread
 from harness.simulator.chance import Repeats, draw, fate
 from harness.simulator.events import Answer
 from harness.simulator.faults import FAULTS, refusal_of
+from harness.simulator.gate import Keys, body_of, wrong_method
+from harness.simulator.hangups import HangUps
 from harness.simulator.keys import check_key
 from harness.simulator.messages import text_of
 from harness.simulator.prefix import PrefixCache
 from harness.simulator.profile import Profile
 from harness.simulator.questions import Question, understood
 from harness.simulator.ratelimit import Bucket
-from harness.simulator.refusal import Refusal
+from harness.simulator.refusal import Refusal, crash
 from harness.simulator.replies import EVENTS, JSON, Reply
 from harness.simulator.response_events import ResponseScript
 from harness.simulator.response_shape import ResponseShape
@@ -41,6 +44,10 @@ from harness.types import JsonObject
 
 _BORN = 1_767_225_600
 """When the simulated models say they were created: 2026-01-01."""
+_MEETING_MS = 50.0
+"""How long an answer takes at least where a mutant is about requests that meet."""
+_TIRING = 10
+"""Refusals in a row after which a server may trip."""
 _OVERRIDES = 1_000
 """Different x-sim headers whose profiles are kept."""
 
@@ -57,13 +64,21 @@ class Service:
         self._book = book
         self._seed = seed
         self._key = key
-        self._requests = Bucket(profile.requests_per_minute)
-        self._tokens = Bucket(profile.tokens_per_minute)
+        self._limits = {
+            "requests": Bucket(profile.requests_per_minute),
+            "tokens": Bucket(profile.tokens_per_minute),
+        }
         self._prefixes = PrefixCache(profile.kv_tokens) if profile.prefix_cache else None
         self._repeats = Repeats()
         self._overrides: dict[str, Profile] = {}
         self._last_prompt = ""
         self._shelf = responses.Shelf()
+        self._keys = Keys()
+        self._hang_ups = HangUps()
+        self._callers: list[tuple[Seat, tuple[Call, ...]]] = []
+        """Requests under way that are answered with calls."""
+        self._refusals = 0
+        """In a row, of chats whose body could be read."""
         self._mutants_from_ns = time.perf_counter_ns() + round(profile.mutants_after_s * 1e9)
 
     def reply(self, incoming: Incoming) -> Reply:
@@ -73,6 +88,10 @@ class Service:
         path = incoming.path.partition("?")[0]
         try:
             self._override(turn, incoming.headers.get("x-sim"), None)
+            if cors.is_preflight(turn):
+                return self._json(turn, 200, b"")
+            if path.endswith("/") and "crash_on_slash" in turn.mutants:
+                raise crash()
             if path in SURFACES and incoming.method == "POST":
                 return self._complete(turn, SURFACES[path])
             if path.startswith(responses.ROOT):
@@ -90,12 +109,12 @@ class Service:
         """What a GET gives."""
         method = turn.incoming.method
         if path in SURFACES:
-            raise _wrong_method(method, "POST")
+            raise wrong_method(method, "POST", turn.mutants)
         found = self._found(turn, path)
         if found is None:
             raise Refusal(404, f"Unknown request URL: {method} {path}.", code="unknown_url")
         if method != "GET" and "path_200" not in turn.mutants:
-            raise _wrong_method(method, "GET")
+            raise wrong_method(method, "GET", turn.mutants)
         return found
 
     def _found(self, turn: Turn, path: str) -> JsonObject | None:
@@ -123,6 +142,7 @@ class Service:
         if "models_bare" in turn.mutants:
             return {"id": name, "object": "model"}
         model: JsonObject = {"id": name, "object": "model", "created": _BORN, "owned_by": self.profile.name}
+        model["max_model_len"] = self.profile.context_tokens
         if self.profile.input_usd_per_mtok is not None:
             model["pricing"] = {
                 "input_usd_per_mtok": self.profile.input_usd_per_mtok,
@@ -137,8 +157,7 @@ class Service:
         check_served(method, path, "responses", turn.mutants)
         check_key(turn.incoming.headers, self._key, turn.mutants)
         if name == "input_tokens" and method == "POST" and "resp_no_count" not in turn.mutants:
-            _check_body(turn.incoming)
-            body = asking.parse_json(turn.incoming.body)
+            body = asking.parse_json(body_of(turn.incoming, turn.mutants))
             asked = responses.read(body, self._shelf, turn.mutants)
             self._check_model(turn, asked.model)
             return responses.counted(prompt_tokens(asked), turn.mutants)
@@ -158,23 +177,27 @@ class Service:
             if "key_in_stream" in turn.mutants and b'"stream":true' in turn.incoming.body:
                 return self._refused_as_stream(turn, refusal)
             raise
-        self._admit(self._requests, 1, turn, "requests")
-        _check_body(turn.incoming)
-        body = asking.parse_json(turn.incoming.body, turn.mutants)
+        self._admit("requests", 1, turn)
+        raw = body_of(turn.incoming, turn.mutants)
+        body = asking.parse_json(raw, turn.mutants)
         self._override(turn, turn.incoming.headers.get("x-sim"), body.pop("sim", None))
         self._befall(turn)
         turn.mutants = own(turn.mutants, surface)
         check_served(turn.incoming.method, turn.incoming.path, surface, turn.mutants)
         try:
+            if surface == "chat":
+                body = reread(body, raw, turn.mutants, self.profile.models[0])
             question = understood(body, surface, self._shelf, turn.mutants, self.profile.context_tokens)
             asked = question.asked
             self._check_model(turn, asked.model)
         except Refusal as refusal:
+            self._refusals += 1
             if body.get("stream") is True and "error_as_stream" in turn.mutants:
                 return self._refused_as_stream(turn, refusal)
             raise
+        self._trip(turn)
         allowed = turn.profile.tokens if asked.cap is None else asked.cap
-        self._admit(self._tokens, question.prompt + allowed, turn, "tokens")
+        self._admit("tokens", question.prompt + allowed, turn)
         if refusal_ := self._fated(turn):
             return self._refused(turn, refusal_)
         if self.batch.full:
@@ -185,7 +208,20 @@ class Service:
                 code="overloaded",
                 headers=_after(self.profile.retry_after_s),
             )
+        if turn.mutants & {"one_at_a_time", "leak_calls"}:
+            turn.profile = replace(turn.profile, ttft_ms=max(turn.profile.ttft_ms, _MEETING_MS))
         return self._answer(turn, question)
+
+    def _trip(self, turn: Turn) -> None:
+        """Refuse what makes sense, where a mutant says so."""
+        tired, self._refusals = self._refusals >= _TIRING, 0
+        if tired and "trips_over_errors" in turn.mutants:
+            raise crash()
+        if self._hang_ups.happened and "hang_up_breaks" in turn.mutants:
+            raise crash()
+        if self.batch.seats and "one_at_a_time" in turn.mutants:
+            raise Refusal(429, "Another request is being answered.", kind="requests", code="rate_limit_exceeded")
+        self._keys.check(turn.incoming, turn.mutants)
 
     def _override(self, turn: Turn, header: str | None, inside: object) -> None:
         """Take over what the request changes for itself, in its header and inside its body."""
@@ -234,13 +270,16 @@ class Service:
             if shape.queued:
                 return self._json(turn, 200, dumps(shape.begun() | {"status": "queued"}))
         seat = self.batch.enter(turn.incoming.read_ns, prompt)
+        prefill = turn.profile.prefill_ms_per_ktok * 1e3 * (prompt - cached)
+        self._hang_ups.watch(seat, steps, prefill, turn.profile, turn.mutants)
+        self._remember(turn, seat, choices)
         built = Answer(
             shape=shape,
             choices=tuple(choices),
             usage=spent,
             include_usage=asked.include_usage,
             steps=steps,
-            dues=self._dues(turn, seat, steps, prompt - cached),
+            dues=self._dues(turn, seat, steps, prefill),
             profile=turn.profile,
             fault=turn.fate,
             rng=turn.rng,
@@ -249,7 +288,7 @@ class Service:
         if isinstance(shape, ResponseShape):
             built = replace(built, script=ResponseScript)
         stream = asked.stream and "no_stream" not in turn.mutants
-        reply = replies.of_answer(turn, built, self._headers(turn), stream=stream)
+        reply = replies.of_answer(turn, built, headers.usual(turn, self._limits), stream=stream)
         reply.seat = seat
         reply.record |= {
             "id": shape.id,
@@ -263,11 +302,16 @@ class Service:
         }
         return reply
 
-    def _dues(self, turn: Turn, seat: Seat, steps: int, fresh: int) -> Callable[[], Iterator[int]]:
-        """When tokens are due; ``fresh``: prompt tokens that need prefill."""
+    def _remember(self, turn: Turn, seat: Seat, choices: list[Choice]) -> None:
+        """Keep the calls of requests under way, where a mutant gives them to others."""
+        self._callers = [one for one in self._callers if not one[0].left]
+        if "leak_calls" in turn.mutants and (count := choices[0].calls):
+            self._callers.append((seat, tuple(Call(*choices[0].arguments(number)) for number in range(count))))
+
+    def _dues(self, turn: Turn, seat: Seat, steps: int, prefill: float) -> Callable[[], Iterator[int]]:
+        """When tokens are due; ``prefill``: ns for the prompt tokens that are in no cache."""
         profile, rng = turn.profile, turn.rng
         assert rng is not None
-        prefill = profile.prefill_ms_per_ktok * 1e3 * fresh
         if self.profile.live:
             return lambda: live_ns(profile, seat, rng, prefill)
         fixed = offsets_ns(profile, max(1, steps), rng, prefill)
@@ -294,6 +338,8 @@ class Service:
                 said = answer(variant, turn.profile, self._book, self._seed, (number, turn.repeat))
                 if "leak_neighbour" in turn.mutants:
                     said = Said(f"{said.text} {self._last_prompt}", said.calls)
+                foreign = [calls for other, calls in self._callers if not other.left and not asked.tools]
+                said = Said("", foreign[0]) if foreign else said
                 said = Said("") if turn.fate == "empty" else said
                 choices.append(spoken(said, variant, turn.mutants, len(choices)))
         self._last_prompt = text_of(asked.messages[-1]) if asked.messages else ""
@@ -303,7 +349,7 @@ class Service:
 
     def _refused(self, turn: Turn, refusal: Refusal) -> Reply:
         status, kind, body = replies.error(refusal, turn.mutants)
-        reply = self._json(turn, status, body, kind, list(refusal.headers.items()))
+        reply = self._json(turn, status, body, kind, list(refusal.headers.items()), error=True)
         reply.record["fault"] = turn.fate
         return reply
 
@@ -312,27 +358,24 @@ class Service:
         return self._json(turn, 200, body, EVENTS)
 
     def _json(
-        self, turn: Turn, status: int, body: bytes, kind: str = JSON, extra: list[tuple[str, str]] | None = None
+        self,
+        turn: Turn,
+        status: int,
+        body: bytes,
+        kind: str = JSON,
+        extra: list[tuple[str, str]] | None = None,
+        *,
+        error: bool = False,
     ) -> Reply:
-        headers = [("content-type", kind), ("content-length", str(len(body))), *(extra or ())]
-        start = replies.head(status, headers + self._headers(turn))
+        charset = "; charset=iso-8859-1" if "latin1_charset" in turn.mutants and kind == JSON else ""
+        own = [("content-type", kind + charset), ("content-length", str(len(body))), *(extra or ())]
+        usual = headers.usual(turn, self._limits, error=error)
+        if status == 429 and "silent_limit" in turn.mutants:
+            own, usual = own[:2], [one for one in usual if not one[0].startswith("x-ratelimit")]
+        start = replies.head(status, own + usual)
         data = start if turn.incoming.method == "HEAD" else start + body
         sends = iter([Send(0, "body", data)])
         return Reply(sends, status, {"request_id": turn.name, "id": None, "stream": False}, close=turn.closes)
-
-    def _headers(self, turn: Turn) -> list[tuple[str, str]]:
-        """The headers of every response."""
-        read_ns = turn.incoming.read_ns
-        headers = [
-            ("server", "harness-simulator"),
-            ("openai-processing-ms", str((time.perf_counter_ns() - read_ns) // 1_000_000)),
-        ]
-        if "no_request_id" not in turn.mutants:
-            headers.append(("x-request-id", turn.name))
-        if "no_rate_headers" not in turn.mutants:
-            headers += self._requests.headers("requests", read_ns)
-            headers += self._tokens.headers("tokens", read_ns)
-        return [*headers, ("connection", "close" if turn.closes else "keep-alive")]
 
     # --- checks ------------------------------------------------------------------------------------------
 
@@ -340,27 +383,14 @@ class Service:
         if name not in self.profile.models and "ignore_model" not in turn.mutants:
             raise Refusal(404, f"The model {name!r} does not exist.", param="model", code="model_not_found")
 
-    def _admit(self, bucket: Bucket, amount: int, turn: Turn, kind: str) -> None:
+    def _admit(self, kind: str, amount: int, turn: Turn) -> None:
+        bucket = self._limits[kind]
         wait = bucket.take(amount, turn.incoming.read_ns)
         if wait is not None:
-            headers = {"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))}
+            after = {"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))}
             what = f"Rate limit reached: {bucket.limit} {kind} per minute."
-            raise Refusal(429, what, kind=kind, code="rate_limit_exceeded", headers=headers)
+            raise Refusal(429, what, kind=kind, code="rate_limit_exceeded", headers=after)
 
 
 def _after(seconds: float | None) -> dict[str, str]:
     return {} if seconds is None else {"retry-after": f"{seconds:g}"}
-
-
-def _check_body(incoming: Incoming) -> None:
-    if incoming.too_large:
-        raise Refusal(413, "The body is too large.", code="request_too_large")
-    if incoming.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refusal(415, "Content-Encoding is not supported.", code="unsupported_encoding")
-    kind = incoming.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if kind != JSON:
-        raise Refusal(415, f"Unsupported content type: {kind!r}. Only {JSON} is read.", code="unsupported_content_type")
-
-
-def _wrong_method(method: str, allowed: str) -> Refusal:
-    return Refusal(405, f"Method {method} is not allowed here.", code="method_not_allowed", headers={"allow": allowed})

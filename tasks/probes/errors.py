@@ -1,8 +1,9 @@
-"""Probes of what an endpoint says to a mistake."""
+"""Probes of the two commonest mistakes, and of the request after all mistakes: the last file of errors by its name."""
 
 from collections.abc import Iterator
 
-from harness.conformance import Check, Ignored, Seen, chat, check, envelope, literal, probe
+from harness.conformance import Check, Ignored, Refused, Seen, accepted, chat, check, envelope, literal, probe
+from harness.conformance.plain import HELLO, REFUSAL_400_FAULTS, REFUSAL_FAULTS
 
 NONSENSE = "no-such-model-zq7"
 
@@ -10,6 +11,8 @@ UNKNOWN_MODEL = chat(
     "error_unknown_model", "a model that does not exist", "Say hello.", cap=8, surface="error", model=NONSENSE
 )
 MALFORMED = literal("error_malformed_json", "a body that breaks off", b'{"model":', surface="error")
+# Sent after the others, since the files of probes are taken by their names and this one stands last in the last file.
+AFTER = chat("error_recovery", "a plain request after all that went wrong", HELLO, cap=8, surface="error")
 
 
 @probe(
@@ -21,6 +24,7 @@ MALFORMED = literal("error_malformed_json", "a body that breaks off", b'{"model"
     needs=("chat.basic",),
     spec="API guide: error codes",
     profile=("smoke", "core", "full"),
+    faults={**REFUSAL_FAULTS, "ignore_model": "ignored", "status_400": "partial"},
 )
 def unknown_model(seen: Seen) -> Iterator[Check]:
     """An unknown model gets 404 and the documented error body with code model_not_found."""
@@ -44,6 +48,7 @@ def unknown_model(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="API guide: error codes; RFC 9110, 15.5.1",
     profile=("smoke", "core", "full"),
+    faults={**REFUSAL_400_FAULTS, "crash_on_json": "broken"},
 )
 def malformed_json(seen: Seen) -> Iterator[Check]:
     """A body that is not JSON gets 400 and the documented error body."""
@@ -54,4 +59,23 @@ def malformed_json(seen: Seen) -> Iterator[Check]:
     yield check("status 400", status == 400, "400", status, must=False)
 
 
-PROBES = (unknown_model, malformed_json)
+@probe(
+    "error.recovery",
+    title="Goes on after errors",
+    sees=(AFTER,),
+    severity="core",
+    basis="eco",
+    needs=("chat.basic",),
+    spec="RFC 9110, 15.5: the error is the client's",
+    faults={"trips_over_errors": "broken"},
+)
+def recovery(seen: Seen) -> Iterator[Check]:
+    """After the requests that make no sense, a plain one is answered."""
+    try:
+        yield from accepted(seen[AFTER])
+    except Refused as refused:
+        yield check("status", False, "200", refused.actual)  # noqa: FBT003 - it was refused
+    yield check("an answer", bool(seen[AFTER].at("choices")), "choices", seen[AFTER].body.decode(errors="replace"))
+
+
+PROBES = (unknown_model, malformed_json, recovery)
