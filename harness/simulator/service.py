@@ -39,6 +39,8 @@ from harness.types import JsonObject
 _SURFACES: dict[str, Literal["chat", "text"]] = {"/v1/chat/completions": "chat", "/v1/completions": "text"}
 _BORN = 1_767_225_600
 """When the simulated models say they were created: 2026-01-01."""
+_STALE = 256
+"""Cached tokens from which on the mutant stale_cache strikes."""
 _OVERRIDES = 1_000
 """Different x-sim headers whose profiles are kept."""
 
@@ -187,9 +189,9 @@ class Service:
 
     def _answer(self, turn: Turn, asked: Asked, prompt: int) -> Reply:
         assert turn.rng is not None
-        choices = self._choices(turn, asked)
-        steps = max(len(choice.pieces) for choice in choices)
         cached = self._cached(asked, prompt)
+        choices = self._choices(turn, asked, cached)
+        steps = max(len(choice.pieces) for choice in choices)
         seat = self.batch.enter(turn.incoming.read_ns, prompt)
         prefix = "chatcmpl" if asked.surface == "chat" else "cmpl"
         own = "same" if "same_id" in turn.mutants else secrets.token_hex(12)
@@ -204,7 +206,7 @@ class Service:
         built = Answer(
             shape=shape,
             choices=tuple(choices),
-            usage=usage(prompt, cached, choices, turn.mutants),
+            usage=usage(prompt, cached, choices, turn.mutants, stream=asked.stream, repeat=turn.repeat),
             include_usage=asked.include_usage,
             steps=steps,
             dues=self._dues(turn, seat, steps, prompt - cached),
@@ -247,7 +249,7 @@ class Service:
         self.meter.prefix_hits += cached
         return cached
 
-    def _choices(self, turn: Turn, asked: Asked) -> list[Choice]:
+    def _choices(self, turn: Turn, asked: Asked, cached: int) -> list[Choice]:
         prompts = asked.messages if asked.surface == "text" else ()
         variants = [replace(asked, messages=(prompt,)) for prompt in prompts] or [asked]
         choices: list[Choice] = []
@@ -256,6 +258,8 @@ class Service:
                 said = answer(variant, turn.profile, self._book, self._seed, (number, turn.repeat))
                 if "leak_neighbour" in turn.mutants:
                     said = Said(f"{said.text} {self._last_prompt}", said.calls)
+                if "stale_cache" in turn.mutants and cached > _STALE and turn.repeat % 2:
+                    said = Said(f"As was said before: {said.text}", said.calls)
                 said = Said("") if turn.fate == "empty" else said
                 choices.append(spoken(said, variant, turn.mutants, len(choices)))
         self._last_prompt = text_of(asked.messages[-1]) if asked.messages else ""
