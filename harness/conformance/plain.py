@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from harness.conformance.scenario import chat
+from harness.types import VerdictWord
 
 HELLO = "Say hello."
 PLAIN = chat("chat_plain", "one line of a user, at most 16 tokens", HELLO, cap=16)
@@ -23,13 +27,12 @@ TWIN_STREAM = chat(
 )
 
 CAP = 5
-CAPPED = chat(
-    "sampling_cap",
-    f"a long task with at most {CAP} tokens",
-    "Tell me a very long story about a ship that sails around the whole world.",
-    cap=CAP,
-    surface="sampling",
-)
+STORY = "Tell me a very long story about a ship that sails around the whole world."
+CAPPED = chat("sampling_cap", f"a long task with at most {CAP} tokens", STORY, cap=CAP, surface="sampling")
+
+SENTENCES = "Write five short sentences about the sea."
+PROSE_CAP = 64
+PROSE = chat("sampling_no_stop", "a task of several sentences", SENTENCES, cap=PROSE_CAP, surface="sampling")
 
 PAINT = "paint_wall"
 COLOURS = ("red", "green", "blue")
@@ -73,3 +76,18 @@ FORCED_STREAM = chat(
 )
 MARKERS = ("<tool_call", "<|tool", "[TOOL_CALLS]", "<function", "<|python_tag|>", "<|channel|>")
 """How models spell a call before a server has parsed it: in visible text they show a parser that failed."""
+
+REFUSAL_FAULTS: Mapping[str, VerdictWord] = MappingProxyType(
+    {
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "status_200": "broken",
+        "status_500": "broken",
+        "status_422": "partial",
+        "int_code": "partial",
+    }
+)
+"""Faults of the simulator's errors, with what a probe says to them that judges one by ``refuses``."""
