@@ -139,14 +139,14 @@ def _counted(
     counted = choices[:1] if "usage_first_choice" in mutants else choices
     completion = sum(len(choice.pieces) for choice in counted)
     if "usage_completion_short" in mutants:
-        completion = max(0, completion - 1)
+        completion = max(1, completion - 1)
     if "usage_inflated" in mutants:
         completion *= 10
     if "usage_events" in mutants and stream:
         # One more for the role, one for the finish reason.
         completion += 2 * len(choices)
     if "usage_prompt_drifts" in mutants:
-        prompt += repeat
+        prompt += 3 * repeat
     if "usage_prompt_times_n" in mutants:
         prompt *= len(choices)
     if "usage_constant_prompt" in mutants:

@@ -72,7 +72,7 @@ def cached_bound(seen: Seen) -> Iterator[Check]:
     sees=(PREFIXED,),
     severity="ext",
     ability="C",
-    needs=("chat.basic",),
+    needs=("sampling.t0_repeat",),
     spec="API guide: prompt caching",
     basis="observed",
 )

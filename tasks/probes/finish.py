@@ -88,7 +88,7 @@ def present(seen: Seen) -> Iterator[Check]:
     sees=(OK,),
     severity="core",
     ability="E",
-    needs=("chat.basic", "finish.present"),
+    needs=("finish.present",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
 )
 def stop(seen: Seen) -> Iterator[Check]:
@@ -108,7 +108,7 @@ def stop(seen: Seen) -> Iterator[Check]:
     sees=(CAPPED,),
     severity="core",
     ability="F",
-    needs=("chat.basic", "finish.present"),
+    needs=("finish.present",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
     threads=("ikawrakow/ik_llama.cpp#2321",),
 )
@@ -128,7 +128,7 @@ def length(seen: Seen) -> Iterator[Check]:
     "finish.twin",
     title="Gives streams the same finish reason",
     sees=(TWIN, TWIN_STREAM),
-    needs=("chat.basic", "finish.present"),
+    needs=("finish.present", "stream.done"),
     spec="OpenAPI: CreateChatCompletionStreamResponse.choices.finish_reason",
     threads=("googleapis/python-genai#2868",),
 )
@@ -147,7 +147,7 @@ def twin(seen: Seen) -> Iterator[Check]:
     title="Says length when a call is cut",
     sees=(CUT_CALL,),
     ability="F",
-    needs=("chat.basic", "finish.present"),
+    needs=("finish.present",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
 )
 def length_over_tools(seen: Seen) -> Iterator[Check]:

@@ -77,7 +77,7 @@ def max_tokens(seen: Seen) -> Iterator[Check]:
     sees=(NEW_NAME,),
     severity="core",
     ability="F",
-    needs=("chat.basic",),
+    needs=("finish.length",),
     spec="OpenAPI: CreateChatCompletionRequest.max_completion_tokens",
     threads=("abetlen/llama-cpp-python#1907", "ikawrakow/ik_llama.cpp#2321"),
 )
@@ -92,7 +92,7 @@ def max_completion_tokens(seen: Seen) -> Iterator[Check]:
     title="Can be held to one token",
     sees=(ONE,),
     ability="F",
-    needs=("chat.basic",),
+    needs=("finish.length", "sampling.max_tokens"),
     spec="OpenAPI: CreateChatCompletionRequest.max_completion_tokens",
 )
 def max_one(seen: Seen) -> Iterator[Check]:
@@ -125,7 +125,7 @@ def max_over_context(seen: Seen) -> Iterator[Check]:
     sees=(BOTH_NAMES,),
     severity="ext",
     ability="F",
-    needs=("chat.basic",),
+    needs=("finish.length",),
     spec="OpenAPI: CreateChatCompletionRequest.max_tokens (deprecated), .max_completion_tokens",
 )
 def max_both(seen: Seen) -> Iterator[Check]:

@@ -1,6 +1,7 @@
 """Probes of log probabilities."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from harness.conformance import (
@@ -17,17 +18,19 @@ from harness.conformance import (
     probe,
     said_no,
 )
-from harness.conformance.plain import HELLO, REFUSAL_FAULTS
+from harness.conformance.plain import HELLO, REFUSAL_FAULTS, SENTENCES
 
 TOP = 5
+END_MARK = 20
+"""More characters than the token that ends an answer is written with."""
 TIE = 1e-3
 """Log probabilities closer than this are the same."""
 
-PLAINLY = chat("sampling_logprobs", "one line with logprobs", HELLO, cap=16, surface="sampling", logprobs=True)
+PLAINLY = chat("sampling_logprobs", "sentences with logprobs", SENTENCES, cap=16, surface="sampling", logprobs=True)
 RANKED = chat(
     "sampling_top_logprobs",
-    f"one line at temperature 0 with top_logprobs {TOP}",
-    HELLO,
+    f"sentences at temperature 0 with top_logprobs {TOP}",
+    SENTENCES,
     cap=16,
     surface="sampling",
     temperature=0,
@@ -120,14 +123,14 @@ def logprobs_concat(seen: Seen) -> Iterator[Check]:
     pieces = [
         as_bytes(entry.get("bytes")) or str(entry.get("token")).encode(errors="replace") for entry in told(capture)
     ]
-    joined, text = b"".join(pieces), capture.text.encode(errors="replace")
+    # A limit may cut a character in two, which text shows as U+FFFD; half a surrogate pair has no bytes at all.
+    joined, text = b"".join(pieces).decode(errors="replace"), capture.text.encode(errors="ignore").decode()
     if joined != text and capture.thinking:
         raise Untestable("evidence", "the text follows thoughts, whose tokens have log probabilities as well")
-    shown = joined.decode(errors="replace")
     # The token that ends an answer may be listed, and space at the edges of the text may have been cut off.
-    inside = text.strip() in joined and len(joined) - len(text) < 20
-    yield check("the tokens hold the text", inside and bool(text), capture.text, shown, of=capture)
-    yield check("the tokens are the text", joined == text, capture.text, shown, must=False)
+    inside = bool(text) and text.strip() in joined and len(joined) - len(text) < END_MARK
+    yield check("the tokens hold the text", inside, text, joined, of=capture)
+    yield check("the tokens are the text", joined == text, text, joined, must=False)
 
 
 @probe(
@@ -147,7 +150,7 @@ def top_logprobs_count(seen: Seen) -> Iterator[Check]:
         values = alternatives(entry)
         yield check("top_logprobs", values is not None, "an array with a logprob each", entry, of=capture)
         assert values is not None
-        ranked = all(one >= other - TIE for one, other in zip(values, values[1:], strict=False))
+        ranked = all(one >= other - TIE for one, other in pairwise(values))
         # The token sent is listed by some servers although it is not among the likeliest.
         yield check("number of alternatives", 1 <= len(values) <= TOP, f"1 to {TOP}", len(values), must=False)
         yield check("the likeliest comes first", ranked, "falling", values, must=False)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import combinations
+from typing import Any
 
 from harness.conformance import (
     Capture,
@@ -27,7 +28,7 @@ CLEARLY = 0.15
 WORDS = "Write 6 random words with spaces between them and nothing else."
 
 
-def words(name: str, title: str, repeats: int = 3, **fields: object) -> Scenario:
+def words(name: str, title: str, repeats: int = 3, **fields: Any) -> Scenario:
     """The same small task under other parameters."""
     return chat(
         f"sampling_{name}",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from harness.conformance import Check, Ignored, Seen, Untestable, accepted, chat, check, probe, refuses
 from harness.conformance.plain import HELLO, LISTED, REFUSAL_FAULTS, TWIN
 
-TOKEN = "2000"
+TOKEN_ID = "2000"
 """A common piece of a word in the vocabularies of GPT, Llama, Qwen, Mistral, Gemma and their kin."""
 FIRST_IDS = 300
 """Holds all single bytes of a byte-level vocabulary, and the digits among them."""
@@ -23,7 +23,7 @@ FORCED = chat(
     cap=4,
     surface="sampling",
     temperature=0,
-    logit_bias={TOKEN: 100},
+    logit_bias={TOKEN_ID: 100},
 )
 BANNED = chat(
     "sampling_bias_ban",
@@ -34,7 +34,7 @@ BANNED = chat(
     temperature=0,
     logit_bias={str(number): -100 for number in range(FIRST_IDS)},
 )
-NO_TOKEN = chat("sampling_bias_bad", "logit_bias for zz", HELLO, cap=8, surface="sampling", logit_bias={"zz": 1})
+NOT_AN_ID = chat("sampling_bias_bad", "logit_bias for zz", HELLO, cap=8, surface="sampling", logit_bias={"zz": 1})
 LAUGH = 'Write the word "ha" 40 times, with spaces between them.'
 LOW, HIGH = (
     chat(
@@ -83,8 +83,8 @@ def logit_bias_force(seen: Seen) -> Iterator[Check]:
     if not usual.strip() or not text.strip():
         raise Untestable("evidence", "an answer holds no text; the token may have none")
     if alike(usual, text):
-        raise Ignored("the answer is the same with the bias", f"token {TOKEN} again and again", text, of=forced)
-    repeated = re.fullmatch(r"\s*(\S+?)(?:\s*\1)+\s*", text) is not None
+        raise Ignored("the answer is the same with the bias", f"token {TOKEN_ID} again and again", text, of=forced)
+    repeated = re.search(r"(\S+?)(?:\s*\1){2,}\s*\Z", text) is not None
     yield check("one token alone", repeated, "the same again and again", text, must=False)
 
 
@@ -116,7 +116,7 @@ def logit_bias_ban(seen: Seen) -> Iterator[Check]:
 @probe(
     "sampling.logit_bias_invalid",
     title="Refuses a bias on no token",
-    sees=(NO_TOKEN,),
+    sees=(NOT_AN_ID,),
     severity="ext",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.logit_bias",
@@ -124,7 +124,7 @@ def logit_bias_ban(seen: Seen) -> Iterator[Check]:
 )
 def logit_bias_invalid(seen: Seen) -> Iterator[Check]:
     """A logit_bias whose key is no token id is refused with 400 and an error that names the field."""
-    yield from refuses(seen[NO_TOKEN], param="logit_bias")
+    yield from refuses(seen[NOT_AN_ID], param="logit_bias")
 
 
 @probe(

@@ -129,7 +129,7 @@ def stop_excluded(seen: Seen) -> Iterator[Check]:
     sees=(PROSE, STOPPED),
     severity="core",
     ability="F",
-    needs=("chat.basic", "finish.present"),
+    needs=("finish.present",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
 )
 def stop_finish(seen: Seen) -> Iterator[Check]:

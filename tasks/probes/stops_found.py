@@ -18,7 +18,7 @@ from harness.conformance import (
     probe,
     streamed,
 )
-from harness.conformance.plain import TWIN
+from harness.conformance.plain import TWIN, TWIN_STREAM
 from harness.request import raw
 from harness.types import Endpoint, Request
 
@@ -49,6 +49,16 @@ def tail(text: str) -> str | None:
     return end[-TAIL:] + NEVER if len(end) > TAIL else None
 
 
+def repeats_itself(whole: Capture, stream: Capture) -> None:
+    """That a stream without stop strings holds the answer that the stop string was taken from.
+
+    Raises:
+        Untestable: it does not.
+    """
+    if whole.text != stream.text:
+        raise Untestable("model", f"at temperature 0 a stream holds another text: {brief(stream.text, 60)}")
+
+
 def streamed_with(name: str, title: str, stop_of: Callable[[str], str | None]) -> Scenario:
     """The list of numbers as a stream, with a stop string made of what came of it in one piece."""
 
@@ -76,9 +86,9 @@ ACCENTED = chat(
 @probe(
     "sampling.stop_multi_token",
     title="Stops a stream at a string of several tokens",
-    sees=(TWIN, SPLIT),
+    sees=(TWIN, TWIN_STREAM, SPLIT),
     ability="F",
-    needs=("sampling.stop_string",),
+    needs=("sampling.stop_string", "stream.done"),
     spec="OpenAPI: StopConfiguration",
     threads=("ggml-org/llama.cpp#15007", "lm-sys/FastChat#3883"),
 )
@@ -86,6 +96,7 @@ def stop_multi_token(seen: Seen) -> Iterator[Check]:
     """A stream that repeats an answer, with a piece across two of its words as stop string, ends before that piece."""
     whole, stopped = seen[TWIN], seen[SPLIT]
     yield from streamed(stopped)
+    repeats_itself(whole, seen[TWIN_STREAM])
     stop = str(dig(stopped.sent, "stop", 0))
     before, text = whole.text.partition(stop)[0].strip(), stopped.text.strip()
     if stopped.cut_short:
@@ -106,10 +117,10 @@ def stop_multi_token(seen: Seen) -> Iterator[Check]:
 @probe(
     "sampling.stop_tail_kept",
     title="Sends what was held back for a stop string",
-    sees=(TWIN, HELD),
+    sees=(TWIN, TWIN_STREAM, HELD),
     severity="ext",
     ability="F",
-    needs=("chat.basic",),
+    needs=("stream.done",),
     spec="OpenAPI: StopConfiguration",
     threads=("ggml-org/llama.cpp#15007",),
 )
@@ -117,6 +128,7 @@ def stop_tail_kept(seen: Seen) -> Iterator[Check]:
     """A stream whose last letters begin a stop string, and then end, holds these letters."""
     whole, held = seen[TWIN], seen[HELD]
     yield from streamed(held)
+    repeats_itself(whole, seen[TWIN_STREAM])
     expected, text = whole.text.strip(), held.text.strip()
     if held.cut_short or not text:
         raise Untestable("headroom", "the output was cut before it said anything")

@@ -139,7 +139,7 @@ def completion_vs_text(seen: Seen) -> Iterator[Check]:
     "usage.stream_twin",
     title="Counts streams like whole answers",
     sees=(TWIN, TWIN_STREAM),
-    needs=("usage.present",),
+    needs=("usage.present", "stream.done"),
     spec="OpenAPI: ChatCompletionStreamOptions.include_usage",
     threads=("BerriAI/litellm#41071",),
 )
