@@ -25,6 +25,7 @@ PREFIXED = chat(
     over="all",
     needs=("usage.present",),
     spec="OpenAPI: CompletionUsage.prompt_tokens",
+    faults={"usage_prompt_drifts": "broken"},
 )
 def prompt_stable(seen: Seen) -> Iterator[Check]:
     """A prompt that is sent three times has the same prompt_tokens each time, cached or not."""
@@ -49,6 +50,7 @@ def prompt_stable(seen: Seen) -> Iterator[Check]:
     needs=("usage.present",),
     spec="OpenAPI: CompletionUsage.prompt_tokens_details.cached_tokens",
     threads=("BerriAI/litellm#22984",),
+    faults={"usage_cached_over": "broken", "usage_no_details": "partial"},
 )
 def cached_bound(seen: Seen) -> Iterator[Check]:
     """No cached_tokens are more than prompt_tokens, and a repeated long prompt has some."""
@@ -75,6 +77,7 @@ def cached_bound(seen: Seen) -> Iterator[Check]:
     needs=("sampling.t0_repeat",),
     spec="API guide: prompt caching",
     basis="observed",
+    faults={"stale_cache": "broken"},
 )
 def cached_same_answer(seen: Seen) -> Iterator[Check]:
     """A long prompt that is sent three times at temperature 0 has the same answer each time."""

@@ -17,6 +17,7 @@ NONE = chat("sampling_n_zero", "n 0", HELLO, cap=8, surface="sampling", n=0)
     ability="F",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.n, 1 to 128",
+    faults={"ignore_n": "ignored", "choice_index_zero": "broken"},
 )
 def n_count(seen: Seen) -> Iterator[Check]:
     """With n 3 there are three choices, with the indexes 0, 1 and 2."""
@@ -40,6 +41,7 @@ def n_count(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("usage.present", "sampling.n_count"),
     spec="OpenAPI: CompletionUsage",
+    faults={"usage_prompt_times_n": "broken", "usage_first_choice": "broken", "usage_completion_short": "partial"},
 )
 def n_usage(seen: Seen) -> Iterator[Check]:
     """With n 3, prompt_tokens is that of one choice, and completion_tokens is the sum over the three."""

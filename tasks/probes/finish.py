@@ -50,6 +50,7 @@ def reasons(capture: Capture) -> Iterator[Any]:
     over="run",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
+    faults={"finish_odd": "partial"},
 )
 def enum(seen: Seen) -> Iterator[Check]:
     """Every finish_reason is stop, length, tool_calls, content_filter or function_call."""
@@ -70,6 +71,7 @@ def enum(seen: Seen) -> Iterator[Check]:
     over="run",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.required",
+    faults={"finish_null": "broken"},
 )
 def present(seen: Seen) -> Iterator[Check]:
     """Every choice of an answer in one piece has a finish_reason that is not null."""
@@ -90,6 +92,7 @@ def present(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("finish.present",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
+    faults={"finish_length": "broken", "finish_odd": "partial"},
 )
 def stop(seen: Seen) -> Iterator[Check]:
     """A single word that is asked for, with room for 64 tokens, ends with finish_reason stop."""
@@ -111,6 +114,7 @@ def stop(seen: Seen) -> Iterator[Check]:
     needs=("finish.present",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
     threads=("ikawrakow/ik_llama.cpp#2321",),
+    faults={"finish_stop": "broken", "finish_odd": "broken"},
 )
 def length(seen: Seen) -> Iterator[Check]:
     """A long task that was cut at 5 tokens has finish_reason length."""
@@ -131,6 +135,7 @@ def length(seen: Seen) -> Iterator[Check]:
     needs=("finish.present", "stream.done"),
     spec="OpenAPI: CreateChatCompletionStreamResponse.choices.finish_reason",
     threads=("googleapis/python-genai#2868",),
+    faults={"finish_length_stream": "broken", "finish_never": "broken"},
 )
 def twin(seen: Seen) -> Iterator[Check]:
     """The same answer at temperature 0 ends with the same finish_reason, in one piece and as a stream."""
@@ -149,6 +154,7 @@ def twin(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("finish.present",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
+    faults={"finish_tools_cut": "broken", "finish_stop": "broken", "finish_odd": "broken"},
 )
 def length_over_tools(seen: Seen) -> Iterator[Check]:
     """A forced tool call that is cut at 3 tokens has finish_reason length, not tool_calls or stop."""

@@ -63,6 +63,16 @@ def kept(capture: Capture, cap: int) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.max_tokens, .max_completion_tokens",
     threads=("ollama/ollama#18575",),
+    faults={
+        "ignore_max_tokens": "ignored",
+        "ignore_max_completion_tokens": "ignored",
+        "cap_plus_one": "partial",
+        "finish_stop": "broken",
+        "finish_null": "broken",
+        "finish_odd": "broken",
+        "no_usage": "partial",
+        "usage_inflated": "ignored",
+    },
     profile=("smoke", "core", "full"),
 )
 def max_tokens(seen: Seen) -> Iterator[Check]:
@@ -80,6 +90,13 @@ def max_tokens(seen: Seen) -> Iterator[Check]:
     needs=("finish.length",),
     spec="OpenAPI: CreateChatCompletionRequest.max_completion_tokens",
     threads=("abetlen/llama-cpp-python#1907", "ikawrakow/ik_llama.cpp#2321"),
+    faults={
+        "ignore_max_tokens": "ignored",
+        "ignore_max_completion_tokens": "ignored",
+        "cap_plus_one": "partial",
+        "no_usage": "partial",
+        "usage_inflated": "ignored",
+    },
 )
 def max_completion_tokens(seen: Seen) -> Iterator[Check]:
     """With max_completion_tokens 5 alone, five sentences end with finish_reason length after at most 5 tokens."""
@@ -94,6 +111,7 @@ def max_completion_tokens(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("finish.length", "sampling.max_tokens"),
     spec="OpenAPI: CreateChatCompletionRequest.max_completion_tokens",
+    faults={"cap_plus_one": "partial", "no_usage": "partial"},
 )
 def max_one(seen: Seen) -> Iterator[Check]:
     """A limit of 1 token is accepted, and the answer has finish_reason length and at most 1 completion token."""
@@ -111,6 +129,7 @@ def max_one(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.max_completion_tokens",
     threads=("vllm-project/vllm#34340", "sgl-project/sglang#37711"),
+    faults={"crash_huge_cap": "broken"},
 )
 def max_over_context(seen: Seen) -> Iterator[Check]:
     """A limit of ten million tokens is answered as if it were the highest possible."""
@@ -127,6 +146,13 @@ def max_over_context(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("finish.length",),
     spec="OpenAPI: CreateChatCompletionRequest.max_tokens (deprecated), .max_completion_tokens",
+    faults={
+        "ignore_max_tokens": "ignored",
+        "ignore_max_completion_tokens": "ignored",
+        "cap_plus_one": "partial",
+        "no_usage": "partial",
+        "usage_inflated": "ignored",
+    },
 )
 def max_both(seen: Seen) -> Iterator[Check]:
     """Of max_tokens 50 and max_completion_tokens 5 the latter is kept, or both together are refused."""

@@ -87,6 +87,7 @@ def alternatives(entry: Entry) -> list[float] | None:
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionTokenLogprob.required",
     threads=("vllm-project/vllm#4795", "sgl-project/sglang#4440", "EricLBuehler/mistral.rs#1876"),
+    faults={"ignore_logprobs": "ignored", "logprobs_no_bytes": "partial", "logprobs_positive": "broken"},
 )
 def logprobs_shape(seen: Seen) -> Iterator[Check]:
     """With logprobs true each token has token, a logprob of at most 0, bytes and top_logprobs."""
@@ -115,6 +116,7 @@ def as_bytes(value: Any) -> bytes | None:
     sees=(PLAINLY,),
     needs=("sampling.logprobs_shape",),
     spec="OpenAPI: ChatCompletionTokenLogprob.bytes",
+    faults={"logprobs_lost": "broken"},
 )
 def logprobs_concat(seen: Seen) -> Iterator[Check]:
     """The bytes of all tokens with a log probability, joined, are the text in UTF-8."""
@@ -139,6 +141,7 @@ def logprobs_concat(seen: Seen) -> Iterator[Check]:
     sees=(RANKED,),
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.top_logprobs, 0 to 20",
+    faults={"ignore_logprobs": "ignored", "top_logprobs_unsorted": "partial", "top_logprobs_more": "partial"},
 )
 def top_logprobs_count(seen: Seen) -> Iterator[Check]:
     """With top_logprobs 5 each token comes with one to five alternatives, the likeliest first."""
@@ -163,6 +166,7 @@ def top_logprobs_count(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("sampling.top_logprobs_count",),
     spec="OpenAPI: ChatCompletionTokenLogprob.top_logprobs, CreateChatCompletionRequest.temperature",
+    faults={"logprobs_not_top": "broken"},
 )
 def logprobs_argmax(seen: Seen) -> Iterator[Check]:
     """At temperature 0 no token was less likely than one of its alternatives."""
@@ -206,6 +210,7 @@ def top_logprobs_alone(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.logprobs",
     threads=("vllm-project/vllm#5008",),
+    faults={"logprobs_unasked": "broken"},
 )
 def logprobs_off(seen: Seen) -> Iterator[Check]:
     """With logprobs false the field logprobs of the choice is null or absent."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from harness.conformance import Check, Ignored, Seen, Untestable, accepted, chat, check, probe, refuses
 from harness.conformance.plain import HELLO, LISTED, REFUSAL_FAULTS, TWIN
 
-TOKEN_ID = "2000"
+CERTAIN_ID = "2000"
 """A common piece of a word in the vocabularies of GPT, Llama, Qwen, Mistral, Gemma and their kin."""
 FIRST_IDS = 300
 """Holds all single bytes of a byte-level vocabulary, and the digits among them."""
@@ -23,7 +23,7 @@ FORCED = chat(
     cap=4,
     surface="sampling",
     temperature=0,
-    logit_bias={TOKEN_ID: 100},
+    logit_bias={CERTAIN_ID: 100},
 )
 BANNED = chat(
     "sampling_bias_ban",
@@ -73,6 +73,7 @@ def variety(text: str) -> float:
     ability="C",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.logit_bias",
+    faults={"ignore_logit_bias": "ignored"},
 )
 def logit_bias_force(seen: Seen) -> Iterator[Check]:
     """A bias of 100 on one token id makes that token the whole answer, in place of what else is said."""
@@ -83,7 +84,7 @@ def logit_bias_force(seen: Seen) -> Iterator[Check]:
     if not usual.strip() or not text.strip():
         raise Untestable("evidence", "an answer holds no text; the token may have none")
     if alike(usual, text):
-        raise Ignored("the answer is the same with the bias", f"token {TOKEN_ID} again and again", text, of=forced)
+        raise Ignored("the answer is the same with the bias", f"token {CERTAIN_ID} again and again", text, of=forced)
     repeated = re.search(r"(\S+?)(?:\s*\1){2,}\s*\Z", text) is not None
     yield check("one token alone", repeated, "the same again and again", text, must=False)
 
@@ -96,6 +97,7 @@ def logit_bias_force(seen: Seen) -> Iterator[Check]:
     ability="C",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.logit_bias",
+    faults={"ignore_logit_bias": "ignored"},
 )
 def logit_bias_ban(seen: Seen) -> Iterator[Check]:
     """A bias of -100 on the first 300 token ids changes how an answer of digits begins."""
@@ -135,6 +137,7 @@ def logit_bias_invalid(seen: Seen) -> Iterator[Check]:
     ability="C",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.frequency_penalty, -2 to 2",
+    faults={"ignore_penalties": "ignored"},
 )
 def freq_penalty_effect(seen: Seen) -> Iterator[Check]:
     """Asked for one word again and again, an answer with frequency_penalty 2 is more varied than one with -2."""

@@ -89,6 +89,7 @@ def left_out(capture: Capture, *stops: str) -> Iterator[Check]:
     ability="F",
     needs=("chat.basic",),
     spec="OpenAPI: StopConfiguration",
+    faults={"ignore_stop": "ignored", "include_stop": "broken"},
     profile=("smoke", "core", "full"),
 )
 def stop_string(seen: Seen) -> Iterator[Check]:
@@ -110,6 +111,7 @@ def stop_string(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("chat.basic",),
     spec="OpenAPI: StopConfiguration",
+    faults={"include_stop": "broken"},
 )
 def stop_excluded(seen: Seen) -> Iterator[Check]:
     """A text that a stop string ended does not hold the stop string."""
@@ -131,6 +133,7 @@ def stop_excluded(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("finish.present",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
+    faults={"finish_length": "broken", "finish_odd": "partial", "usage_inflated": "partial"},
 )
 def stop_finish(seen: Seen) -> Iterator[Check]:
     """A text that a stop string ended has finish_reason stop and fewer completion tokens than allowed."""
@@ -153,6 +156,7 @@ def stop_finish(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("sampling.stop_string",),
     spec="OpenAPI: StopConfiguration, up to 4 sequences",
+    faults={"stop_first_only": "ignored"},
 )
 def stop_array(seen: Seen) -> Iterator[Check]:
     """Of four stop strings, whatever their order, the one that comes first in the text ends it."""
@@ -170,6 +174,7 @@ def stop_array(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("sampling.stop_string",),
     spec="OpenAPI: StopConfiguration, up to 4 sequences",
+    faults={"stop_first_four": "ignored", "html_error": "broken", "status_200": "broken", "status_500": "broken"},
 )
 def stop_five(seen: Seen) -> Iterator[Check]:
     """A fifth stop string is refused, or ends the text as the other four do."""
@@ -190,6 +195,7 @@ def stop_five(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.basic",),
     spec="OpenAPI: StopConfiguration",
+    faults={"crash_long_stop": "broken"},
 )
 def stop_long(seen: Seen) -> Iterator[Check]:
     """A stop string of 4 KiB that no text holds is answered like none."""
@@ -206,6 +212,7 @@ def stop_long(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("chat.basic",),
     spec="OpenAPI: StopConfiguration",
+    faults={"stop_in_prompt": "broken"},
 )
 def stop_not_prompt(seen: Seen) -> Iterator[Check]:
     """A stop string that the prompt holds and the answer does not leaves the answer as it is."""
@@ -226,6 +233,7 @@ def stop_not_prompt(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("sampling.stop_string",),
     spec="OpenAPI: StopConfiguration",
+    faults={"stop_not_blank": "ignored"},
 )
 def stop_whitespace(seen: Seen) -> Iterator[Check]:
     """With a space and a line feed as stop strings, a list of numbers ends before its second item."""

@@ -91,6 +91,7 @@ ACCENTED = chat(
     needs=("sampling.stop_string", "stream.done"),
     spec="OpenAPI: StopConfiguration",
     threads=("ggml-org/llama.cpp#15007", "lm-sys/FastChat#3883"),
+    faults={"ignore_stop_stream": "ignored", "stop_leak": "broken"},
 )
 def stop_multi_token(seen: Seen) -> Iterator[Check]:
     """A stream that repeats an answer, with a piece across two of its words as stop string, ends before that piece."""
@@ -123,6 +124,7 @@ def stop_multi_token(seen: Seen) -> Iterator[Check]:
     needs=("stream.done",),
     spec="OpenAPI: StopConfiguration",
     threads=("ggml-org/llama.cpp#15007",),
+    faults={"stop_tail_lost": "broken"},
 )
 def stop_tail_kept(seen: Seen) -> Iterator[Check]:
     """A stream whose last letters begin a stop string, and then end, holds these letters."""
@@ -145,6 +147,7 @@ def stop_tail_kept(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("sampling.stop_string",),
     spec="OpenAPI: StopConfiguration",
+    faults={"stop_ascii": "ignored"},
 )
 def stop_unicode(seen: Seen) -> Iterator[Check]:
     """A sentence that is repeated ends before the letter that is the stop string, one of two bytes."""

@@ -34,6 +34,7 @@ GROWING = chat(
     severity="core",
     needs=("chat.basic",),
     spec="OpenAPI: CompletionUsage.required",
+    faults={"no_usage": "broken", "usage_zero": "broken"},
 )
 def present(seen: Seen) -> Iterator[Check]:
     """An answer has usage with prompt_tokens, completion_tokens and total_tokens as numbers that are not all 0."""
@@ -57,6 +58,7 @@ def present(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="OpenAPI: CompletionUsage.total_tokens",
     threads=("sgl-project/sglang#10012",),
+    faults={"usage_total": "broken"},
 )
 def total(seen: Seen) -> Iterator[Check]:
     """Wherever usage holds all three counts, total_tokens is prompt_tokens plus completion_tokens."""
@@ -78,6 +80,7 @@ def total(seen: Seen) -> Iterator[Check]:
     over="all",
     needs=("usage.present",),
     spec="OpenAPI: CompletionUsage.prompt_tokens",
+    faults={"usage_constant_prompt": "broken"},
 )
 def prompt_linear(seen: Seen) -> Iterator[Check]:
     """Twice fifty more words make prompt_tokens grow twice by the same amount."""
@@ -103,6 +106,7 @@ def prompt_linear(seen: Seen) -> Iterator[Check]:
     needs=("usage.present",),
     spec="OpenAPI: CompletionUsage.completion_tokens",
     threads=("vllm-project/vllm#8625",),
+    faults={"cap_plus_one": "partial", "usage_completion_short": "partial", "usage_inflated": "broken"},
 )
 def completion_at_cap(seen: Seen) -> Iterator[Check]:
     """Where finish_reason is length, completion_tokens is the limit of the request."""
@@ -122,6 +126,7 @@ def completion_at_cap(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("usage.present",),
     spec="OpenAPI: CompletionUsage.completion_tokens",
+    faults={"usage_inflated": "broken"},
 )
 def completion_vs_text(seen: Seen) -> Iterator[Check]:
     """For prose, completion_tokens is between a tenth of its characters and one and a half times as many."""
@@ -142,6 +147,7 @@ def completion_vs_text(seen: Seen) -> Iterator[Check]:
     needs=("usage.present", "stream.done"),
     spec="OpenAPI: ChatCompletionStreamOptions.include_usage",
     threads=("BerriAI/litellm#41071",),
+    faults={"usage_events": "broken"},
 )
 def stream_twin(seen: Seen) -> Iterator[Check]:
     """The same request at temperature 0 has the same prompt_tokens as a stream, and the same text the same count."""
@@ -167,6 +173,7 @@ def stream_twin(seen: Seen) -> Iterator[Check]:
     over="run",
     needs=("usage.present",),
     spec="OpenAPI: CompletionUsage.completion_tokens_details.reasoning_tokens",
+    faults={"usage_reasoning_over": "broken"},
 )
 def reasoning_bound(seen: Seen) -> Iterator[Check]:
     """No reasoning_tokens are more than completion_tokens, and they are more than 0 where reasoning is shown."""
@@ -192,6 +199,7 @@ def reasoning_bound(seen: Seen) -> Iterator[Check]:
     severity="core",
     needs=("usage.present",),
     spec="OpenAPI: CompletionUsage.prompt_tokens, CreateChatCompletionRequest.tools",
+    faults={"ignore_tools": "ignored", "usage_constant_prompt": "ignored"},
 )
 def tools_counted(seen: Seen) -> Iterator[Check]:
     """With a tool beside the same line, prompt_tokens rises."""
