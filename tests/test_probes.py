@@ -21,8 +21,8 @@ from harness.conformance import Probe, judge_all, scenarios_of, select
 from harness.errors import UnknownName
 from harness.types import Verdict
 
-PROBES: tuple[Probe, ...] = tuple(discover([Path(__file__).parents[1] / "tasks" / "probes"]).probes.values())
-SMOKE = select(PROBES, "smoke")
+ALL: tuple[Probe, ...] = tuple(discover([Path(__file__).parents[1] / "tasks" / "probes"]).probes.values())
+PROBES = SMOKE = select(ALL, "smoke")
 USAGE = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
 HELLO = (chunk({"role": "assistant", "content": ""}), chunk({"content": "Hello"}), chunk({}, finish="stop"))
 CALL = {"id": "call_1", "type": "function", "function": {"name": "paint_wall", "arguments": '{"colour": "red"}'}}
@@ -423,9 +423,9 @@ def test_no_body_makes_a_judge_fail(data: st.DataObject) -> None:
 
 def test_registry() -> None:
     """Ids are unique and well-formed, and each probe states its criterion, title, source and profiles."""
-    ids = [probe.id for probe in PROBES]
+    ids = [probe.id for probe in ALL]
     assert len(set(ids)) == len(ids)
-    for probe in PROBES:
+    for probe in ALL:
         assert re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+){1,3}", probe.id)
         assert probe.criterion.endswith(".")
         assert probe.title
@@ -440,7 +440,7 @@ def test_smoke_is_small() -> None:
     scenarios = scenarios_of(SMOKE)
     assert sum(scenario.repeats for scenario in scenarios) <= 13
     for scenario in scenarios:
-        body = scenario.build(ENDPOINT).body or b""
+        body = scenario.build(ENDPOINT, 0).body or b""
         caps = [int(cap) for cap in re.findall(rb'"max_(?:completion_)?tokens":(\d+)', body)]
         assert all(cap <= 64 for cap in caps)
         assert bool(caps) == (b'"messages"' in body)
@@ -454,9 +454,9 @@ def test_every_scenario_has_its_transcript() -> None:
 @pytest.mark.parametrize("scenario", scenarios_of(PROBES), ids=lambda scenario: scenario.name)
 def test_requests_are_stable(scenario: Any) -> None:
     """A scenario builds the same bytes each time, and says stream just where its body does."""
-    first = scenario.build(ENDPOINT)
-    assert first == scenario.build(ENDPOINT)
-    assert first.stream == scenario.stream == (b'"stream":true' in (first.body or b""))
+    first = scenario.build(ENDPOINT, 0)
+    assert first == scenario.build(ENDPOINT, 0)
+    assert first.stream == (b'"stream":true' in (first.body or b""))
 
 
 # --- the command -----------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from harness.conformance import Probe, Scenario, judge_all, scenarios_of
 from harness.conformance.capture import Capture
 from harness.exchange import Exchange, Failure, FailureKind, Outcome, Read, WireMarks
-from harness.types import Attempt, Endpoint, Job, Provider, Request
+from harness.types import Attempt, Endpoint, Job, Provider, Request, Verdict
 
 ENDPOINT = Endpoint(Provider("vendor", "hosted", "http://127.0.0.1:1/v1"), "small", "small-1")
 
@@ -87,3 +88,57 @@ def captures(replies: Mapping[str, Reply | Iterable[Reply]]) -> dict[str, list[C
     """Captures by scenario name, as a judge gets them."""
     several = {name: [each] if isinstance(each, Reply) else list(each) for name, each in replies.items()}
     return {name: [one.capture(name, i) for i, one in enumerate(each)] for name, each in several.items()}
+
+
+Replies = Mapping[str, Reply | tuple[Reply, ...]]
+"""By scenario name; one reply stands for every repeat of its scenario."""
+
+
+def recorded(scenarios: Iterable[Scenario], replies: Replies) -> dict[str, list[Capture]]:
+    """Captures by scenario name, each with the request of its scenario; one without a reply is left out."""
+    found: dict[str, list[Capture]] = {}
+    for scenario in scenarios:
+        given = replies.get(scenario.name, ())
+        several = (given,) * scenario.repeats if isinstance(given, Reply) else given
+        for repeat, reply in enumerate(several):
+            request: Request | None = scenario.build(ENDPOINT, repeat)
+            if scenario.follows is not None and scenario.build_on is not None:
+                request = scenario.build_on(ENDPOINT, found[scenario.follows.name][0])
+            if request is not None:
+                taken = reply.capture(scenario.name, repeat)
+                made = replace(taken, attempt=replace(taken.attempt, request=request))
+                found.setdefault(scenario.name, []).append(made)
+    return found
+
+
+def judged(probe: Probe, replies: Replies, run: Iterable[Scenario] = ()) -> Verdict:
+    """What one probe says by itself; ``run``: the scenarios of the run, for one that judges all of it."""
+    return judge_all([probe], recorded(run or scenarios_of([probe]), replies), ENDPOINT)[0]
+
+
+ODD: tuple[Any, ...] = (None, True, -1, 0, 1.5, 10**9, "", "x", [], {}, [[]], [None], [{}], {"x": {"x": []}}, "\ud800")
+"""What may stand anywhere in JSON that another wrote."""
+GARBAGE = (
+    Reply(b"<html>oops</html>", headers={"content-type": "text/html"}),
+    Reply(b""),
+    Reply(b"\xff\xfe"),
+    Reply(b"data: {}\n\n"),
+    Reply(b'data: {"choices": [7, [], {"delta": 7}]}\n\ndata: [DONE]\n\n'),
+    Reply(b"[" * 3000),
+    *map(Reply, ({}, [], None, 7, "x", {"error": "x"}, {"choices": {}}, {"choices": [[]]}, {"choices": [7]})),
+    Reply({"message": "no"}, 418),
+    Reply(b"no", 404),
+    Reply([], 500),
+)
+
+
+def spoilt(body: Any) -> Iterator[Any]:
+    """The body with something odd in each of its places in turn."""
+    for odd in ODD:
+        yield odd
+    steps = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
+    for step, inner in [*steps]:
+        for odd in spoilt(inner):
+            copied = body.copy()
+            copied[step] = odd
+            yield copied

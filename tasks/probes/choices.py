@@ -53,7 +53,7 @@ def n_usage(seen: Seen) -> Iterator[Check]:
     if None in prompts or one is None or all_three is None:
         raise Untestable("evidence", "usage is not stated")
     yield check("the prompt is counted once", prompts[0] == prompts[1], prompts[0], prompts[1], of=three)
-    finishes = [dig(choice, "finish_reason") for choice in three.at("choices") or ()]
+    finishes = [dig(three.at("choices", place), "finish_reason") for place in range(N)]
     if finishes != ["length"] * N or single.finish_reason != "length":
         raise Untestable("model", "not all choices reached the limit, so that their lengths are not known")
     yield check("more than one choice is counted", all_three > one, f"{N} x {one}", all_three, of=three)

@@ -107,7 +107,7 @@ def logit_bias_ban(seen: Seen) -> Iterator[Check]:
     usual, text = plain.thinking or plain.text, banned.thinking or banned.text
     if not usual.strip():
         raise Untestable("evidence", "the answer without a bias holds no text")
-    if not alike(usual, text):
+    if not text.strip() or not alike(usual, text):
         yield check("the answer is another one", ok=True)
         return
     if forced.status == 200 and not alike(usual, forced.thinking or forced.text):

@@ -16,14 +16,13 @@ from harness.conformance import (
     probe,
     said_no,
 )
-from harness.conformance.plain import HELLO, LISTED, PLAIN, PROSE, PROSE_CAP, SENTENCES, TWIN
+from harness.conformance.plain import HELLO, PLAIN, PROSE, PROSE_CAP, SENTENCES
 
 STOP = "."
 """Ends sentences in whatever a model says."""
 UNSAID = ("zqxj", "#~#", "zqxk", "zqxl")
 COMMON = "e"
 """Comes before the first full stop of any English text."""
-BLANKS = (" ", "\n")
 
 
 def stopping(name: str, title: str, *stops: str) -> Scenario:
@@ -37,16 +36,6 @@ FIVE = stopping("stop_five", "the same with five stop strings", *UNSAID, STOP)
 LONG = chat("sampling_stop_long", "a stop string of 4 KiB", HELLO, cap=8, surface="sampling", stop=["zqxj" * 1024])
 PROMPTED = chat(
     "sampling_stop_prompt", "a stop string that the prompt holds", HELLO, cap=16, surface="sampling", stop=["Say"]
-)
-BLANK = chat(
-    "sampling_stop_blank",
-    "a list of numbers with stop strings of white space",
-    LISTED,
-    cap=48,
-    surface="sampling",
-    visible=True,
-    temperature=0,
-    stop=BLANKS,
 )
 
 
@@ -225,29 +214,6 @@ def stop_not_prompt(seen: Seen) -> Iterator[Check]:
     yield check("the answer is not empty", bool(capture.text.strip()), "text", capture.text, of=capture)
 
 
-@probe(
-    "sampling.stop_whitespace",
-    title="Stops at white space",
-    sees=(TWIN, BLANK),
-    severity="ext",
-    ability="F",
-    needs=("sampling.stop_string",),
-    spec="OpenAPI: StopConfiguration",
-    faults={"stop_not_blank": "ignored"},
-)
-def stop_whitespace(seen: Seen) -> Iterator[Check]:
-    """With a space and a line feed as stop strings, a list of numbers ends before its second item."""
-    free, stopped = seen[TWIN], seen[BLANK]
-    yield from accepted(stopped)
-    if len(free.text.split()) < 2:
-        raise Untestable("model", f"without stop it writes no white space either: {brief(free.text, 60)}")
-    if stopped.cut_short:
-        raise Untestable("headroom", "the output was cut before it said anything")
-    if len(stopped.text.split()) > 1:
-        raise Ignored("the text runs past white space", free.text.split()[0], stopped.text, of=stopped)
-    yield check("stops at white space", ok=True)
-
-
 PROBES = (
     stop_string,
     stop_excluded,
@@ -256,5 +222,4 @@ PROBES = (
     stop_five,
     stop_long,
     stop_not_prompt,
-    stop_whitespace,
 )

@@ -1,6 +1,7 @@
 """Probes of stop strings taken from what the model says anyway, and of one beyond ASCII."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from harness.conformance import (
     Capture,
@@ -18,7 +19,7 @@ from harness.conformance import (
     probe,
     streamed,
 )
-from harness.conformance.plain import TWIN, TWIN_STREAM
+from harness.conformance.plain import SENTENCES
 from harness.request import raw
 from harness.types import Endpoint, Request
 
@@ -49,28 +50,37 @@ def tail(text: str) -> str | None:
     return end[-TAIL:] + NEVER if len(end) > TAIL else None
 
 
-def repeats_itself(whole: Capture, stream: Capture) -> None:
-    """That a stream without stop strings holds the answer that the stop string was taken from.
-
-    Raises:
-        Untestable: it does not.
-    """
-    if whole.text != stream.text:
-        raise Untestable("model", f"at temperature 0 a stream holds another text: {brief(stream.text, 60)}")
-
-
-def streamed_with(name: str, title: str, stop_of: Callable[[str], str | None]) -> Scenario:
-    """The list of numbers as a stream, with a stop string made of what came of it in one piece."""
-
-    def build_on(endpoint: Endpoint, whole: Capture) -> Request | None:
-        stop = stop_of(whole.text)
-        return raw(endpoint, whole.sent | {"stop": [stop], "stream": True}, stream=True) if stop else None
-
-    return after(TWIN, f"sampling_{name}", title, build_on, surface="sampling")
+def base(name: str, title: str, *stops: str) -> Scenario:
+    """Sentences at temperature 0, which another request gets again up to a stop string taken from them."""
+    fields: dict[str, Any] = {"stop": stops} if stops else {}
+    return chat(
+        f"sampling_{name}",
+        title,
+        SENTENCES,
+        cap=32,
+        surface="sampling",
+        visible=True,
+        temperature=0,
+        **fields,
+    )
 
 
-SPLIT = streamed_with("stop_split", "the list of numbers as a stream, stopped between two words", crossing)
-HELD = streamed_with("stop_held", "the same with a stop string of which only the beginning comes", tail)
+FREE = base("stop_free", "sentences at temperature 0")
+BLANK = base("stop_blank", "the same with stop strings of white space", " ", "\n")
+
+
+def stopped_at(name: str, title: str, stop_of: Callable[[str], str | None]) -> Scenario:
+    """The same as a stream, with a stop string made of what came in one piece."""
+
+    def build_on(endpoint: Endpoint, free: Capture) -> Request | None:
+        stop = stop_of(free.text)
+        return raw(endpoint, free.sent | {"stop": [stop], "stream": True}, stream=True) if stop else None
+
+    return after(FREE, f"sampling_{name}", title, build_on)
+
+
+SPLIT = stopped_at("stop_split", "the same as a stream, stopped between two of its words", crossing)
+HELD = stopped_at("stop_held", "the same as a stream, with a stop string of which only the beginning comes", tail)
 ACCENTED = chat(
     "sampling_stop_accent",
     f"a sentence to repeat with stop {ACCENT!r}",
@@ -86,7 +96,7 @@ ACCENTED = chat(
 @probe(
     "sampling.stop_multi_token",
     title="Stops a stream at a string of several tokens",
-    sees=(TWIN, TWIN_STREAM, SPLIT),
+    sees=(FREE, SPLIT),
     ability="F",
     needs=("sampling.stop_string", "stream.done"),
     spec="OpenAPI: StopConfiguration",
@@ -95,9 +105,8 @@ ACCENTED = chat(
 )
 def stop_multi_token(seen: Seen) -> Iterator[Check]:
     """A stream that repeats an answer, with a piece across two of its words as stop string, ends before that piece."""
-    whole, stopped = seen[TWIN], seen[SPLIT]
+    whole, stopped = seen[FREE], seen[SPLIT]
     yield from streamed(stopped)
-    repeats_itself(whole, seen[TWIN_STREAM])
     stop = str(dig(stopped.sent, "stop", 0))
     before, text = whole.text.partition(stop)[0].strip(), stopped.text.strip()
     if stopped.cut_short:
@@ -108,6 +117,8 @@ def stop_multi_token(seen: Seen) -> Iterator[Check]:
         left = not text.partition(stop)[2].strip()
         yield check("the stop string is left out", not left, f"text before {stop!r}", text, of=stopped)
         raise Ignored("the text runs past the stop string", f"text before {stop!r}", text, of=stopped)
+    if len(before) - len(text) > PIECE:
+        raise Untestable("evidence", f"much more text is missing than stopping explains: {brief(text, 60)}")
     more = text[len(before) :].lstrip()
     if not stop.startswith(more):
         raise Untestable("model", f"at temperature 0 it wrote another text: {brief(text, 60)}")
@@ -118,7 +129,7 @@ def stop_multi_token(seen: Seen) -> Iterator[Check]:
 @probe(
     "sampling.stop_tail_kept",
     title="Sends what was held back for a stop string",
-    sees=(TWIN, TWIN_STREAM, HELD),
+    sees=(FREE, HELD),
     severity="ext",
     ability="F",
     needs=("stream.done",),
@@ -128,15 +139,37 @@ def stop_multi_token(seen: Seen) -> Iterator[Check]:
 )
 def stop_tail_kept(seen: Seen) -> Iterator[Check]:
     """A stream whose last letters begin a stop string, and then end, holds these letters."""
-    whole, held = seen[TWIN], seen[HELD]
+    whole, held = seen[FREE], seen[HELD]
     yield from streamed(held)
-    repeats_itself(whole, seen[TWIN_STREAM])
     expected, text = whole.text.strip(), held.text.strip()
     if held.cut_short or not text:
         raise Untestable("headroom", "the output was cut before it said anything")
     if text != expected and not (expected.startswith(text) and len(expected) - len(text) <= 2 * TAIL):
         raise Untestable("model", f"at temperature 0 it wrote another text: {brief(text, 60)}")
     yield check("the end of the text is there", text == expected, expected[-3 * TAIL :], text[-3 * TAIL :], of=held)
+
+
+@probe(
+    "sampling.stop_whitespace",
+    title="Stops at white space",
+    sees=(FREE, BLANK),
+    severity="ext",
+    ability="F",
+    needs=("sampling.stop_string",),
+    spec="OpenAPI: StopConfiguration",
+    faults={"stop_not_blank": "ignored"},
+)
+def stop_whitespace(seen: Seen) -> Iterator[Check]:
+    """With a space and a line feed as stop strings, an answer ends before its second word."""
+    free, stopped = seen[FREE], seen[BLANK]
+    yield from accepted(stopped)
+    if len(free.text.split()) < 2:
+        raise Untestable("model", f"without stop it writes no white space either: {brief(free.text, 60)}")
+    if stopped.cut_short:
+        raise Untestable("headroom", "the output was cut before it said anything")
+    if len(stopped.text.split()) > 1:
+        raise Ignored("the text runs past white space", free.text.split()[0], stopped.text, of=stopped)
+    yield check("stops at white space", ok=True)
 
 
 @probe(
@@ -161,4 +194,4 @@ def stop_unicode(seen: Seen) -> Iterator[Check]:
     yield check("stops before the letter", ok=True)
 
 
-PROBES = (stop_multi_token, stop_tail_kept, stop_unicode)
+PROBES = (stop_multi_token, stop_tail_kept, stop_whitespace, stop_unicode)
