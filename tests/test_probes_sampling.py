@@ -258,6 +258,13 @@ CASES = [
     Case("logit_bias_ban", "nothing said", {"twin_whole": SILENT}, "untestable", "evidence"),
     Case("freq_penalty_effect", "falls", {"sampling_frequency_high": said("ha " * 31)}, "partial"),
     Case("freq_penalty_effect", "too short", {"sampling_frequency_high": said("ha")}, "untestable", "model"),
+    Case(
+        "freq_penalty_effect",
+        "repeats nothing",
+        dict.fromkeys(("sampling_frequency_low", "sampling_frequency_high"), said("Ha! 40 times, with spaces.")),
+        "untestable",
+        "model",
+    ),
     Case("freq_penalty_effect", "words run together", {"sampling_frequency_low": said("ha" * 40)}, "supported"),
     # stop strings
     Case("stop_excluded", "runs past", {"sampling_stop": said("The sea. It is")}, "untestable", "evidence"),

@@ -7,7 +7,7 @@ ids at the start of the vocabulary are ruled out, which is where most tokenizers
 import re
 from collections.abc import Iterator
 
-from harness.conformance import Check, Ignored, Seen, Untestable, accepted, chat, check, probe, refuses
+from harness.conformance import Check, Ignored, Seen, Untestable, accepted, brief, chat, check, probe, refuses
 from harness.conformance.plain import HELLO, LISTED, REFUSAL_FAULTS, TWIN
 
 CERTAIN_ID = "2000"
@@ -15,6 +15,8 @@ CERTAIN_ID = "2000"
 FIRST_IDS = 300
 """Holds all single bytes of a byte-level vocabulary, and the digits among them."""
 WINDOW = 4
+REPETITIVE = 0.5
+"""Most variety of a text in which a penalty must have an effect."""
 
 FORCED = chat(
     "sampling_bias_force",
@@ -147,6 +149,8 @@ def freq_penalty_effect(seen: Seen) -> Iterator[Check]:
     texts = low.thinking + low.text, high.thinking + high.text
     if min(map(len, texts)) < 2 * WINDOW:
         raise Untestable("model", "an answer is too short to repeat anything")
+    if texts[0] == texts[1] and variety(texts[0]) > REPETITIVE:
+        raise Untestable("model", f"it repeats nothing: {brief(texts[0], 60)}")
     if texts[0] == texts[1]:
         raise Ignored("both penalties give one answer", f"more variety than {texts[0]}", texts[1], of=high)
     more = variety(texts[1]) > variety(texts[0])
