@@ -57,6 +57,7 @@ CLEAN: Replies = {
     "sampling_no_stop": said(PROSE, output=12),
     "usage_tools": said("Hello!", prompt=60),
     "usage_growing": tuple(said("Yes", prompt=prompt) for prompt in (10, 60, 110)),
+    "usage_exact": said("Yes", prompt=77),
     "usage_prefix": (said("120", cached=0, thought=0), said("120", cached=8), said("120", cached=8)),
 }
 

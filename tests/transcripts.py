@@ -111,9 +111,9 @@ def recorded(scenarios: Iterable[Scenario], replies: Replies) -> dict[str, list[
     return found
 
 
-def judged(probe: Probe, replies: Replies, run: Iterable[Scenario] = ()) -> Verdict:
+def judged(probe: Probe, replies: Replies, run: Iterable[Scenario] = (), endpoint: Endpoint = ENDPOINT) -> Verdict:
     """What one probe says by itself; ``run``: the scenarios of the run, for one that judges all of it."""
-    return judge_all([probe], recorded(run or scenarios_of([probe]), replies), ENDPOINT)[0]
+    return judge_all([probe], recorded(run or scenarios_of([probe]), replies), endpoint)[0]
 
 
 ODD: tuple[Any, ...] = (None, True, -1, 0, 1.5, 10**9, "", "x", [], {}, [[]], [None], [{}], {"x": {"x": []}}, "\ud800")

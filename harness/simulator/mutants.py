@@ -85,6 +85,7 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "usage_total": "total_tokens is one more than the sum",
         "usage_zero": "all counts are 0",
         "usage_constant_prompt": "prompt_tokens is always 7",
+        "usage_prompt_estimated": "prompt_tokens is an estimate: a quarter of the characters",
         "usage_prompt_drifts": "prompt_tokens grows with every repeat of a request",
         "usage_prompt_times_n": "prompt_tokens counts the prompt once for each choice",
         "usage_first_choice": "completion_tokens counts the first choice alone",

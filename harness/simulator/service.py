@@ -31,7 +31,7 @@ from harness.simulator.refusal import Refusal
 from harness.simulator.replies import EVENTS, JSON, Reply
 from harness.simulator.settings import for_request
 from harness.simulator.shapes import Shape, dumps
-from harness.simulator.speech import Choice, prompt_tokens, spoken, usage
+from harness.simulator.speech import Choice, estimated_tokens, prompt_tokens, spoken, usage
 from harness.simulator.stream import Send
 from harness.simulator.turn import Incoming, Turn
 from harness.types import JsonObject
@@ -191,6 +191,7 @@ class Service:
         assert turn.rng is not None
         cached = self._cached(asked, prompt)
         choices = self._choices(turn, asked, cached)
+        told = estimated_tokens(asked) if "usage_prompt_estimated" in turn.mutants else prompt
         steps = max(len(choice.pieces) for choice in choices)
         seat = self.batch.enter(turn.incoming.read_ns, prompt)
         prefix = "chatcmpl" if asked.surface == "chat" else "cmpl"
@@ -206,7 +207,7 @@ class Service:
         built = Answer(
             shape=shape,
             choices=tuple(choices),
-            usage=usage(prompt, cached, choices, turn.mutants, stream=asked.stream, repeat=turn.repeat),
+            usage=usage(told, cached, choices, turn.mutants, stream=asked.stream, repeat=turn.repeat),
             include_usage=asked.include_usage,
             steps=steps,
             dues=self._dues(turn, seat, steps, prompt - cached),

@@ -103,6 +103,13 @@ def prompt_tokens(asked: Asked) -> int:
     return total
 
 
+def estimated_tokens(asked: Asked) -> int:
+    """Tokens of the prompt as one guesses them who has no tokenizer."""
+    texts = [text_of(message) for message in asked.messages]
+    texts += [json.dumps(tool.parameters) for tool in asked.tools]
+    return 3 + sum(map(len, texts)) // 4
+
+
 def usage(
     prompt: int, cached: int, choices: list[Choice], mutants: frozenset[str], *, stream: bool, repeat: int
 ) -> JsonObject:

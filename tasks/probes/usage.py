@@ -6,6 +6,7 @@ from harness.conformance import Check, Ignored, Seen, Untestable, accepted, chat
 from harness.conformance.plain import CAP, CAPPED, HELLO, PAINT_TOOL, PLAIN, PROSE, TWIN, TWIN_STREAM
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+LINE = "Say nothing."
 STEP = 50
 SLACK = 2
 """Tokens by which two counts of one text may differ where it meets another text."""
@@ -17,10 +18,19 @@ ENOUGH = 40
 """Characters whose tokens tell something."""
 
 TOOLED = chat("usage_tools", "the same line with a tool", HELLO, cap=16, surface="usage", tools=[PAINT_TOOL])
+# Figures, accents, three scripts, code and an emoji: where tokenizers differ.
+REFERENCE = (
+    " In 1789, Zoë's naïve owl cost £12.50; it flew 3,000 km — 東京 to Łódź — "
+    "and said: «if (x != 10) { return y[0]; }» 🦉"
+)
+KNOWN = {"smollm2": 67, "sim-": 46}
+"""Tokens by which that text lengthens a prompt, counted with the tokenizer of the models whose name holds the word."""
+
+EXACT = chat("usage_exact", "a line of signs", f"{LINE}{REFERENCE}", cap=4, surface="usage")
 GROWING = chat(
     "usage_growing",
     f"a line that grows by {STEP} words each time",
-    lambda repeat: "Say nothing." + " hello" * STEP * repeat,
+    lambda repeat: LINE + " hello" * STEP * repeat,
     cap=4,
     surface="usage",
     send={"repeats": 3},
@@ -96,6 +106,33 @@ def prompt_linear(seen: Seen) -> Iterator[Check]:
     near = abs(first - second) <= max(first, second) // 10 + SLACK
     yield check("by about the same", near, f"twice about {first}", known)
     yield check("by the same", abs(first - second) <= SLACK, f"twice {first}", known, must=False)
+
+
+@probe(
+    "usage.prompt_exact",
+    title="Counts prompts as the tokenizer does",
+    sees=(GROWING, EXACT),
+    severity="ext",
+    basis="observed",
+    over="all",
+    needs=("usage.prompt_linear",),
+    spec="the tokenizer of the model",
+    faults={"usage_prompt_estimated": "broken"},
+)
+def prompt_exact(seen: Seen) -> Iterator[Check]:
+    """A text of many scripts makes prompt_tokens grow by as much as the model's own tokenizer makes of it."""
+    short, given = seen[GROWING], seen[EXACT]
+    yield from accepted(short)
+    yield from accepted(given)
+    name = seen.endpoint.model_id.casefold()
+    expected = next((tokens for word, tokens in KNOWN.items() if word in name), None)
+    before, after = short.tokens("prompt_tokens"), given.tokens("prompt_tokens")
+    if expected is None or before is None or after is None:
+        raise Untestable("evidence", "no count of this model's tokenizer is at hand")
+    yield check(
+        "near the tokenizer's count", abs(after - before - expected) <= expected // 10, expected, after - before
+    )
+    yield check("the tokenizer's count", after - before == expected, expected, after - before, must=False)
 
 
 @probe(
@@ -218,6 +255,7 @@ PROBES = (
     present,
     total,
     prompt_linear,
+    prompt_exact,
     completion_at_cap,
     completion_vs_text,
     stream_twin,
