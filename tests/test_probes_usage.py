@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from transcripts import GARBAGE, Replies, Reply, chunk, completion, error, events, judged, spoilt
+from transcripts import ENDPOINT, GARBAGE, Replies, Reply, chunk, completion, error, events, judged, spoilt
 
 from harness.catalog import discover
 from harness.conformance import Probe, scenarios_of
@@ -16,6 +17,8 @@ from harness.conformance.gauge import GAUGE
 FOUND = discover([Path(__file__).parents[1] / "tasks" / "probes"]).probes
 PROBES: dict[str, Probe] = {name: probe for name, probe in FOUND.items() if probe.surface in ("finish", "usage")}
 RUN = scenarios_of(PROBES.values())
+KNOWN = replace(ENDPOINT, model_id="SmolLM2-135M")
+"""A model whose tokenizer's counts are at hand."""
 USAGE = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
 REFUSED = error("unknown field")
 PROSE = "The sea is deep and wide, and ships sail on it."
@@ -124,6 +127,9 @@ CASES = [
     Case("usage.prompt_linear", "off by 5", growing(10, 60, 115), "partial"),
     Case("usage.prompt_linear", "cut", growing(10, 60, 64), "broken"),
     Case("usage.prompt_linear", "constant", growing(10, 10, 10), "broken"),
+    Case("usage.prompt_exact", "one more", {"usage_exact": said("Yes", prompt=78)}, "partial", "68"),
+    Case("usage.prompt_exact", "an estimate", {"usage_exact": said("Yes", prompt=40)}, "broken", "30"),
+    Case("usage.prompt_exact", "not told", {"usage_exact": counted(None)}, "untestable", "evidence"),
     Case("usage.prompt_linear", "not told", growing(10, None, 110), "untestable", "evidence"),
     Case(
         "usage.completion_at_cap", "a block more", {"sampling_cap": said("Once", finish="length", output=8)}, "partial"
@@ -180,15 +186,20 @@ CASES = [
 @pytest.mark.parametrize("name", PROBES)
 def test_a_clean_transcript_is_supported(name: str) -> None:
     """Answers without a fault pass."""
-    assert judged(PROBES[name], CLEAN, RUN).verdict == "supported"
+    assert judged(PROBES[name], CLEAN, RUN, KNOWN).verdict == "supported"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.probe}: {case.why}")
 def test_verdict(case: Case) -> None:
     """A probe makes of each transcript what its criterion says, and tells why."""
-    found = judged(PROBES[case.probe], {**CLEAN, **case.replies}, RUN)
+    found = judged(PROBES[case.probe], {**CLEAN, **case.replies}, RUN, KNOWN)
     assert found.verdict == case.verdict, found
     assert case.says in " ".join((found.reason, found.expected, found.actual))
+
+
+def test_a_tokenizer_that_is_not_known_is_no_evidence() -> None:
+    """Without the counts of a model's own tokenizer nothing is said about its prompts."""
+    assert judged(PROBES["usage.prompt_exact"], CLEAN, RUN).verdict == "untestable"
 
 
 def test_a_wrong_count_names_its_answer() -> None:
