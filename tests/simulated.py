@@ -37,7 +37,8 @@ GRAVE = ("partial", "ignored", "rejected", "broken")
 @contextmanager
 def simulator(*options: str) -> Iterator[Endpoint]:
     """A simulated endpoint in a child process, which takes one key only."""
-    command = [sys.executable, "-m", "harness", "simulate", "null", "--port", "0", "--set", "key_env=SIM_KEY", *options]
+    command = [sys.executable, "-m", "harness", "simulate", "null", "--port", "0"]
+    command += ["--set", "key_env=SIM_KEY", "--set", "prefix_cache=true", *options]
     environment = {**os.environ, "SIM_KEY": KEY}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as child:
         assert child.stdout is not None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from harness.conformance import Probe, judge_all, scenarios_of
+from harness.conformance import Probe, Scenario, judge_all, scenarios_of
 from harness.conformance.capture import Capture
 from harness.exchange import Exchange, Failure, FailureKind, Read, WireMarks
 from harness.types import Attempt, Endpoint, Job, Provider, Request, Verdict
@@ -93,13 +93,55 @@ def captures(replies: Mapping[str, Reply | Iterable[Reply]]) -> dict[str, list[C
     return {name: [one.capture(name, i) for i, one in enumerate(each)] for name, each in several.items()}
 
 
-def judged(probe: Probe, replies: Mapping[str, Reply | Sequence[Reply]]) -> Verdict:
-    """What one probe by itself makes of replies to its scenarios, each with the request that is really sent."""
-    requests = {scenario.name: scenario.build(ENDPOINT, 0) for scenario in scenarios_of([probe])}
-    found = {
-        name: [
-            Capture(replace(one.attempt, request=requests.get(name, one.attempt.request)), one.outcome) for one in all_
-        ]
-        for name, all_ in captures(replies).items()
-    }
-    return judge_all([probe], found, ENDPOINT)[0]
+Replies = Mapping[str, Reply | Sequence[Reply]]
+"""By scenario name; one reply stands for every repeat of its scenario."""
+
+
+def recorded(scenarios: Iterable[Scenario], replies: Replies) -> dict[str, list[Capture]]:
+    """Captures by scenario name, each with the request of its scenario; one without a reply is left out."""
+    found: dict[str, list[Capture]] = {}
+    for scenario in scenarios:
+        given = replies.get(scenario.name, ())
+        several = (given,) * scenario.repeats if isinstance(given, Reply) else given
+        for repeat, reply in enumerate(several):
+            request: Request | None = scenario.build(ENDPOINT, repeat)
+            if scenario.follows is not None and scenario.build_on is not None:
+                request = scenario.build_on(ENDPOINT, found[scenario.follows.name][0])
+            if request is not None:
+                taken = reply.capture(scenario.name, repeat)
+                made = replace(taken, attempt=replace(taken.attempt, request=request))
+                found.setdefault(scenario.name, []).append(made)
+    return found
+
+
+def judged(probe: Probe, replies: Replies, run: Iterable[Scenario] = (), endpoint: Endpoint = ENDPOINT) -> Verdict:
+    """What one probe says by itself; ``run``: the scenarios of the run, for one that judges all of it."""
+    return judge_all([probe], recorded(run or scenarios_of([probe]), replies), endpoint)[0]
+
+
+ODD: tuple[Any, ...] = (None, True, -1, 0, 1.5, 10**9, "", "x", [], {}, [[]], [None], [{}], {"x": {"x": []}}, "\ud800")
+"""What may stand anywhere in JSON that another wrote."""
+GARBAGE = (
+    Reply(b"<html>oops</html>", headers={"content-type": "text/html"}),
+    Reply(b""),
+    Reply(b"\xff\xfe"),
+    Reply(b"data: {}\n\n"),
+    Reply(b'data: {"choices": [7, [], {"delta": 7}]}\n\ndata: [DONE]\n\n'),
+    Reply(b"[" * 3000),
+    *map(Reply, ({}, [], None, 7, "x", {"error": "x"}, {"choices": {}}, {"choices": [[]]}, {"choices": [7]})),
+    Reply({"message": "no"}, 418),
+    Reply(b"no", 404),
+    Reply([], 500),
+)
+
+
+def spoilt(body: Any) -> Iterator[Any]:
+    """The body with something odd in each of its places in turn."""
+    for odd in ODD:
+        yield odd
+    steps = body.items() if isinstance(body, dict) else enumerate(body) if isinstance(body, list) else ()
+    for step, inner in [*steps]:
+        for odd in spoilt(inner):
+            copied = body.copy()
+            copied[step] = odd
+            yield copied

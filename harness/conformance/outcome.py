@@ -161,14 +161,15 @@ def refuses(capture: Capture, wanted: int = 400, *, param: str | None = None) ->
         yield check("error.param", isinstance(told, str) and param in told, param, told, must=False)
 
 
-BAD_REFUSALS: Mapping[str, VerdictWord] = MappingProxyType(
-    {
-        **dict.fromkeys(("flat_error", "array_error", "string_error", "detail_error", "html_error"), "broken"),
-        **dict.fromkeys(("status_200", "status_500"), "broken"),
-        **dict.fromkeys(("int_code", "status_422"), "partial"),
-    }
+_SHAPES = ("flat_error", "array_error", "string_error", "detail_error", "html_error")
+MISSHAPEN_REFUSALS: Mapping[str, VerdictWord] = MappingProxyType(
+    {**dict.fromkeys((*_SHAPES, "status_200"), "broken"), "int_code": "partial"}
 )
 """What a probe that asks for a refusal says of the simulator's faults in all of them."""
+BAD_REFUSALS: Mapping[str, VerdictWord] = MappingProxyType(
+    {**MISSHAPEN_REFUSALS, "status_500": "broken", "status_422": "partial"}
+)
+"""The same where the refusal has to be a 400."""
 UNCLEAN: Mapping[str, VerdictWord] = MappingProxyType(
     dict.fromkeys(("html_error", "status_200", "status_500"), "broken")
 )

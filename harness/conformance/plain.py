@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 from harness.conformance.scenario import chat, post
-from harness.types import JsonObject, VerdictWord
+from harness.types import JsonObject
 
 HELLO = "Say hello."
 PLAIN = chat("chat_plain", "one line of a user, at most 16 tokens", HELLO, cap=16)
@@ -38,13 +35,11 @@ TWIN_STREAM = chat(
 
 STORY = "Tell me a very long story about a ship that sails around the whole world."
 CAP = 5
-CAPPED = chat(
-    "sampling_cap",
-    f"a long task with at most {CAP} tokens",
-    STORY,
-    cap=CAP,
-    surface="sampling",
-)
+CAPPED = chat("sampling_cap", f"a long task with at most {CAP} tokens", STORY, cap=CAP, surface="sampling")
+
+SENTENCES = "Write five short sentences about the sea."
+PROSE_CAP = 64
+PROSE = chat("sampling_no_stop", "a task of several sentences", SENTENCES, cap=PROSE_CAP, surface="sampling")
 
 PAINT = "paint_wall"
 COLOURS = ("red", "green", "blue")
@@ -90,20 +85,3 @@ STREAMS = (STREAM, TWIN_STREAM, FORCED_STREAM)
 """What judges of the wire format look at: text and a call, with usage and without."""
 MARKERS = ("<tool_call", "<|tool", "[TOOL_CALLS]", "<function", "<|python_tag|>", "<|channel|>")
 """How models spell a call before a server has parsed it: in visible text they show a parser that failed."""
-
-REFUSAL_FAULTS: Mapping[str, VerdictWord] = MappingProxyType(
-    {
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "status_200": "broken",
-        "int_code": "partial",
-    }
-)
-"""Faults that are seen wherever a request has to be refused with the documented error body."""
-REFUSAL_400_FAULTS: Mapping[str, VerdictWord] = MappingProxyType(
-    {**REFUSAL_FAULTS, "status_500": "broken", "status_422": "partial"}
-)
-"""Those that are seen where it has to be refused with 400."""

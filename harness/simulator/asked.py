@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from harness.simulator import vocabulary
 from harness.simulator.messages import check_messages, text_of
 from harness.simulator.prompts import check_legacy, read_prompts
 from harness.simulator.refusal import SYNTAX, TYPE, Refusal, bad_type, bad_value, missing
@@ -57,6 +58,9 @@ _WORDS: dict[str, tuple[str, ...]] = {
     "verbosity": ("low", "medium", "high"),
     "service_tier": ("auto", "default", "flex", "scale", "priority"),
 }
+_HUGE_CAP = 1_000_000
+_LONG_STOP = 1_000
+_ID_DIGITS = 9
 _UNSUPPORTED = {"chat": ("audio",), "text": ()}
 
 
@@ -79,6 +83,10 @@ class Asked:
     hot: bool = False
     """Sampled: a repeat may differ."""
     seed: int | None = None
+    bias: Mapping[int, float] = field(default_factory=dict)
+    """By token id."""
+    frequency_penalty: float = 0
+    presence_penalty: float = 0
     tools: tuple[Tool, ...] = ()
     choice: Choice = field(default_factory=Choice)
     parallel: bool = True
@@ -125,12 +133,14 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         if name in given:
             raise Refusal(400, f"Unsupported parameter: {name!r}.", param=name, code="unsupported_parameter")
     _check_fields(given, surface, ranges="ignore_ranges" not in mutants)
+    _check_mutants(given, mutants)
+    biases = {} if "ignore_logit_bias" in mutants else _biases(given.get("logit_bias", {}))
+    penalties = {} if "ignore_penalties" in mutants else given
     messages = check_messages(given, mutants) if surface == "chat" else read_prompts(given, mutants, MOST_CHOICES)
     tools, choice, legacy = _callable(given, mutants)
     form, schema = _formed(given, mutants)
     caps = [given[name] for name in _caps(surface, mutants) if name in given]
     cap = min(caps, default=16 if surface == "text" else None)
-    temperature = given.get("temperature", 0)
     return Asked(
         surface=surface,
         model=given["model"],
@@ -138,11 +148,14 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         stream=given.get("stream", False) or ("options_start_stream" in mutants and "stream_options" in given),
         include_usage=_include_usage(given, mutants),
         n=_choices(given, mutants),
-        stop=_stop(given.get("stop")),
-        cap=None if cap is None or "ignore_max_tokens" in mutants else max(0, cap),
+        stop=_stop(given.get("stop"), mutants),
+        cap=None if cap is None or "ignore_max_tokens" in mutants else max(0, cap) + ("cap_plus_one" in mutants),
         floor=(cap or 0) if given.get("ignore_eos") else given.get("min_tokens", 0),
-        hot="ignore_temperature" in mutants or (temperature > 0.3 and given.get("top_p", 1) > 0.1),
-        seed=None if "ignore_seed" in mutants else given.get("seed"),
+        hot=_hot(given, mutants),
+        seed=_seed(given, mutants),
+        bias=biases,
+        frequency_penalty=penalties.get("frequency_penalty", 0),
+        presence_penalty=penalties.get("presence_penalty", 0),
         tools=tools,
         choice=choice,
         parallel=not legacy and ("ignore_parallel_off" in mutants or given.get("parallel_tool_calls", True)),
@@ -187,15 +200,37 @@ def _check_fields(given: JsonObject, surface: str, *, ranges: bool) -> None:
         check_legacy(given, MOST_CHOICES)
     elif not isinstance(given.get("logprobs", False), bool):
         raise bad_type("logprobs", "a boolean", given["logprobs"])
-    _check_bias(given.get("logit_bias", {}))
 
 
-def _check_bias(biases: JsonObject) -> None:
-    for token, bias in biases.items():
-        if not token.isascii() or not token.isdigit():
-            raise bad_value("logit_bias", f"the key {token!r} is no token id")
+def _biases(given: JsonObject) -> dict[int, float]:
+    """The biases by token id."""
+    for token, bias in given.items():
+        if not token.isascii() or not token.isdigit() or len(token) > _ID_DIGITS or int(token) >= vocabulary.SIZE:
+            raise bad_value("logit_bias", f"the key {token[:20]!r} is no token id")
         if not isinstance(bias, int | float) or isinstance(bias, bool) or not -100 <= bias <= 100:
             raise bad_value("logit_bias", f"{bias!r} is no number from -100 to 100")
+    return {int(token): bias for token, bias in given.items()}
+
+
+def _check_mutants(given: JsonObject, mutants: frozenset[str]) -> None:
+    """What a deviating server cannot bear, though it makes sense."""
+    if "reject_hot" in mutants and given.get("temperature", 0) > 1:
+        raise bad_value("temperature", f"{given['temperature']}. It must be at most 1", "above_max")
+    if "crash_huge_cap" in mutants and any(given.get(name, 0) > _HUGE_CAP for name in _caps("chat", mutants)):
+        raise Refusal(500, "The server had an error.", kind="server_error")
+
+
+def _hot(given: JsonObject, mutants: frozenset[str]) -> bool:
+    """Whether the answer is sampled: neither temperature nor top_p leaves the likeliest token alone."""
+    if "always_greedy" in mutants:
+        return False
+    top_p = 1 if "ignore_top_p" in mutants else given.get("top_p", 1)
+    return "ignore_temperature" in mutants or (given.get("temperature", 0) > 0.3 and top_p > 0.1)
+
+
+def _seed(given: JsonObject, mutants: frozenset[str]) -> int | None:
+    seed: int | None = None if "ignore_seed" in mutants else given.get("seed")
+    return 1 if seed is not None and "one_seed" in mutants else seed
 
 
 def _caps(surface: str, mutants: frozenset[str]) -> tuple[str, ...]:
@@ -222,12 +257,16 @@ def _include_usage(given: JsonObject, mutants: frozenset[str]) -> bool:
     return bool(options.get("include_usage"))
 
 
-def _stop(value: Any) -> tuple[str, ...]:
+def _stop(value: Any, mutants: frozenset[str]) -> tuple[str, ...]:
     if value is None:
         return ()
     stops = [value] if isinstance(value, str) else value
     if not isinstance(stops, list) or not all(isinstance(stop, str) for stop in stops):
         raise bad_type("stop", "a string or a list of strings", value)
+    if "crash_long_stop" in mutants and any(len(stop) > _LONG_STOP for stop in stops):
+        raise Refusal(500, "The server had an error.", kind="server_error")
+    if "stop_first_four" in mutants:
+        stops = stops[:4]
     if len(stops) > 4:
         raise bad_value("stop", f"{len(stops)} sequences. At most 4 are allowed", "array_above_max_length")
     return tuple(stop for stop in stops if stop)
@@ -309,11 +348,14 @@ _SCHEMA_PARTS: dict[str, Callable[[Any], bool]] = {
 
 
 def _logprobs(given: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[str]) -> int | None:
-    wanted = given.get("logprobs")
+    wanted: int | None = given.get("logprobs")
     if surface == "chat":
+        alternatives: int = given.get("top_logprobs", 0)
+        if "top_logprobs_alone" in mutants and alternatives:
+            return alternatives
         if "top_logprobs" in given and not wanted:
             raise bad_value("top_logprobs", "it is only allowed when 'logprobs' is true")
-        wanted = given.get("top_logprobs", 0) if wanted else None
+        wanted = alternatives if wanted or "logprobs_unasked" in mutants else None
     return None if "ignore_logprobs" in mutants else wanted
 
 

@@ -25,6 +25,7 @@ _ECHO = re.compile(
 _SAY = re.compile(
     r"\bsay\s+(?:(?:the\s+word|only|exactly|just)\s+)*(?:" + _QUOTED + r"|(?P<word>[\w-]+))", re.IGNORECASE
 )
+_TIMES = re.compile(rf"\bwrite\s+(?:the\s+word\s+)?{_QUOTED}\s+(?P<times>\d+)\s+times", re.IGNORECASE)
 _COUNT = re.compile(
     r"\b(?:count|numbers?)\b\D{0,30}?(?:(\d+)\s*(?:to|up to|through|-|–|\.\.\.?)\s*)?(\d+)", re.IGNORECASE
 )
@@ -57,8 +58,8 @@ def _asked(messages: Sequence[JsonObject], rng: random.Random) -> str | None:
         return _unquoted(found[1].strip())
     if said := _only(text):
         return said
-    if found := _SAY.search(text):
-        return found["quoted"] or found["word"]
+    if said := _word(text):
+        return said
     if found := _LENGTH.search(text):
         return tokens.filler(rng, min(int(found[1]), _MOST))
     return _recalled(messages, text)
@@ -90,6 +91,14 @@ def _only(text: str) -> str | None:
     word: str | None = found["quoted"] or found["shouted"]
     # IGNORECASE lets any word through: only one in capitals is a word to be said, "only the number" is not.
     return word if found["quoted"] or (word and word[:2].isupper()) else None
+
+
+def _word(text: str) -> str | None:
+    """A word to be said, once or as often as is asked for."""
+    if found := _TIMES.search(text):
+        return " ".join([found["quoted"]] * min(int(found["times"]), _MOST))
+    found = _SAY.search(text)
+    return found and (found["quoted"] or found["word"])
 
 
 def _counted(text: str) -> str | None:

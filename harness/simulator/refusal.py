@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,19 @@ def bad_type(param: str, expected: str, value: Any) -> Refusal:
 def bad_value(param: str, what: str, code: str = "invalid_value") -> Refusal:
     """A field has the right type and a value that cannot be."""
     return Refusal(400, f"Invalid '{param}': {what}.", param=param, code=code)
+
+
+def overloaded(status: int, retry_after_s: float | None) -> Refusal:
+    """The queue is full; None: nothing is said of when to come again."""
+    after = {} if retry_after_s is None else {"retry-after": f"{retry_after_s:g}"}
+    return Refusal(status, "The queue is full.", kind="server_error", code="overloaded", headers=after)
+
+
+def limited(kind: str, limit: int, wait_s: float) -> Refusal:
+    """A rate limit is reached; ``wait_s``: when there is room again."""
+    after = {"retry-after": str(math.ceil(wait_s)), "retry-after-ms": str(math.ceil(wait_s * 1000))}
+    what = f"Rate limit reached: {limit} {kind} per minute."
+    return Refusal(429, what, kind=kind, code="rate_limit_exceeded", headers=after)
 
 
 def crash() -> Refusal:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -30,13 +29,13 @@ from harness.simulator.prefix import PrefixCache
 from harness.simulator.profile import Profile
 from harness.simulator.questions import Question, understood
 from harness.simulator.ratelimit import Bucket
-from harness.simulator.refusal import Refusal, crash
+from harness.simulator.refusal import Refusal, crash, limited, overloaded
 from harness.simulator.replies import EVENTS, JSON, Reply
 from harness.simulator.response_events import ResponseScript
 from harness.simulator.response_shape import ResponseShape
 from harness.simulator.settings import for_request
 from harness.simulator.shapes import dumps
-from harness.simulator.speech import Choice, prompt_tokens, spoken, usage
+from harness.simulator.speech import Choice, estimated_tokens, prompt_tokens, spoken, usage
 from harness.simulator.stream import Send
 from harness.simulator.surfaces import SURFACES, Surface, check_served, own
 from harness.simulator.turn import Incoming, Turn
@@ -48,6 +47,8 @@ _MEETING_MS = 50.0
 """How long an answer takes at least where a mutant is about requests that meet."""
 _TIRING = 10
 """Refusals in a row after which a server may trip."""
+_STALE = 256
+"""Cached tokens from which on the mutant stale_cache strikes."""
 _OVERRIDES = 1_000
 """Different x-sim headers whose profiles are kept."""
 
@@ -201,13 +202,7 @@ class Service:
         if refusal_ := self._fated(turn):
             return self._refused(turn, refusal_)
         if self.batch.full:
-            raise Refusal(
-                self.profile.queue_full_status,
-                "The queue is full.",
-                kind="server_error",
-                code="overloaded",
-                headers=_after(self.profile.retry_after_s),
-            )
+            raise overloaded(self.profile.queue_full_status, self.profile.retry_after_s)
         if turn.mutants & {"one_at_a_time", "leak_calls"}:
             turn.profile = replace(turn.profile, ttft_ms=max(turn.profile.ttft_ms, _MEETING_MS))
         return self._answer(turn, question)
@@ -261,10 +256,13 @@ class Service:
         asked, shape, prompt = question
         if asked.tools and "buffered_with_tools" in turn.mutants:
             turn.mutants |= {"buffered_stream"}
-        choices = self._choices(turn, asked)
-        steps = max(len(choice.pieces) for choice in choices)
         cached = self._cached(asked, prompt)
-        spent = usage(prompt, cached, choices, turn.mutants, asked.prediction)
+        choices = self._choices(turn, asked, cached)
+        steps = max(len(choice.pieces) for choice in choices)
+        told = estimated_tokens(asked) if "usage_prompt_estimated" in turn.mutants else prompt
+        spent = usage(
+            told, cached, choices, turn.mutants, stream=asked.stream, repeat=turn.repeat, prediction=asked.prediction
+        )
         if isinstance(shape, ResponseShape):
             self._shelf.keep(shape, choices, spent)
             if shape.queued:
@@ -326,7 +324,7 @@ class Service:
         self.meter.prefix_hits += cached
         return cached
 
-    def _choices(self, turn: Turn, asked: Asked) -> list[Choice]:
+    def _choices(self, turn: Turn, asked: Asked, cached: int) -> list[Choice]:
         prompts = asked.messages if asked.surface == "text" else ()
         if not asked.messages:
             # Embeddings: nothing is spoken.
@@ -340,6 +338,8 @@ class Service:
                     said = Said(f"{said.text} {self._last_prompt}", said.calls)
                 foreign = [calls for other, calls in self._callers if not other.left and not asked.tools]
                 said = Said("", foreign[0]) if foreign else said
+                if "stale_cache" in turn.mutants and cached > _STALE and turn.repeat % 2:
+                    said = Said(f"As was said before: {said.text}", said.calls)
                 said = Said("") if turn.fate == "empty" else said
                 choices.append(spoken(said, variant, turn.mutants, len(choices)))
         self._last_prompt = text_of(asked.messages[-1]) if asked.messages else ""
@@ -387,10 +387,4 @@ class Service:
         bucket = self._limits[kind]
         wait = bucket.take(amount, turn.incoming.read_ns)
         if wait is not None:
-            after = {"retry-after": str(math.ceil(wait)), "retry-after-ms": str(math.ceil(wait * 1000))}
-            what = f"Rate limit reached: {bucket.limit} {kind} per minute."
-            raise Refusal(429, what, kind=kind, code="rate_limit_exceeded", headers=after)
-
-
-def _after(seconds: float | None) -> dict[str, str]:
-    return {} if seconds is None else {"retry-after": f"{seconds:g}"}
+            raise limited(kind, bucket.limit, wait)

@@ -152,7 +152,8 @@ class Shape:
             return self._text(choice.index, choice.text, finish, 0, told=True)
         told = None
         if self.top_logprobs is not None and not choice.calls:
-            told = {"content": [self._logprob(piece.text) for piece in choice.pieces], "refusal": None}
+            kept = choice.pieces[:-1] if "logprobs_lost" in self.mutants else choice.pieces
+            told = {"content": [self._logprob(piece.text) for piece in kept], "refusal": None}
         text = choice.text if choice.text or not choice.calls else None
         message: JsonObject = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
         if choice.calls and self.legacy:
@@ -188,10 +189,21 @@ class Shape:
         """A made-up log probability, the same for the same token; the token sent is always the likeliest."""
         rng = draw(0, token)
         chosen = round(-0.3 * rng.random() - off, 4)
-        others = [(f" alt{number}", round(chosen - number - rng.random(), 4)) for number in range(1, 20)]
-        ranked = [(token, chosen), *others][: self.top_logprobs]
-        return {**_named(token, chosen), "top_logprobs": [_named(other, value) for other, value in ranked]}
+        others = [(f" alt{number}", round(chosen - number - rng.random(), 4)) for number in range(1, 21)]
+        mutants, wanted = self.mutants, self.top_logprobs or 0
+        if "logprobs_positive" in mutants:
+            chosen += 1
+        ranked = [(token, chosen), *others]
+        if "logprobs_not_top" in mutants:
+            chosen -= 2
+            ranked = sorted([(token, chosen), *others], key=lambda one: -one[1])
+        ranked = ranked[: wanted + (wanted > 0 and "top_logprobs_more" in mutants)]
+        if "top_logprobs_unsorted" in mutants:
+            ranked.reverse()
+        return {**self._named(token, chosen), "top_logprobs": [self._named(*one) for one in ranked]}
 
-
-def _named(token: str, value: float) -> JsonObject:
-    return {"token": token, "logprob": value, "bytes": list(token.encode("utf-8", "replace"))}
+    def _named(self, token: str, value: float) -> JsonObject:
+        named: JsonObject = {"token": token, "logprob": value, "bytes": list(token.encode("utf-8", "replace"))}
+        if "logprobs_no_bytes" in self.mutants:
+            del named["bytes"]
+        return named

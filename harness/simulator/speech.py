@@ -12,6 +12,8 @@ from harness.simulator.answers import Said
 from harness.simulator.asked import Asked
 from harness.simulator.book import Call
 from harness.simulator.messages import text_of
+from harness.simulator.steering import steered
+from harness.simulator.stopping import cut
 from harness.types import JsonObject
 
 _SIGNS = {
@@ -65,19 +67,19 @@ def spoken(said: Said, asked: Asked, mutants: frozenset[str], index: int) -> Cho
     calls, text = _called(said, asked, mutants)
     text = _marked(text, asked, mutants)
     cap = asked.cap
-    pieces = [Piece(token) for token in tokens.split(text)]
+    pieces = [Piece(token) for token in (steered(text, asked) if asked.form == "text" else tokens.split(text))]
     pieces += [piece for number, call in enumerate(calls) for piece in _call_pieces(number, call, asked, mutants)]
     finish = ("function_call" if asked.legacy else "tool_calls") if calls else "stop"
     if cap is not None and len(pieces) >= cap:
         pieces, finish = pieces[:cap], "length"
-    if asked.stop and not calls and "ignore_stop" not in mutants:
-        kept = _stopped("".join(piece.text for piece in pieces), asked.stop, include="include_stop" in mutants)
-        if kept is not None:
-            pieces, finish = [Piece(token) for token in tokens.split(kept)], "stop"
+    if asked.stop and not calls:
+        kept = cut("".join(piece.text for piece in pieces), asked, mutants)
+        pieces, finish = [Piece(token) for token in tokens.split(kept.text)], "stop" if kept.stopped else finish
     if asked.echo:
         pieces[:1] = [Piece(text_of(asked.messages[0]) + (pieces[0].text if pieces else ""))]
     ids = tuple("call_same" if "tool_same_id" in mutants else f"call_{secrets.token_hex(12)}" for _ in calls)
-    return Choice(index, tuple(pieces), _finish(finish, asked, mutants), ids)
+    place = 0 if "choice_index_zero" in mutants else index
+    return Choice(place, tuple(pieces), _finish(finish, asked, bool(calls), mutants), ids)
 
 
 def prompt_tokens(asked: Asked) -> int:
@@ -102,21 +104,43 @@ def _call_tokens(call: JsonObject) -> int:
     return 3 + tokens.count(inner["name"]) + tokens.count(inner.get("arguments") or inner.get("input") or "")
 
 
-def usage(prompt: int, cached: int, choices: list[Choice], mutants: frozenset[str], prediction: str = "") -> JsonObject:
-    """The object ``usage``; ``cached`` of the ``prompt`` tokens came from the prefix cache."""
-    completion = sum(len(choice.pieces) for choice in choices)
-    accepted, rejected = _predicted(prediction, choices[0].text)
-    if "usage_constant_prompt" in mutants:
-        prompt = 7
-    if "usage_zero" in mutants:
-        prompt = completion = cached = accepted = rejected = 0
-    return {
+def estimated_tokens(asked: Asked) -> int:
+    """Tokens of the prompt as one guesses them who has no tokenizer."""
+    texts = [text_of(message) for message in asked.messages]
+    texts += [json.dumps(tool.parameters) for tool in asked.tools]
+    return 3 + sum(map(len, texts)) // 4
+
+
+def usage(
+    prompt: int,
+    cached: int,
+    choices: list[Choice],
+    mutants: frozenset[str],
+    *,
+    stream: bool,
+    repeat: int,
+    prediction: str = "",
+) -> JsonObject:
+    """The object ``usage``; ``cached`` of the ``prompt`` tokens came from the prefix cache.
+
+    ``repeat``: how often the request was seen before.
+    """
+    prompt, completion = _counted(prompt, choices, mutants, stream=stream, repeat=repeat)
+    accepted, rejected = (0, 0) if "usage_zero" in mutants else _predicted(prediction, choices[0].text)
+    counts: JsonObject = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion + ("usage_total" in mutants),
-        "prompt_tokens_details": {"cached_tokens": min(cached, prompt), "audio_tokens": 0},
+    }
+    if "usage_no_details" in mutants:
+        return counts
+    return counts | {
+        "prompt_tokens_details": {
+            "cached_tokens": prompt + 1 if "usage_cached_over" in mutants else min(cached, prompt),
+            "audio_tokens": 0,
+        },
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            "reasoning_tokens": completion + 1 if "usage_reasoning_over" in mutants else 0,
             "audio_tokens": 0,
             "accepted_prediction_tokens": accepted,
             "rejected_prediction_tokens": rejected,
@@ -154,6 +178,28 @@ def _markup(calls: tuple[Call, ...]) -> str:
     return "".join(f'<tool_call>{{"name": "{name}", "arguments": {given}}}</tool_call>' for name, given in calls)
 
 
+def _counted(
+    prompt: int, choices: list[Choice], mutants: frozenset[str], *, stream: bool, repeat: int
+) -> tuple[int, int]:
+    """Tokens of the prompt and of the completion, as they are told."""
+    counted = choices[:1] if "usage_first_choice" in mutants else choices
+    completion = sum(len(choice.pieces) for choice in counted)
+    if "usage_completion_short" in mutants:
+        completion = max(1, completion - 1)
+    if "usage_inflated" in mutants:
+        completion *= 10
+    if "usage_events" in mutants and stream:
+        # One more for the role, one for the finish reason.
+        completion += 2 * len(choices)
+    if "usage_prompt_drifts" in mutants:
+        prompt += 3 * repeat
+    if "usage_prompt_times_n" in mutants:
+        prompt *= len(choices)
+    if "usage_constant_prompt" in mutants:
+        prompt = 7
+    return (0, 0) if "usage_zero" in mutants else (prompt, completion)
+
+
 def _call_pieces(number: int, call: Call, asked: Asked, mutants: frozenset[str]) -> list[Piece]:
     name, arguments = call
     if "tool_wrong_name" in mutants:
@@ -189,18 +235,13 @@ def _marked(text: str, asked: Asked, mutants: frozenset[str]) -> str:
     return text
 
 
-def _stopped(text: str, stops: tuple[str, ...], *, include: bool) -> str | None:
-    """The text before the first stop sequence; None: there is none in it."""
-    found = [(place, stop) for stop in stops if (place := text.find(stop)) >= 0]
-    if not found:
-        return None
-    place, stop = min(found)
-    return text[: place + len(stop)] if include else text[:place]
-
-
-def _finish(finish: str, asked: Asked, mutants: frozenset[str]) -> str:
+def _finish(finish: str, asked: Asked, calls: bool, mutants: frozenset[str]) -> str:  # noqa: FBT001 - as it is
     if "finish_odd" in mutants:
         return "eos"
+    if finish == "stop" and ("finish_length" in mutants or (asked.stream and "finish_length_stream" in mutants)):
+        return "length"
+    if finish == "length" and calls and "finish_tools_cut" in mutants:
+        return "tool_calls"
     stops = {"finish_stop_tools"} | ({"finish_stop_tool_stream"} if asked.stream else set())
     if (finish == "length" and "finish_stop" in mutants) or (finish == "tool_calls" and stops & mutants):
         return "stop"

@@ -9,7 +9,7 @@ VOCABULARY = 32_768
 """Ids that a prompt or an input may hold in the place of text."""
 _TOKEN = re.compile(r"\s?\w{1,8}|\s?[^\w\s]|\s+")
 # fmt: off
-_WORDS = (
+WORDS = (
     "time", "year", "work", "life", "hand", "part", "case", "week", "point", "place", "right", "small", "large",
     "next", "early", "young", "public", "able", "water", "river", "stone", "light", "house", "garden", "window",
     "table", "paper", "music", "letter", "winter", "summer", "morning", "evening", "harbour", "lantern", "market",
@@ -36,7 +36,7 @@ def count(text: str) -> int:
 
 def filler(rng: random.Random, length: int) -> str:
     """A text of exactly ``length`` tokens: plain words, now and then a full stop."""
-    words = rng.choices(_WORDS, k=length)
+    words = rng.choices(WORDS, k=length)
     for place in range(11, length - 1, 12):
         words[place] = "."
     pieces: list[str] = []

@@ -2,9 +2,20 @@
 
 from collections.abc import Iterator
 
-from harness.conformance import Check, Ignored, Seen, Untestable, accepted, check, embed, envelope, probe, refuses
+from harness.conformance import (
+    MISSHAPEN_REFUSALS,
+    Check,
+    Ignored,
+    Seen,
+    Untestable,
+    accepted,
+    check,
+    embed,
+    envelope,
+    probe,
+    refuses,
+)
 from harness.conformance.vectors import cosine, vector
-from harness.types import VerdictWord
 
 TEXT = "The ferry to the island leaves at noon."
 SCRIPTS = ("漢字仮名交じり文", "😀👩‍👩‍👧‍👦🎻")
@@ -12,17 +23,6 @@ IDS = (100, 200, 300)
 """Small enough for any vocabulary."""
 LONG_WORDS = 160_000
 TOO_NEAR = 0.99999
-ERRORS: dict[str, VerdictWord] = {
-    "status_200": "broken",
-    "status_500": "broken",
-    "flat_error": "broken",
-    "array_error": "broken",
-    "string_error": "broken",
-    "detail_error": "broken",
-    "html_error": "broken",
-    "int_code": "partial",
-}
-"""What a mistake in all errors makes of a probe that asks for one."""
 
 EMPTY = embed("emb_empty_text", "an empty text", "", encoding_format="float")
 NOTHING = embed("emb_empty_list", "an empty list", [], encoding_format="float")
@@ -45,7 +45,8 @@ TOO_LONG = embed("emb_too_long", f"a text of {LONG_WORDS} words", "lamp " * LONG
     spec="OpenAPI: CreateEmbeddingRequest.input",
     faults={
         "emb_empty_500": "broken",
-        **ERRORS,
+        **MISSHAPEN_REFUSALS,
+        "status_500": "broken",
     },
 )
 def empty(seen: Seen) -> Iterator[Check]:
@@ -95,7 +96,7 @@ def too_long(seen: Seen) -> Iterator[Check]:
     needs=("emb.basic",),
     spec="OpenAPI: CreateEmbeddingRequest.encoding_format",
     threads=("sgl-project/sglang#28803",),
-    faults={"emb_any_format": "ignored", **ERRORS, "status_422": "partial"},
+    faults={"emb_any_format": "ignored", **MISSHAPEN_REFUSALS, "status_500": "broken", "status_422": "partial"},
 )
 def format_bogus(seen: Seen) -> Iterator[Check]:
     """An encoding_format that does not exist gets 400 and the documented error body that names it."""
@@ -152,7 +153,10 @@ def unicode(seen: Seen) -> Iterator[Check]:
     needs=("emb.basic",),
     basis="observed",
     spec="API guide: error codes",
-    faults={"ignore_model": "ignored", **{fault: word for fault, word in ERRORS.items() if fault != "status_500"}},
+    faults={
+        "ignore_model": "ignored",
+        **MISSHAPEN_REFUSALS,
+    },
 )
 def wrong_model(seen: Seen) -> Iterator[Check]:
     """A model that only chats, or does not exist, gets a 4xx and the documented error body."""

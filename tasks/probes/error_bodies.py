@@ -3,8 +3,22 @@
 import json
 from collections.abc import Iterator
 
-from harness.conformance import Check, Refused, Seen, accepted, bare, chat, check, envelope, literal, probe, refuses
-from harness.conformance.plain import HELLO, REFUSAL_400_FAULTS, REFUSAL_FAULTS
+from harness.conformance import (
+    BAD_REFUSALS,
+    MISSHAPEN_REFUSALS,
+    Check,
+    Refused,
+    Seen,
+    accepted,
+    bare,
+    chat,
+    check,
+    envelope,
+    literal,
+    probe,
+    refuses,
+)
+from harness.conformance.plain import HELLO
 from harness.types import Endpoint, JsonObject
 
 DEPTH = 2000
@@ -62,7 +76,7 @@ AFTER_LARGE = chat("error_after_large", "a plain request after it", HELLO, cap=8
     basis="observed",
     needs=("chat.basic",),
     spec="API guide: error codes; RFC 9110, 15.5.1",
-    faults={**REFUSAL_400_FAULTS, "crash_on_type": "broken"},
+    faults={**BAD_REFUSALS, "crash_on_type": "broken"},
 )
 def non_object(seen: Seen) -> Iterator[Check]:
     """A body that is a JSON array or a JSON string gets 400 and the documented error body."""
@@ -78,7 +92,7 @@ def non_object(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="API guide: error codes; RFC 9110, 15.5.1",
-    faults={**REFUSAL_400_FAULTS, "crash_on_json": "broken"},
+    faults={**BAD_REFUSALS, "crash_on_json": "broken"},
 )
 def empty_body(seen: Seen) -> Iterator[Check]:
     """A body of no bytes gets 400 and the documented error body."""
@@ -113,7 +127,7 @@ def duplicate_keys(seen: Seen) -> Iterator[Check]:
     ability="X",
     needs=("chat.basic",),
     spec="RFC 8259, 9",
-    faults=REFUSAL_400_FAULTS,
+    faults=BAD_REFUSALS,
 )
 def deep_json(seen: Seen) -> Iterator[Check]:
     """Metadata that nests 2000 arrays is refused or left unread, never a crash, and the next request is answered."""
@@ -153,7 +167,7 @@ def method(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.basic",),
     spec="RFC 9110, 15.5.16",
-    faults={**REFUSAL_FAULTS, "ignore_content_type": "partial"},
+    faults={**MISSHAPEN_REFUSALS, "ignore_content_type": "partial"},
 )
 def content_type(seen: Seen) -> Iterator[Check]:
     """JSON declared as text/plain gets 415 or 400 with the documented error body; reading it is partial."""

@@ -5,8 +5,19 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from harness.conformance import Check, Seen, chat, check, envelope, literal, probe, refuses
-from harness.conformance.plain import HELLO, REFUSAL_400_FAULTS, REFUSAL_FAULTS
+from harness.conformance import (
+    BAD_REFUSALS,
+    MISSHAPEN_REFUSALS,
+    Check,
+    Seen,
+    chat,
+    check,
+    envelope,
+    literal,
+    probe,
+    refuses,
+)
+from harness.conformance.plain import HELLO
 from harness.conformance.scenario import Scenario
 from harness.types import Endpoint
 
@@ -47,7 +58,7 @@ YES = literal("error_stream_type", "the word yes for stream", partial(_said, str
     basis="observed",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.required",
-    faults={**REFUSAL_400_FAULTS, "ignore_empty_messages": "ignored"},
+    faults={**BAD_REFUSALS, "ignore_empty_messages": "ignored"},
 )
 def missing_messages(seen: Seen) -> Iterator[Check]:
     """Without messages the answer is 400 and the documented error body, whose param names messages."""
@@ -62,7 +73,7 @@ def missing_messages(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.required",
-    faults={**REFUSAL_400_FAULTS, "default_model": "partial"},
+    faults={**BAD_REFUSALS, "default_model": "partial"},
 )
 def missing_model(seen: Seen) -> Iterator[Check]:
     """Without a model the answer is 400 or 404 and the documented error body; a server of one model may answer."""
@@ -85,7 +96,7 @@ def missing_model(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.messages, minItems",
     threads=("vllm-project/vllm#17664",),
-    faults={**REFUSAL_400_FAULTS, "ignore_empty_messages": "ignored"},
+    faults={**BAD_REFUSALS, "ignore_empty_messages": "ignored"},
 )
 def empty_messages(seen: Seen) -> Iterator[Check]:
     """An empty array of messages gets 400 and the documented error body."""
@@ -100,7 +111,7 @@ def empty_messages(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.messages",
-    faults={**REFUSAL_FAULTS, "lenient_types": "ignored", "status_500": "broken", "crash_on_type": "broken"},
+    faults={**MISSHAPEN_REFUSALS, "lenient_types": "ignored", "status_500": "broken", "crash_on_type": "broken"},
 )
 def messages_type(seen: Seen) -> Iterator[Check]:
     """A string in the place of messages gets 400 or 422 and the documented error body."""
@@ -115,7 +126,7 @@ def messages_type(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestMessage",
-    faults={**REFUSAL_400_FAULTS, "ignore_role": "ignored"},
+    faults={**BAD_REFUSALS, "ignore_role": "ignored"},
 )
 def unknown_role(seen: Seen) -> Iterator[Check]:
     """A message of a role that does not exist gets 400 and the documented error body."""
@@ -131,7 +142,7 @@ def unknown_role(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.max_completion_tokens",
     threads=("lmstudio-ai/lmstudio-bug-tracker#619",),
-    faults={**REFUSAL_400_FAULTS, "ignore_ranges": "ignored"},
+    faults={**BAD_REFUSALS, "ignore_ranges": "ignored"},
 )
 def negative_max(seen: Seen) -> Iterator[Check]:
     """A limit of -1 output tokens gets 400 and the documented error body."""
@@ -147,7 +158,7 @@ def negative_max(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.max_completion_tokens",
     threads=("vllm-project/vllm#6521",),
-    faults={**REFUSAL_400_FAULTS, "crash_on_zero": "broken"},
+    faults={**BAD_REFUSALS, "crash_on_zero": "broken"},
 )
 def zero_max(seen: Seen) -> Iterator[Check]:
     """A limit of 0 output tokens gets 400 and the documented error body, or an empty answer that ends with length."""
@@ -166,7 +177,7 @@ def zero_max(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.temperature",
-    faults={**REFUSAL_FAULTS, "lenient_types": "ignored", "status_500": "broken", "crash_on_type": "broken"},
+    faults={**MISSHAPEN_REFUSALS, "lenient_types": "ignored", "status_500": "broken", "crash_on_type": "broken"},
 )
 def string_number(seen: Seen) -> Iterator[Check]:
     """The word hot as temperature gets 400 or 422 and the documented error body."""
@@ -181,7 +192,7 @@ def string_number(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.model",
-    faults={**REFUSAL_FAULTS, "lenient_types": "ignored", "status_500": "broken", "crash_on_type": "broken"},
+    faults={**MISSHAPEN_REFUSALS, "lenient_types": "ignored", "status_500": "broken", "crash_on_type": "broken"},
 )
 def model_type(seen: Seen) -> Iterator[Check]:
     """A number in the place of the model gets 400, 404 or 422 and the documented error body."""
@@ -196,7 +207,7 @@ def model_type(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.stream",
-    faults={**REFUSAL_FAULTS, "status_500": "broken", "crash_on_type": "broken"},
+    faults={**MISSHAPEN_REFUSALS, "status_500": "broken", "crash_on_type": "broken"},
 )
 def stream_type(seen: Seen) -> Iterator[Check]:
     """The word yes for stream gets 400 or 422, or an answer whose type and body agree on whether it is a stream."""

@@ -5,6 +5,7 @@ from functools import partial
 
 from harness import request
 from harness.conformance import (
+    BAD_REFUSALS,
     Capture,
     Check,
     Ignored,
@@ -18,7 +19,6 @@ from harness.conformance import (
     probe,
     refuses,
 )
-from harness.conformance.plain import REFUSAL_400_FAULTS
 from harness.types import Endpoint, JsonObject, Request
 
 USUAL = 160_000
@@ -95,7 +95,7 @@ STREAMED = after(
         "vllm-project/vllm#34340",
     ),
     faults={
-        **REFUSAL_400_FAULTS,
+        **BAD_REFUSALS,
         "truncate_prompt": "ignored",
         "crash_on_overflow": "broken",
         "overflow_unnamed": "partial",
@@ -120,7 +120,7 @@ def context_overflow(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="API guide: error codes; openai-python: status decides what is raised",
     faults={
-        **REFUSAL_400_FAULTS,
+        **BAD_REFUSALS,
         "truncate_prompt": "ignored",
         "crash_on_overflow": "broken",
         "error_as_stream": "broken",

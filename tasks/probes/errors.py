@@ -2,8 +2,21 @@
 
 from collections.abc import Iterator
 
-from harness.conformance import Check, Ignored, Refused, Seen, accepted, chat, check, envelope, literal, probe
-from harness.conformance.plain import HELLO, REFUSAL_400_FAULTS, REFUSAL_FAULTS
+from harness.conformance import (
+    BAD_REFUSALS,
+    MISSHAPEN_REFUSALS,
+    Check,
+    Ignored,
+    Refused,
+    Seen,
+    accepted,
+    chat,
+    check,
+    envelope,
+    literal,
+    probe,
+)
+from harness.conformance.plain import HELLO
 
 NONSENSE = "no-such-model-zq7"
 
@@ -24,7 +37,7 @@ AFTER = chat("error_recovery", "a plain request after all that went wrong", HELL
     needs=("chat.basic",),
     spec="API guide: error codes",
     profile=("smoke", "core", "full"),
-    faults={**REFUSAL_FAULTS, "ignore_model": "ignored", "status_400": "partial"},
+    faults={**MISSHAPEN_REFUSALS, "ignore_model": "ignored", "status_400": "partial"},
 )
 def unknown_model(seen: Seen) -> Iterator[Check]:
     """An unknown model gets 404 and the documented error body with code model_not_found."""
@@ -48,7 +61,7 @@ def unknown_model(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="API guide: error codes; RFC 9110, 15.5.1",
     profile=("smoke", "core", "full"),
-    faults={**REFUSAL_400_FAULTS, "crash_on_json": "broken"},
+    faults={**BAD_REFUSALS, "crash_on_json": "broken"},
 )
 def malformed_json(seen: Seen) -> Iterator[Check]:
     """A body that is not JSON gets 400 and the documented error body."""

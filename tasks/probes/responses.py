@@ -1,9 +1,10 @@
 """Probes of the Responses API: answers in one piece."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from harness.conformance import (
+    BAD_REFUSALS,
     Check,
     Ignored,
     Refused,
@@ -21,7 +22,6 @@ from harness.conformance import (
 )
 from harness.conformance.plain import NOWHERE
 from harness.conformance.response import items, read_tokens, texts
-from harness.types import VerdictWord
 
 HELLO = "Say hello."
 ROOM = 64
@@ -57,18 +57,6 @@ EXPECTED = (
     *("temperature", "tool_choice", "tools", "top_p"),
 )
 """Required as well, yet clients do without them; five of them may be null."""
-ERRORS: Mapping[str, VerdictWord] = {
-    "status_200": "broken",
-    "status_422": "partial",
-    "status_500": "broken",
-    "flat_error": "broken",
-    "array_error": "broken",
-    "string_error": "broken",
-    "detail_error": "broken",
-    "html_error": "broken",
-    "int_code": "partial",
-}
-"""What a mistake in all errors makes of a probe that asks for one."""
 
 PLAIN = respond("resp_plain", "a line of a user", HELLO, cap=ROOM)
 GIVEN_ITEMS = respond("resp_items", "three items: user, assistant, user", ITEMS, cap=CAP)
@@ -273,7 +261,7 @@ def json_schema(seen: Seen) -> Iterator[Check]:
     needs=("resp.basic",),
     basis="observed",
     spec="OpenAPI: CreateResponse.input; API guide: error codes",
-    faults={"error_as_stream": "broken", **ERRORS},
+    faults={"error_as_stream": "broken", **BAD_REFUSALS},
 )
 def error_stream(seen: Seen) -> Iterator[Check]:
     """An input that is neither text nor items gets 400 and the documented error body, also where a stream is asked."""
