@@ -409,5 +409,10 @@ MUTANTS: Mapping[str, str] = MappingProxyType(
         "resp_no_event": "events have no field event",
     }
 )
-LEGAL = frozenset({"sse_cr", "sse_crlf", "sse_crlf_split", "sse_comments", "sse_event_fields", "sliced"})
+LEGAL = frozenset(
+    {
+        *("sse_cr", "sse_crlf", "sse_crlf_split", "sse_comments", "sse_event_fields", "sliced", "blank_lines"),
+        "other_fingerprint",
+    }
+)
 """Those that a server may well have: a client copes with them, and no probe accuses them."""

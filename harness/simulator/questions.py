@@ -49,6 +49,8 @@ def understood(
         )
     else:
         asked = asking.read(body, surface, mutants)
+        if asked.tools and "buffered_with_tools" in mutants:
+            mutants |= {"buffered_stream"}
         custom = frozenset(tool.name for tool in asked.tools if tool.custom)
         shape = Shape(surface, asked.model, created, mutants, name, asked.logprobs, custom, asked.legacy)
         question = Question(asked, shape, prompt_tokens(asked))

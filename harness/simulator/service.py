@@ -171,7 +171,7 @@ class Service:
 
     def _complete(self, turn: Turn, surface: Surface) -> Reply:
         if "body_before_key" in turn.mutants:
-            asking.parse_json(turn.incoming.body, turn.mutants)
+            asking.parse_json(body_of(turn.incoming, turn.mutants), turn.mutants)
         try:
             check_key(turn.incoming.headers, self._key, turn.mutants)
         except Refusal as refusal:
@@ -254,8 +254,6 @@ class Service:
     def _answer(self, turn: Turn, question: Question) -> Reply:
         assert turn.rng is not None
         asked, shape, prompt = question
-        if asked.tools and "buffered_with_tools" in turn.mutants:
-            turn.mutants |= {"buffered_stream"}
         cached = self._cached(asked, prompt)
         choices = self._choices(turn, asked, cached)
         steps = max(len(choice.pieces) for choice in choices)

@@ -26,6 +26,7 @@ SURFACES: Mapping[str, Surface] = MappingProxyType(
 _PREFIXES: Mapping[Surface, str] = {"text": "cpl_", "embeddings": "emb_", "responses": "resp_"}
 _EVERYWHERE = LEGAL | {
     *("ignore_auth", "ignore_model", "no_request_id", "no_rate_headers", "no_keep_alive", "error_as_stream"),
+    "close_after_stream",
     *("flat_error", "array_error", "string_error", "detail_error", "html_error", "int_code"),
     *("status_200", "status_422", "status_500", "status_400"),
 }

@@ -112,7 +112,7 @@ def no_key(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("auth.bad_key",),
     spec="API guide: error codes; official clients read errors of a stream from its status",
-    faults={"int_code": "partial", "auth_403": "partial", "key_in_stream": "broken"},
+    faults={"plain_error": "partial", "int_code": "partial", "auth_403": "partial", "key_in_stream": "broken"},
 )
 def bad_key_stream(seen: Seen) -> Iterator[Check]:
     """A wrong key gets 401 and the documented error body where a stream was asked for, and no stream begins."""

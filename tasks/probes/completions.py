@@ -231,6 +231,7 @@ def best_of(seen: Seen) -> Iterator[Check]:
     needs=("cpl.basic",),
     spec="OpenAPI: CreateCompletionResponse.choices[].logprobs",
     faults={
+        "empty": "broken",
         "cpl_ignore_logprobs": "ignored",
         "cpl_chat_logprobs": "broken",
         "cpl_short_logprobs": "broken",

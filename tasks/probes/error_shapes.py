@@ -109,6 +109,15 @@ def json_type(seen: Seen) -> Iterator[Check]:
     spec="RFC 9110, 15.6",
     threads=("ggml-org/llama.cpp#25760", "vllm-project/vllm#35231", "sgl-project/sglang#4440"),
     faults={
+        "emb_tokens_500": "broken",
+        "emb_empty_500": "broken",
+        "cpl_tokens_500": "broken",
+        "unpaired_500": "broken",
+        "crash_surrogate": "broken",
+        "crash_nul": "broken",
+        "crash_unknown": "broken",
+        "crash_huge_cap": "broken",
+        "crash_long_stop": "broken",
         "status_500": "broken",
         "crash_on_type": "broken",
         "crash_on_json": "broken",
@@ -134,7 +143,7 @@ def no_5xx(seen: Seen) -> Iterator[Check]:
     over="run",
     needs=("chat.basic",),
     spec="RFC 9110, 15.3.1; openai-python: status decides what is raised",
-    faults={"error_as_stream": "broken", "status_200": "broken"},
+    faults={"key_in_stream": "broken", "error_as_stream": "broken", "status_200": "broken"},
 )
 def embedded_200(seen: Seen) -> Iterator[Check]:
     """No 200 holds an error in the place of an answer, be it the body or the first event of a stream."""

@@ -154,7 +154,7 @@ def twin(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("finish.present",),
     spec="OpenAPI: CreateChatCompletionResponse.choices.finish_reason",
-    faults={"finish_tools_cut": "broken", "finish_stop": "broken", "finish_odd": "broken"},
+    faults={"reject_tools": "rejected", "finish_tools_cut": "broken", "finish_stop": "broken", "finish_odd": "broken"},
 )
 def length_over_tools(seen: Seen) -> Iterator[Check]:
     """A forced tool call that is cut at 3 tokens has finish_reason length, not tool_calls or stop."""

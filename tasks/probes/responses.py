@@ -159,6 +159,7 @@ def instructions(seen: Seen) -> Iterator[Check]:
     spec="OpenAPI: ResponseUsage",
     threads=("sgl-project/sglang#10012",),
     faults={
+        "empty": "broken",
         "resp_no_usage": "broken",
         "resp_usage_total": "partial",
         "resp_chat_usage": "broken",
@@ -235,7 +236,7 @@ def max_output(seen: Seen) -> Iterator[Check]:
     needs=("resp.basic",),
     spec="OpenAPI: TextResponseFormatJsonSchema",
     threads=("lmstudio-ai/lmstudio-bug-tracker#2403",),
-    faults={"resp_ignore_format": "ignored", "resp_fence_json": "ignored"},
+    faults={"empty": "ignored", "resp_ignore_format": "ignored", "resp_fence_json": "ignored"},
 )
 def json_schema(seen: Seen) -> Iterator[Check]:
     """With text.format and a strict schema of odd keys, a question that invites prose gets JSON that fits."""

@@ -25,6 +25,7 @@ STREAM = respond("resp_stream", "a list of numbers as a stream", "Count from 1 t
     spec="OpenAPI: ResponseStreamEvent",
     threads=("BerriAI/litellm#24445",),
     faults={
+        "empty": "broken",
         "resp_no_stream": "ignored",
         "resp_no_begin": "broken",
         "resp_unannounced": "broken",
@@ -120,6 +121,7 @@ def stream_event_name(seen: Seen) -> Iterator[Check]:
     needs=("resp.basic",),
     spec="OpenAPI: ResponseTextDeltaEvent, ResponseTextDoneEvent, ResponseCompletedEvent",
     faults={
+        "empty": "broken",
         "resp_no_stream": "ignored",
         "resp_drop_delta": "broken",
         "resp_done_differs": "broken",

@@ -66,6 +66,7 @@ RESULTS = post_after(FORCED, "resp_tool_result", "its calls with their results",
     needs=("resp.basic",),
     spec="OpenAPI: FunctionToolCall, CreateResponse.tool_choice",
     faults={
+        "empty": "ignored",
         "resp_ignore_tools": "ignored",
         "resp_ignore_tool_choice": "ignored",
         "resp_arguments_object": "broken",

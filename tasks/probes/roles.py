@@ -218,7 +218,7 @@ def parts_system(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.history_counted",),
     spec="OpenAPI: ChatCompletionRequestUserMessage.name",
-    faults={"ignore_name": "ignored"},
+    faults={"usage_prompt_estimated": "ignored", "ignore_name": "ignored"},
 )
 def user_name(seen: Seen) -> Iterator[Check]:
     """A name beside a message's content is taken, and usage.prompt_tokens rises by it."""

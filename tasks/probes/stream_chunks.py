@@ -233,7 +233,13 @@ def empty_choices(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("stream.delta_only", "stream.index"),
     spec="OpenAPI: CreateChatCompletionRequest.n",
-    faults={"ignore_n": "ignored", "choices_same_index": "broken", "finish_twice": "partial", "finish_never": "broken",
+    faults={
+        "choice_index_zero": "broken",
+        "ignore_n": "ignored",
+        "choices_same_index": "broken",
+        "finish_twice": "partial",
+        "finish_never": "broken",
+    },
             "finish_null": "broken"},
 )  # fmt: skip
 def n_interleave(seen: Seen) -> Iterator[Check]:

@@ -103,7 +103,13 @@ def _within(inner: str, outer: str) -> bool:
     ability="F",
     needs=("stream.concat_twin",),
     spec="OpenAPI: ChatCompletionTokenLogprob",
-    faults={"ignore_logprobs": "ignored", "stream_no_logprobs": "ignored", "stream_logprobs_off": "broken"},
+    faults={
+        "logprobs_lost": "broken",
+        "empty": "ignored",
+        "ignore_logprobs": "ignored",
+        "stream_no_logprobs": "ignored",
+        "stream_logprobs_off": "broken",
+    },
 )
 def logprobs_twin(seen: Seen) -> Iterator[Check]:
     """At temperature 0 a stream has the tokens and, within 0.01, the log probabilities of the answer in one piece."""

@@ -193,14 +193,16 @@ def schema_contrary(seen: Seen) -> Iterator[Check]:
     sees=(SCHEMA_STREAM,),
     severity="core",
     ability="F",
-    needs=("json.schema", "stream.done"),
+    needs=(
+        "json.schema",
+        "stream.done",
+        "stream.delta_only",
+        "stream.index",
+        "stream.finish_last",
+        "stream.concat_twin",
+    ),
     spec=FORMAT,
-    faults={
-        "ignore_format_in_stream": "ignored",
-        "cumulative": "broken",
-        "counting_index": "broken",
-        "text_after_finish": "broken",
-    },
+    faults={"ignore_format_in_stream": "ignored"},
 )
 def stream(seen: Seen) -> Iterator[Check]:
     """The pieces of a stream, joined, are JSON that fits the schema."""

@@ -133,7 +133,7 @@ def result_forced(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("tools.assistant_null", "tools.result_forced"),
     spec="OpenAPI: ChatCompletionRequestToolMessageContentPart",
-    faults={"reject_parts": "rejected"},
+    faults={"drop_parts": "ignored", "reject_parts": "rejected"},
 )
 def result_parts(seen: Seen) -> Iterator[Check]:
     """A long result as a list of text parts is answered and counted in prompt_tokens."""

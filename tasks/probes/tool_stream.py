@@ -197,7 +197,7 @@ def stream_finish(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("tools.required", "tools.stream_twin", "stream.done"),
     spec=f"{CHUNK}.function.arguments",
-    faults={"tool_one_piece": "partial"},
+    faults={"coarse_chunks": "partial", "tool_one_piece": "partial"},
 )
 def stream_incremental(seen: Seen) -> Iterator[Check]:
     """A call whose arguments are long comes in more than one piece."""

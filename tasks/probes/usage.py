@@ -236,7 +236,7 @@ def reasoning_bound(seen: Seen) -> Iterator[Check]:
     severity="core",
     needs=("usage.present",),
     spec="OpenAPI: CompletionUsage.prompt_tokens, CreateChatCompletionRequest.tools",
-    faults={"ignore_tools": "ignored", "usage_constant_prompt": "ignored"},
+    faults={"reject_tools": "rejected", "ignore_tools": "ignored", "usage_constant_prompt": "ignored"},
 )
 def tools_counted(seen: Seen) -> Iterator[Check]:
     """With a tool beside the same line, prompt_tokens rises."""
