@@ -239,9 +239,9 @@ def empty_choices(seen: Seen) -> Iterator[Check]:
         "choices_same_index": "broken",
         "finish_twice": "partial",
         "finish_never": "broken",
+        "finish_null": "broken",
     },
-            "finish_null": "broken"},
-)  # fmt: skip
+)
 def n_interleave(seen: Seen) -> Iterator[Check]:
     """With n: 2 the chunks of a stream have indices 0 and 1, and each of the two ends once."""
     capture = seen[TWO]
