@@ -25,7 +25,7 @@ from harness.simulator.book import Book, write
 from harness.simulator.chance import draw
 from harness.simulator.faults import FAULTS
 from harness.simulator.instance import instance
-from harness.simulator.mutants import MUTANTS
+from harness.simulator.mutants import LEGAL
 from harness.simulator.profile import PROFILES, named
 from harness.simulator.ratelimit import Bucket
 from harness.simulator.service import Service
@@ -795,8 +795,8 @@ def test_a_slow_loris_sends_a_byte_at_a_time() -> None:
     assert {later.due_ns - sooner.due_ns for sooner, later in itertools.pairwise(drips[1:])} == {5_000_000}
 
 
-def test_every_mutant_changes_something() -> None:
-    """Each named deviation makes at least one answer differ from the reference: none is a name alone."""
+def test_every_legal_spelling_changes_something() -> None:
+    """Each that no probe may accuse makes an answer differ from the reference; all others are caught by a probe."""
     long = "Tell me a story"
     rich: list[dict[str, Any]] = [
         {"role": "system", "content": "You know 漢字 and clocks."},
@@ -846,9 +846,7 @@ def test_every_mutant_changes_something() -> None:
 
     reference = trace()
     assert reference == trace()
-    assert [mutant for mutant in MUTANTS if trace(mutant) == reference] == ["changing_id"]
-    ids = {chunk["id"] for chunk in chat(serving(mutants="changing_id"), stream=True).chunks}
-    assert len(ids) > 2
+    assert [mutant for mutant in sorted(LEGAL) if trace(mutant) == reference] == []
 
 
 # --- settings --------------------------------------------------------------------------------------------

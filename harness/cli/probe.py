@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -68,7 +69,7 @@ def command(
     """Find out what an endpoint supports: every verdict with evidence that anybody can replay.
 
     \b
-    Profiles: smoke (about 12 requests), core (45), full (250), disruptive (only on a server of your own).
+    Profiles: smoke (12 requests), core (about 70), full (about 300), disruptive (only on a server of your own).
     Exit codes with --check: 0 nothing drifted, 1 something did, 4 it could not be told.
 
     \b
@@ -84,33 +85,44 @@ def command(
         return
     if not endpoint_names:
         raise UsageError("probe needs --endpoint PROVIDER/MODEL", hint="See harness probe --help")
-    if check and lock is None:
-        raise UsageError("--check needs the file to compare with", hint="Add --lock FILE")
-    locked = lockfile.read(lock) if check and lock else None
-    if locked is not None:
-        lockfile.refuse_strangers(locked, endpoint_names)
+    names = tuple(dict.fromkeys(endpoint_names))
+    locked = _read_lock(lock, names) if check else None
     catalogue, providers = catalog.discover(), config.load_providers(providers_file)
-    selection = Selection(suite="probe", endpoints=endpoint_names, probes=profile, seed=seed, max_requests=max_requests)
-    plan = make(selection, catalogue, [config.endpoint(providers, name) for name in dict.fromkeys(endpoint_names)])
-    if not dry_run:
-        _announce(plan)
+    selection = Selection(suite="probe", endpoints=names, probes=profile, seed=seed, max_requests=max_requests)
+    plan = make(selection, catalogue, [config.endpoint(providers, name) for name in names])
+    terms = Terms(results, providers_file, Budget(max_cost, max_duration), dry_run=dry_run, as_json=as_json)
+    found = _probe(plan, terms, stored.replanner(catalogue, providers), outputs)
+    # Only now: a run that was broken off, or that reached nobody, pins and proves nothing.
+    if lock is not None and found is not None:
+        _lock(lock, locked, found)
 
+
+def _read_lock(path: Path | None, endpoints: Sequence[str]) -> lockfile.Locked:
+    """The lockfile, before anything is spent."""
+    if path is None:
+        raise UsageError("--check needs the file to compare with", hint="Add --lock FILE")
+    locked = lockfile.read(path)
+    lockfile.refuse_strangers(locked, endpoints)
+    return locked
+
+
+def _probe(plan: Plan, terms: Terms, again: stored.Replan, outputs: probe_results.Outputs) -> JsonObject | None:
+    """Carry out the plan and show what was found; None: nothing was sent."""
     told: list[JsonObject] = []
 
     def tell(sat: Sitting) -> None:
-        found = conformance.conformance(results, sat.folder.id)
+        found = conformance.conformance(terms.results, sat.folder.id)
         told.append(found)
         outputs.write(found)
-        if as_json:
+        if terms.as_json:
             click.echo(json.dumps(found, indent=2, default=str))
         else:
             matrix.show(found, terminal.console())
 
-    terms = Terms(results, providers_file, Budget(max_cost, max_duration), dry_run=dry_run, as_json=as_json)
-    carry_out(plan, terms, stored.replanner(catalogue, providers), tell=tell)
-    # Only now: a run that was broken off, or that reached nobody, pins and proves nothing.
-    if lock is not None and told:
-        _lock(lock, locked, told[0])
+    if not terms.dry_run:
+        _announce(plan)
+    carry_out(plan, terms, again, tell=tell)
+    return told[0] if told else None
 
 
 def _announce(plan: Plan) -> None:

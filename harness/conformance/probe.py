@@ -34,8 +34,8 @@ May raise Refused, Ignored or Untestable."""
 PROFILES: Mapping[str, str] = MappingProxyType(
     {
         "smoke": "is it there at all? about 12 requests",
-        "core": "what official clients need: about 45 requests",
-        "full": "everything that does no harm: about 250 requests",
+        "core": "what official clients need: about 70 requests",
+        "full": "everything that does no harm: about 300 requests",
         "disruptive": "what is expensive or may hurt a server: only on your own",
         "all": "every probe",
     }
