@@ -68,6 +68,10 @@ class Untestable(Exception):  # noqa: N818 - an outcome, not an error
         super().__init__(f"{reason}: {why}")
 
 
+class NotApplicable(Exception):  # noqa: N818 - an outcome, not an error
+    """The question does not arise for this endpoint, for example which keys are refused where none is asked for."""
+
+
 def accepted(capture: Capture) -> Iterator[Check]:
     """Checks that a request was answered with 200 and no error inside.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from harness.conformance.capture import Capture, Captures, Seen, brief
 from harness.conformance.gauge import ENOUGH, GAUGE, cooperation
-from harness.conformance.outcome import Check, Ignored, Reason, Refused, Untestable, refusal
+from harness.conformance.outcome import Check, Ignored, NotApplicable, Reason, Refused, Untestable, refusal
 from harness.conformance.probe import Probe
 from harness.conformance.scenario import Scenario
 from harness.exchange import FailureKind
@@ -206,6 +206,8 @@ def _conclude(probe: Probe, usable: Captures, endpoint: Endpoint) -> _Finding:
         return _Finding("rejected", "the endpoint says no", "", outcome.actual, outcome.job)
     except Ignored as outcome:
         return _Finding("ignored", str(outcome), outcome.expected, outcome.actual, outcome.job)
+    except NotApplicable as outcome:
+        return _Finding("skipped", f"not applicable: {outcome}")
     except Untestable as outcome:
         return _Finding("untestable", str(outcome))
     except Exception as error:  # noqa: BLE001 - one faulty probe must not cost the verdicts of all others

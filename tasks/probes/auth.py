@@ -3,7 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.conformance import Check, Seen, Untestable, accepted, chat, check, envelope, literal, probe, refuses
+from harness.conformance import (
+    Check,
+    NotApplicable,
+    Seen,
+    Untestable,
+    accepted,
+    chat,
+    check,
+    envelope,
+    literal,
+    probe,
+    refuses,
+)
 from harness.conformance.plain import HELLO
 from harness.types import WRONG_KEY, Endpoint
 
@@ -48,10 +60,10 @@ API_KEY = chat(
 
 
 def wants_key(endpoint: Endpoint) -> None:
-    """Untestable where no key was set up for the endpoint: then it need not ask for one."""
+    """NotApplicable where no key was set up for the endpoint: then it need not ask for one."""
     auth = endpoint.provider.auth
     if auth.scheme == "none" or auth.env is None:
-        raise Untestable("evidence", "no key is set up for this endpoint, so it need not ask for one")
+        raise NotApplicable("no key is set up for this endpoint, so it need not ask for one")
 
 
 @probe(
