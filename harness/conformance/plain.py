@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.conformance.scenario import chat
+from harness.conformance.scenario import bare, chat, post
 
 HELLO = "Say hello."
 PLAIN = chat("chat_plain", "one line of a user, at most 16 tokens", HELLO, cap=16)
@@ -31,6 +31,13 @@ CAPPED = chat(
     cap=CAP,
     surface="sampling",
 )
+
+NOWHERE = "/no-such-path-zq7"
+NO_WAY = frozenset({401, 402, 403})
+"""Of a path that this key may not use: an answer, for it is the path that is asked about."""
+NO_GET = bare("meta_get", "GET a path that does not exist", NOWHERE, surface="meta", answers=NO_WAY)
+NO_POST = post("meta_post", "POST to a path that does not exist", NOWHERE, {}, surface="meta", answers=NO_WAY)
+NO_ROOT = bare("meta_root", "GET such a path beside the base URL", f"/..{NOWHERE}", surface="meta", answers=NO_WAY)
 
 PAINT = "paint_wall"
 COLOURS = ("red", "green", "blue")

@@ -7,7 +7,7 @@ import random
 import re
 from typing import NamedTuple
 
-from harness.simulator import tokens
+from harness.simulator import media, tokens
 from harness.simulator.asked import Asked
 from harness.simulator.book import Book, Call, Entry
 from harness.simulator.calling import calls_for, spoiled, wrong_value
@@ -71,6 +71,8 @@ def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Rand
     if asked.form == "json_object":
         # Free text that was asked for goes into the object: the form is forced, whatever the prompt wants.
         return json.dumps({"answer": follow(asked.messages, rng) or tokens.filler(rng, 6)}, ensure_ascii=False)
+    if seen := media.colours(asked.messages):
+        return seen
     if followed := follow(asked.messages, rng):
         return followed
     drawn = length(profile.tokens, profile.tokens_sd, rng) * _LENGTHS[asked.verbosity]

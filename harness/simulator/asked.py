@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from harness.simulator import sounds, thinking
 from harness.simulator.messages import check_messages, text_of
 from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
 from harness.simulator.tools import Choice, Tool, read_choice, read_tools, schema_problem
@@ -43,11 +44,10 @@ _TYPES: dict[str, tuple[type, str]] = {
     "response_format": (dict, "an object"),
 }
 _WORDS: dict[str, tuple[str, ...]] = {
-    "reasoning_effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
     "verbosity": ("low", "medium", "high"),
     "service_tier": ("auto", "default", "flex", "scale", "priority"),
 }
-_UNSUPPORTED = {"chat": ("functions", "function_call", "audio"), "text": ("suffix", "best_of", "logprobs")}
+_UNSUPPORTED = {"chat": ("functions", "function_call"), "text": ("suffix", "best_of", "logprobs")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,10 @@ class Asked:
     prediction: str = ""
     """What the output is expected to be; empty: nothing is."""
     verbosity: str = "medium"
+    effort: str = "none"
+    """How much is thought before it speaks."""
+    aloud: bool = False
+    """Whether the answer is wanted as a sound."""
 
 
 def parse_json(body: bytes, mutants: frozenset[str] = frozenset()) -> JsonObject:
@@ -116,6 +120,8 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
     caps = [given[name] for name in _caps(surface, mutants) if name in given]
     cap = min(caps, default=16 if surface == "text" else None)
     temperature = given.get("temperature", 0)
+    effort = thinking.effort(given, mutants)
+    thinking.check_room(effort, cap, mutants)
     return Asked(
         surface=surface,
         model=given["model"],
@@ -137,6 +143,8 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         echo=bool(given.get("echo")),
         prediction="" if "ignore_prediction" in mutants else _prediction(given.get("prediction")),
         verbosity="medium" if "ignore_verbosity" in mutants else given.get("verbosity", "medium"),
+        effort=effort,
+        aloud=surface == "chat" and sounds.wanted(given, mutants),
     )
 
 

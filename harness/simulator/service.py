@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from harness.errors import UsageError
 from harness.simulator import asked as asking
-from harness.simulator import metrics, replies
+from harness.simulator import extras, media, metrics, replies
 from harness.simulator.answers import Said, answer
 from harness.simulator.asked import Asked
 from harness.simulator.batch import Batch, Seat, live_ns, offsets_ns
@@ -82,8 +82,10 @@ class Service:
     # --- routes ------------------------------------------------------------------------------------------
 
     def _look_up(self, turn: Turn, path: str) -> JsonObject:
-        """What a GET gives."""
+        """What every path but those of completions gives."""
         method = turn.incoming.method
+        if path in extras.PATHS and "no_extras" not in turn.mutants:
+            return self._extra(turn, path)
         if path in _SURFACES:
             raise _wrong_method(method, "POST")
         found = self._found(turn, path)
@@ -95,8 +97,6 @@ class Service:
 
     def _found(self, turn: Turn, path: str) -> JsonObject | None:
         """What a path holds; None: nothing."""
-        if path == "/health":
-            return {"status": "ok"}
         if (path == "/v1/models" or path.startswith("/v1/models/")) and "models_404" not in turn.mutants:
             check_key(turn.incoming.headers, self._key, turn.mutants)
             if path == "/v1/models":
@@ -104,6 +104,15 @@ class Service:
             if "models_no_item" not in turn.mutants:
                 return self._model(turn, unquote(path.removeprefix("/v1/models/")))
         return {"status": "ok"} if "path_200" in turn.mutants else None
+
+    def _extra(self, turn: Turn, path: str) -> JsonObject:
+        """What a path beside those that serve chats answers."""
+        wanted = extras.PATHS[path].method
+        if turn.incoming.method not in (wanted, "HEAD" if wanted == "GET" else wanted):
+            raise _wrong_method(turn.incoming.method, wanted)
+        if path.startswith("/v1/"):
+            check_key(turn.incoming.headers, self._key, turn.mutants)
+        return extras.answer(path, lambda: asking.parse_json(turn.incoming.body, turn.mutants))
 
     def _models(self, turn: Turn) -> JsonObject:
         names = [] if "models_empty" in turn.mutants else list(self.profile.models)
@@ -211,11 +220,12 @@ class Service:
             turn.mutants,
             f"{prefix}-{own}",
             asked.logprobs,
+            asked.aloud,
         )
         built = Answer(
             shape=shape,
             choices=tuple(choices),
-            usage=usage(prompt, cached, choices, turn.mutants, asked.prediction),
+            usage=usage(prompt, cached, choices, turn.mutants, asked.prediction, media.heard(asked.messages)),
             include_usage=asked.include_usage,
             steps=steps,
             dues=self._dues(turn, seat, steps, prompt - cached),

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.simulator.chance import draw
-from harness.simulator.speech import Choice, Piece
+from harness.simulator.sounds import spoken as sound_of
+from harness.simulator.speech import CONTENT, THOUGHT, Choice, Piece
+from harness.simulator.thinking import shown
 from harness.types import JsonObject
 
 FINGERPRINT = "fp_simulator"
@@ -31,6 +33,8 @@ class Shape:
     mutants: frozenset[str]
     id: str
     top_logprobs: int | None = None
+    aloud: bool = False
+    """Whether the answer is a sound; never in a stream."""
 
     def whole(self, choices: Sequence[Choice], usage: JsonObject) -> JsonObject:
         """The body of a response that is not streamed."""
@@ -68,12 +72,16 @@ class Shape:
     def delta(self, index: int, delta: JsonObject, finish: str | None = None, piece: Piece | None = None) -> JsonObject:
         """One choice of a chunk; ``piece`` is the content token whose logprob is told, where asked for."""
         told = None
-        if self.top_logprobs is not None and piece is not None and piece.call < 0:
+        if self.top_logprobs is not None and piece is not None and piece.call == CONTENT:
             told = {"content": [self._logprob(piece.text)], "refusal": None}
         if self.surface == "text":
             return {"index": index, "text": delta.get("content") or "", "logprobs": told, "finish_reason": finish}
         key = "message" if "message_not_delta" in self.mutants else "delta"
         return {"index": index, key: delta, "logprobs": told, "finish_reason": finish}
+
+    def text_delta(self, piece: Piece) -> JsonObject:
+        """The delta of one token of the text, or of what is thought before it."""
+        return shown(piece.text, self.mutants, chunk=True) if piece.call == THOUGHT else {"content": piece.text}
 
     def call_delta(self, choice: Choice, piece: Piece) -> JsonObject:
         """The delta of one token of a call: first id, type and name, then pieces of the arguments."""
@@ -113,11 +121,15 @@ class Shape:
         finish = None if "finish_null" in self.mutants else choice.finish
         told = None
         if self.top_logprobs is not None and not choice.calls:
-            told = {"content": [self._logprob(piece.text) for piece in choice.pieces], "refusal": None}
+            spoken = [self._logprob(piece.text) for piece in choice.pieces if piece.call == CONTENT]
+            told = {"content": spoken, "refusal": None}
         if self.surface == "text":
             return {"index": choice.index, "text": choice.text, "logprobs": told, "finish_reason": finish}
         text = choice.text if choice.text or not choice.calls else None
         message: JsonObject = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+        message |= shown(choice.thought, self.mutants, chunk=False)
+        if self.aloud and text is not None:
+            message |= {"content": None, "audio": sound_of(text, self.created)}
         if choice.calls:
             message["tool_calls"] = [self._call(choice, number) for number in range(choice.calls)]
         return {"index": choice.index, "message": message, "logprobs": told, "finish_reason": finish}

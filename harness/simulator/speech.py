@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.simulator import tokens
+from harness.simulator import media, thinking, tokens
 from harness.simulator.answers import Said
 from harness.simulator.asked import Asked
 from harness.simulator.book import Call
@@ -23,13 +23,16 @@ _SIGNS = {
 """What mutants put before a text."""
 
 
+CONTENT, THOUGHT = -1, -2
+
+
 class Piece(NamedTuple):
     """One output token."""
 
     text: str
     """Of the content, or of the arguments of a call."""
-    call: int = -1
-    """Which call it belongs to; -1: content."""
+    call: int = CONTENT
+    """Which call it belongs to; CONTENT: the text, THOUGHT: what is thought before it."""
     head: bool = False
     """Whether it begins a call: then ``text`` is the name."""
 
@@ -47,7 +50,12 @@ class Choice:
     @property
     def text(self) -> str:
         """The content; empty when there is none."""
-        return "".join(piece.text for piece in self.pieces if piece.call < 0)
+        return "".join(piece.text for piece in self.pieces if piece.call == CONTENT)
+
+    @property
+    def thought(self) -> str:
+        """What is thought before it; empty when nothing is."""
+        return "".join(piece.text for piece in self.pieces if piece.call == THOUGHT)
 
     def arguments(self, call: int) -> tuple[str, str]:
         """Name and arguments of one call."""
@@ -62,27 +70,46 @@ class Choice:
 
 def spoken(said: Said, asked: Asked, mutants: frozenset[str], index: int) -> Choice:
     """The choice that comes of an answer under the limits of the request."""
-    calls, text = said.calls, said.text
-    if calls and "tool_leak" in mutants:
-        text = "".join(f'<tool_call>{{"name": "{name}", "arguments": {given}}}</tool_call>' for name, given in calls)
-        calls = ()
-    if calls and "tool_text" in mutants:
-        text = "Let me look that up."
-    text = _marked(text, asked, mutants)
+    thought, text, calls = _worded(said, asked, mutants)
     cap = asked.cap
     pieces = [Piece(token) for token in tokens.split(text)]
     pieces += [piece for number, call in enumerate(calls) for piece in _call_pieces(number, call, asked, mutants)]
+    thoughts = [Piece(token, THOUGHT) for token in tokens.split(thought)]
+    pieces = pieces + thoughts if "reason_late" in mutants else thoughts + pieces
     finish = "tool_calls" if calls else "stop"
     if cap is not None and len(pieces) >= cap:
         pieces, finish = pieces[:cap], "length"
+        if "cut_in_text" in mutants and all(piece.call == THOUGHT for piece in pieces):
+            pieces = [Piece(piece.text) for piece in pieces]
     if asked.stop and not calls and "ignore_stop" not in mutants:
-        kept = _stopped("".join(piece.text for piece in pieces), asked.stop, include="include_stop" in mutants)
+        spoken_ = "".join(piece.text for piece in pieces if piece.call == CONTENT)
+        kept = _stopped(spoken_, asked.stop, include="include_stop" in mutants)
         if kept is not None:
-            pieces, finish = [Piece(token) for token in tokens.split(kept)], "stop"
+            kept_thoughts = [piece for piece in pieces if piece.call == THOUGHT]
+            pieces, finish = [*kept_thoughts, *(Piece(token) for token in tokens.split(kept))], "stop"
     if asked.echo:
         pieces[:1] = [Piece(text_of(asked.messages[0]) + (pieces[0].text if pieces else ""))]
     ids = tuple("call_same" if "tool_same_id" in mutants else f"call_{secrets.token_hex(12)}" for _ in calls)
     return Choice(index, tuple(pieces), _finish(finish, mutants), ids)
+
+
+def _worded(said: Said, asked: Asked, mutants: frozenset[str]) -> tuple[str, str, tuple[Call, ...]]:
+    """What is thought, said and called."""
+    calls, text = said.calls, said.text
+    thought = thinking.thoughts(asked.effort, text_of(asked.messages[-1])) if asked.surface == "chat" else ""
+    markup = "".join(f'<tool_call>{{"name": "{name}", "arguments": {given}}}</tool_call>' for name, given in calls)
+    if calls and "tool_leak" in mutants:
+        text, calls = markup, ()
+    if calls and thought and "reason_eats_call" in mutants:
+        thought, calls = f"{thought} {markup}", ()
+    if calls and "tool_text" in mutants:
+        text = "Let me look that up."
+    text = _marked(text, asked, mutants)
+    if thought and "reason_in_text" in mutants:
+        return "", f"<think>{thought}</think>{text}", calls
+    if thought and asked.form != "text" and "reason_in_json" in mutants:
+        return "", f"{thought} {text}", calls
+    return thought, text, calls
 
 
 def prompt_tokens(asked: Asked) -> int:
@@ -90,6 +117,7 @@ def prompt_tokens(asked: Asked) -> int:
     total = 3
     for message in asked.messages:
         total += 3 + tokens.count(text_of(message)) + tokens.count(str(message.get("name") or ""))
+        total += media.tokens_of(message)
         for call in message.get("tool_calls") or ():
             function = call["function"]
             total += 3 + tokens.count(function["name"]) + tokens.count(function["arguments"])
@@ -101,21 +129,24 @@ def prompt_tokens(asked: Asked) -> int:
     return total
 
 
-def usage(prompt: int, cached: int, choices: list[Choice], mutants: frozenset[str], prediction: str = "") -> JsonObject:
-    """The object ``usage``; ``cached`` of the ``prompt`` tokens came from the prefix cache."""
+def usage(
+    prompt: int, cached: int, choices: list[Choice], mutants: frozenset[str], prediction: str = "", heard: int = 0
+) -> JsonObject:
+    """The object ``usage``; of the ``prompt`` tokens ``cached`` came from the prefix cache, ``heard`` are sounds."""
     completion = sum(len(choice.pieces) for choice in choices)
+    thought = sum(piece.call == THOUGHT for choice in choices for piece in choice.pieces)
     accepted, rejected = _predicted(prediction, choices[0].text)
     if "usage_constant_prompt" in mutants:
         prompt = 7
     if "usage_zero" in mutants:
-        prompt = completion = cached = accepted = rejected = 0
+        prompt = completion = cached = accepted = rejected = thought = heard = 0
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion + ("usage_total" in mutants),
-        "prompt_tokens_details": {"cached_tokens": min(cached, prompt), "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": min(cached, prompt), "audio_tokens": heard},
         "completion_tokens_details": {
-            "reasoning_tokens": 0,
+            **({} if "no_reasoning_tokens" in mutants else {"reasoning_tokens": thought}),
             "audio_tokens": 0,
             "accepted_prediction_tokens": accepted,
             "rejected_prediction_tokens": rejected,
