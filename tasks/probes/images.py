@@ -1,11 +1,8 @@
-"""Probes of pictures in a message: whether they are counted, seen, and refused where they make no sense.
+"""Probes of pictures in a message: whether they are taken, counted and seen.
 
 That a model has no eyes is no fault where the endpoint says so; a picture that is taken and dropped is one.
 """
 
-import base64
-import struct
-import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,56 +22,14 @@ from harness.conformance import (
     refuses,
     said_no,
 )
+from harness.conformance.pictures import JPEG, RGB, WEBP, data, image, square, text
 from harness.types import JsonObject
 
-RGB = {"red": (220, 30, 30), "green": (30, 160, 60), "blue": (30, 60, 220)}
 SHUFFLED = ("green", "red", "blue")
-SIDE, LARGE = 64, 1024
-"""Pixels of a side."""
 QUESTION = "Name the colour of each picture in their order, red, green or blue, and nothing else."
 HALVES = ("Name the colour of each picture in their order,", " red, green or blue, and nothing else.")
-JPEG = (
-    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxOUlNSMj5aYVpQ"
-    "YEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT09PT0//wAARCABAAEAD"
-    "ASIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAX/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QAFgEBAQEAAAAAAAAAAAAAAAAAAAUG/8QAFBEB"
-    "AAAAAAAAAAAAAAAAAAAAAP/aAAwDAQACEQMRAD8AjAJrbAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAP/9k="
-)
-WEBP = "UklGRiQAAABXRUJQVlA4TBcAAAAvP8APAAdQj3LXo/8BICH8f69F9D/1AwA="
-"""Both a plain red square of the same size."""
 SLACK = 3
 """Tokens by which a template may differ between one text and two."""
-
-
-def png(colour: str, side: int = SIDE) -> bytes:
-    """A plain square as PNG."""
-    row = b"\0" + bytes(RGB[colour]) * side
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(row * side, 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        for kind, content in chunks
-    )
-
-
-def text(words: str) -> JsonObject:
-    """A part of words."""
-    return {"type": "text", "text": words}
-
-
-def image(url: str, **fields: str) -> JsonObject:
-    """A part with a picture."""
-    return {"type": "image_url", "image_url": {"url": url, **fields}}
-
-
-def data(content: bytes | str, kind: str = "png") -> str:
-    """A data URL of bytes, or of their base64."""
-    encoded = content if isinstance(content, str) else base64.b64encode(content).decode()
-    return f"data:image/{kind};base64,{encoded}"
-
-
-def square(colour: str, **fields: str) -> JsonObject:
-    """A part with a plain square."""
-    return image(data(png(colour)), **fields)
 
 
 def shown(name: str, title: str, *parts: JsonObject, **send: Any) -> Scenario:
@@ -97,28 +52,11 @@ LOOK = asked(
 )
 TWO = shown("two", "the same with two squares", text(QUESTION), square("red"), square("blue"))
 BETWEEN = shown("between", "a square between two texts", text(HALVES[0]), square("red"), text(HALVES[1]))
-COARSE, FINE = (
-    asked(
-        f"detail_{detail}",
-        f"a square of {LARGE} pixels with detail {detail}",
-        lambda _, detail=detail: (text(QUESTION), image(data(png("red", LARGE)), detail=detail)),  # type: ignore[misc]
-    )
-    for detail in ("low", "high")
-)
 OTHERS = (
     shown("jpeg", "the square as JPEG", text(QUESTION), image(data(JPEG, "jpeg"))),
     shown("webp", "the square as WebP", text(QUESTION), image(data(WEBP, "webp"))),
 )
 FILE = shown("file", "a picture at a file: address", text(QUESTION), image("file:///etc/hostname"))
-CORRUPT = shown("corrupt", "a PNG that breaks off", text(QUESTION), image(data(png("red")[:60])))
-REMOTE = shown("remote", "a picture on the web", text(QUESTION), image("https://www.w3.org/Icons/w3c_home.png"))
-SYSTEM = chat(
-    "vision_system",
-    "a picture in a system message",
-    ({"role": "system", "content": [text("Be brief."), square("red")]}, {"role": "user", "content": QUESTION}),
-    cap=16,
-    surface="vision",
-)
 
 
 @probe(
@@ -127,6 +65,14 @@ SYSTEM = chat(
     sees=(LOOK, TEXT),
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestMessageContentPartImage",
+    faults={
+        "first_part": "ignored",
+        "drop_parts": "ignored",
+        "text_only": "rejected",
+        "swallow_media": "ignored",
+        "reject_parts": "rejected",
+        "usage_constant_prompt": "ignored",
+    },
 )
 def data_png(seen: Seen) -> Iterator[Check]:
     """A PNG in a data URL is answered with 200, and the prompt grows by it."""
@@ -138,11 +84,19 @@ def data_png(seen: Seen) -> Iterator[Check]:
     "usage.image_counted",
     title="Counts the tokens of a picture",
     sees=(LOOK, TEXT),
-    needs=("vision.data_png",),
+    needs=("chat.basic",),
     spec="OpenAPI: CompletionUsage.prompt_tokens",
+    faults={
+        "first_part": "ignored",
+        "drop_parts": "ignored",
+        "swallow_media": "ignored",
+        "usage_constant_prompt": "ignored",
+    },
 )
 def image_counted(seen: Seen) -> Iterator[Check]:
     """usage.prompt_tokens is higher with a picture than without."""
+    if said_no(seen[LOOK]):
+        raise Untestable("evidence", "it takes no pictures")
     yield from accepted(seen[LOOK])
     yield from _counted(seen[LOOK], seen[TEXT])
 
@@ -154,6 +108,12 @@ def image_counted(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestMessageContentPartImage",
+    faults={
+        "first_part": "ignored",
+        "drop_parts": "ignored",
+        "swallow_media": "ignored",
+        "usage_constant_prompt": "ignored",
+    },
 )
 def text_model(seen: Seen) -> Iterator[Check]:
     """A picture is either counted in the prompt, or refused with the documented error body."""
@@ -172,24 +132,29 @@ def text_model(seen: Seen) -> Iterator[Check]:
     ability="E",
     over="all",
     basis="eco",
-    needs=("vision.data_png",),
+    needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestMessageContentPartImage",
+    faults={
+        "first_part": "ignored",
+        "drop_parts": "ignored",
+        "text_only": "rejected",
+        "swallow_media": "ignored",
+        "reject_parts": "rejected",
+    },
 )
 def answer(seen: Seen) -> Iterator[Check]:
     """The colour of two plain squares of three, red, green or blue, is named right."""
-    right, counted = 0, False
+    right = 0
     for number, capture in enumerate(seen.all(LOOK)):
         yield from accepted(capture)
         wanted, said = SHUFFLED[number % 3], capture.text.casefold()
         right += wanted in said and not any(other in said for other in RGB if other != wanted)
-        counted = counted or _grown(capture, seen[TEXT]) > 0
     told = f"{right} of {len(seen.all(LOOK))}"
     if right < 2 and all(capture.cut_short for capture in seen.all(LOOK)):
         raise Untestable("headroom", "the output was cut before it named a colour")
-    if right < 2 and counted:
-        raise Untestable("model", f"it names {told} colours right, though the picture is counted")
     if right < 2:
-        raise Ignored("it does not see the picture", "2 of 3 colours", told)
+        list(_counted(seen[LOOK], seen[TEXT]))
+        raise Untestable("model", f"it names {told} colours right, though the picture is counted")
     yield check("colours", True, "2 of 3", told)  # noqa: FBT003 - every way to fail was taken above
 
 
@@ -201,6 +166,7 @@ def answer(seen: Seen) -> Iterator[Check]:
     ability="E",
     needs=("vision.data_png",),
     spec="OpenAPI: ChatCompletionRequestUserMessage.content",
+    faults={"first_image": "ignored", "end_at_image": "ignored"},
 )
 def two_images(seen: Seen) -> Iterator[Check]:
     """Two pictures are both counted, and their colours are named in their order."""
@@ -222,6 +188,7 @@ def two_images(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("vision.data_png",),
     spec="OpenAPI: ChatCompletionRequestUserMessage.content",
+    faults={"end_at_image": "ignored"},
 )
 def part_order(seen: Seen) -> Iterator[Check]:
     """A picture between two halves of a text is answered with 200, and all three are counted."""
@@ -234,25 +201,6 @@ def part_order(seen: Seen) -> Iterator[Check]:
 
 
 @probe(
-    "vision.detail",
-    title="Looks closer at a higher detail",
-    sees=(COARSE, FINE),
-    severity="ext",
-    ability="C",
-    needs=("vision.data_png",),
-    spec="OpenAPI: ChatCompletionRequestMessageContentPartImage.image_url.detail",
-)
-def detail(seen: Seen) -> Iterator[Check]:
-    """A large picture costs more tokens with detail high than with low."""
-    for scenario in (COARSE, FINE):
-        yield from accepted(seen[scenario])
-    low, high = _prompt(seen[COARSE]), _prompt(seen[FINE])
-    if high <= low:
-        raise Ignored("it costs no more", f"more than {low} tokens", high, of=seen[FINE])
-    yield check("tokens", True, f"more than {low}", high)  # noqa: FBT003 - it was asked above
-
-
-@probe(
     "vision.jpeg_webp",
     title="Takes JPEG and WebP too",
     sees=(*OTHERS, TEXT),
@@ -260,6 +208,7 @@ def detail(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("vision.data_png",),
     spec="API guide: images and vision, supported types",
+    faults={"png_only": "rejected"},
 )
 def jpeg_webp(seen: Seen) -> Iterator[Check]:
     """JPEG and WebP are answered with 200 and counted; one that is not read is refused with the documented body."""
@@ -283,6 +232,18 @@ def jpeg_webp(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("vision.data_png",),
     spec="OpenAPI: image_url.url; CWE-918",
+    faults={
+        "open_files": "broken",
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "int_code": "partial",
+        "status_200": "broken",
+        "status_422": "partial",
+        "status_500": "broken",
+    },
 )
 def file_scheme(seen: Seen) -> Iterator[Check]:
     """A picture at a file: address is refused with the documented error body."""
@@ -290,54 +251,6 @@ def file_scheme(seen: Seen) -> Iterator[Check]:
     read = capture.status == 200 and _grown(capture, seen[TEXT]) > 0
     yield check("the file is not read", not read, "400", capture.status, of=capture)
     yield from refuses(capture)
-
-
-@probe(
-    "vision.corrupt",
-    title="Refuses a damaged picture",
-    sees=(CORRUPT,),
-    basis="observed",
-    needs=("vision.data_png",),
-    spec="API guide: images and vision, errors",
-)
-def corrupt(seen: Seen) -> Iterator[Check]:
-    """A PNG that breaks off gets 400 with the documented error body."""
-    yield from refuses(seen[CORRUPT])
-
-
-@probe(
-    "vision.system_image",
-    title="Copes with a picture in a system message",
-    sees=(SYSTEM,),
-    severity="ext",
-    needs=("vision.data_png",),
-    spec="OpenAPI: ChatCompletionRequestSystemMessageContentPart",
-)
-def system_image(seen: Seen) -> Iterator[Check]:
-    """A picture in a system message is answered with 200, or refused with the documented error body."""
-    yield from _served_or_refused(seen[SYSTEM])
-
-
-@probe(
-    "vision.url_scheme",
-    title="Fetches a picture from the web, or says no",
-    sees=(REMOTE,),
-    severity="ext",
-    ability="X",
-    needs=("vision.data_png",),
-    spec="OpenAPI: ChatCompletionRequestMessageContentPartImage.image_url.url",
-    faults={"status_500": "broken", "html_error": "broken"},
-)
-def url_scheme(seen: Seen) -> Iterator[Check]:
-    """A picture at a public address is answered with 200, or refused with the documented error body."""
-    yield from _served_or_refused(seen[REMOTE])
-
-
-def _served_or_refused(capture: Capture) -> Iterator[Check]:
-    if said_no(capture):
-        yield from envelope(capture)
-    else:
-        yield from accepted(capture)
 
 
 def _prompt(capture: Capture) -> int:
@@ -370,10 +283,6 @@ PROBES = (
     answer,
     two_images,
     part_order,
-    detail,
     jpeg_webp,
     file_scheme,
-    corrupt,
-    system_image,
-    url_scheme,
 )

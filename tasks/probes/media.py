@@ -86,6 +86,13 @@ SPOKEN = chat(
     severity="ext",
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestMessageContentPartAudio",
+    faults={
+        "first_part": "ignored",
+        "drop_parts": "ignored",
+        "text_only": "rejected",
+        "swallow_media": "ignored",
+        "reject_parts": "rejected",
+    },
 )
 def audio_input(seen: Seen) -> Iterator[Check]:
     """Half a second of sound is answered with 200 and counted in the prompt."""
@@ -99,6 +106,14 @@ def audio_input(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestMessageContentPartFile",
+    faults={
+        "first_part": "ignored",
+        "drop_parts": "ignored",
+        "text_only": "rejected",
+        "swallow_media": "ignored",
+        "reject_parts": "rejected",
+        "usage_constant_prompt": "ignored",
+    },
 )
 def file_input(seen: Seen) -> Iterator[Check]:
     """A PDF of one page is answered with 200 and counted in the prompt."""
@@ -112,6 +127,7 @@ def file_input(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("chat.basic",),
     spec="OpenAPI: CreateChatCompletionRequest.modalities, ChatCompletionResponseMessage.audio",
+    faults={"ignore_modalities": "ignored"},
 )
 def audio_output(seen: Seen) -> Iterator[Check]:
     """With modalities text and audio the message holds a sound in base64, and what it says."""

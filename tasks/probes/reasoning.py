@@ -5,12 +5,14 @@ That a model does not think, or does not show it, is no fault: then it cannot be
 
 from collections.abc import Iterator, Sequence
 from statistics import median
+from typing import Any
 
 from harness.conformance import (
     Capture,
     Check,
     Ignored,
     Refused,
+    Scenario,
     Seen,
     Untestable,
     accepted,
@@ -36,45 +38,20 @@ ENOUGH = 1.3
 OPENING = 12
 """Signs by which a cut answer is known for the beginning of a thought."""
 
-LOW, HIGH = (
-    chat(
-        f"reason_{effort}",
-        f"a riddle with reasoning_effort {effort}",
-        RIDDLE,
-        cap=ROOM,
-        surface="reason",
-        visible=True,
-        reasoning_effort=effort,
-        send={"repeats": 2},
+
+def riddle(name: str, effort: str, *, cap: int = ROOM, **more: Any) -> Scenario:
+    """The riddle with an effort; with all the room, the models that think are given more of it."""
+    title = (
+        f"a riddle with reasoning_effort {effort} and at most {cap} tokens{', streamed' if 'stream' in more else ''}"
     )
-    for effort in ("low", "high")
-)
-MEDIUM, STREAM = (
-    chat(
-        f"reason_medium{'_stream' if stream else ''}",
-        f"the riddle with reasoning_effort medium{' as a stream' if stream else ''}",
-        RIDDLE,
-        cap=ROOM,
-        surface="reason",
-        stream=stream,
-        visible=True,
-        reasoning_effort="medium",
-    )
-    for stream in (False, True)
-)
-CUT = chat(
-    "reason_cut",
-    f"the riddle with at most {SHORT} tokens",
-    RIDDLE,
-    cap=SHORT,
-    surface="reason",
-    reasoning_effort="medium",
-)
-BOGUS = chat("reason_bogus", 'reasoning_effort "zzz"', RIDDLE, cap=SHORT, surface="reason", reasoning_effort="zzz")
-NONE, *RARE = (
-    chat(f"reason_{effort}", f"the riddle with {effort}", RIDDLE, cap=SHORT, surface="reason", reasoning_effort=effort)
-    for effort in ("none", "minimal", "xhigh", "max")
-)
+    fields = {"surface": "reason", "visible": cap == ROOM, "reasoning_effort": effort, **more}
+    return chat(f"reason_{name}", title, RIDDLE, cap=cap, **fields)
+
+
+LOW, HIGH = (riddle(effort, effort, send={"repeats": 2}) for effort in ("low", "high"))
+MEDIUM, STREAM = riddle("medium", "medium"), riddle("medium_stream", "medium", stream=True)
+CUT, BOGUS = riddle("cut", "medium", cap=SHORT), riddle("bogus", "zzz", cap=SHORT)
+NONE, *RARE = (riddle(effort, effort, cap=SHORT) for effort in ("none", "minimal", "xhigh", "max"))
 
 
 def replayed(capture: Capture) -> list[dict[str, object]] | None:
@@ -95,6 +72,12 @@ REPLAYED = next_turn(MEDIUM, "reason_replay", "the answer with its thinking, and
     needs=("chat.basic",),
     spec="Convention: message.reasoning_content or message.reasoning",
     threads=("vllm-project/vllm#27755", "vllm-project/vllm#33402"),
+    faults={
+        "reject_effort": "rejected",
+        "leak_think": "broken",
+        "reason_in_text": "broken",
+        "reason_object": "partial",
+    },
 )
 def channel(seen: Seen) -> Iterator[Check]:
     """Thinking stands as text in reasoning_content or reasoning, and no mark of it is in the content."""
@@ -115,6 +98,12 @@ def channel(seen: Seen) -> Iterator[Check]:
     needs=("reason.channel",),
     spec="Convention: delta.reasoning_content or delta.reasoning",
     threads=("vllm-project/vllm#27755",),
+    faults={
+        "reason_stream_name": "partial",
+        "reason_late": "broken",
+        "no_stream": "ignored",
+        "message_not_delta": "partial",
+    },
 )
 def stream_channel(seen: Seen) -> Iterator[Check]:
     """Deltas hold thinking under the name that whole answers use, and none of it follows the first text."""
@@ -144,6 +133,7 @@ def stream_channel(seen: Seen) -> Iterator[Check]:
     needs=("reason.channel",),
     spec="Convention: message.reasoning_content and message.reasoning",
     threads=("vllm-project/vllm#33402",),
+    faults={"reason_object": "partial", "reason_twice": "partial"},
 )
 def both_names(seen: Seen) -> Iterator[Check]:
     """Where both reasoning_content and reasoning are there, they hold the same text."""
@@ -162,6 +152,7 @@ def both_names(seen: Seen) -> Iterator[Check]:
     sees=(MEDIUM, TWIN),
     needs=("reason.channel",),
     spec="OpenAPI: CompletionUsage.completion_tokens_details.reasoning_tokens",
+    faults={"no_reasoning_tokens": "partial", "usage_zero": "ignored"},
 )
 def tokens(seen: Seen) -> Iterator[Check]:
     """Where an answer shows thinking, usage counts reasoning_tokens, and no more of them than of output."""
@@ -189,6 +180,14 @@ def tokens(seen: Seen) -> Iterator[Check]:
     basis="observed",
     needs=("reason.channel",),
     spec="API guide: reasoning, controlling costs",
+    faults={
+        "crash_cut": "broken",
+        "finish_null": "broken",
+        "finish_odd": "broken",
+        "cut_in_text": "broken",
+        "no_reasoning_tokens": "partial",
+        "usage_zero": "partial",
+    },
 )
 def budget_cut(seen: Seen) -> Iterator[Check]:
     """A limit that thinking uses up gives no error but empty content, finish_reason length and reasoning_tokens."""
@@ -206,7 +205,8 @@ def budget_cut(seen: Seen) -> Iterator[Check]:
     if text or capture.finish_reason == "stop":
         raise Untestable("model", f"it thought for less than {SHORT} tokens")
     yield check("finish_reason", capture.finish_reason == "length", "length", capture.finish_reason, of=capture)
-    yield check("reasoning_tokens", bool(_told(capture)), "1 or more", capture.usage, must=False, of=capture)
+    counted = bool(_told(capture)) or not capture.usage
+    yield check("reasoning_tokens", counted, "1 or more", capture.usage, must=False, of=capture)
 
 
 @probe(
@@ -217,6 +217,7 @@ def budget_cut(seen: Seen) -> Iterator[Check]:
     needs=("reason.channel",),
     spec="Convention: an answer's message is sent back as it came",
     threads=("vllm-project/vllm#42664",),
+    faults={"reject_own_fields": "rejected", "crash_reasoning": "broken", "wrong_role": "rejected"},
 )
 def history(seen: Seen) -> Iterator[Check]:
     """A chat goes on after the endpoint's own message, thinking and all."""
@@ -229,6 +230,7 @@ def history(seen: Seen) -> Iterator[Check]:
     sees=(LOW, MEDIUM, HIGH),
     needs=("chat.basic",),
     spec="OpenAPI: ReasoningEffort",
+    faults={"reject_effort": "rejected"},
 )
 def effort_accept(seen: Seen) -> Iterator[Check]:
     """The efforts low, medium and high are each answered with 200."""
@@ -242,6 +244,18 @@ def effort_accept(seen: Seen) -> Iterator[Check]:
     sees=(BOGUS,),
     needs=("chat.basic",),
     spec="OpenAPI: ReasoningEffort",
+    faults={
+        "any_effort": "ignored",
+        "flat_error": "broken",
+        "array_error": "broken",
+        "string_error": "broken",
+        "detail_error": "broken",
+        "html_error": "broken",
+        "int_code": "partial",
+        "status_200": "broken",
+        "status_422": "partial",
+        "status_500": "broken",
+    },
 )
 def effort_bogus(seen: Seen) -> Iterator[Check]:
     """reasoning_effort "zzz" gets 400 with the documented error body."""
@@ -255,6 +269,7 @@ def effort_bogus(seen: Seen) -> Iterator[Check]:
     severity="ext",
     needs=("reason.effort_accept",),
     spec="OpenAPI: ReasoningEffort",
+    faults={"crash_effort": "broken", "crash_cut": "broken"},
 )
 def effort_values(seen: Seen) -> Iterator[Check]:
     """Each of none, minimal, xhigh and max is answered with 200, or refused with the documented error body."""
@@ -275,6 +290,7 @@ def effort_values(seen: Seen) -> Iterator[Check]:
     ability="C",
     needs=("reason.effort_accept",),
     spec="OpenAPI: ReasoningEffort",
+    faults={"ignore_effort": "ignored"},
 )
 def effort_effect(seen: Seen) -> Iterator[Check]:
     """With effort high the median of thinking is 1.3 times that with low, or more."""
@@ -300,6 +316,7 @@ def effort_effect(seen: Seen) -> Iterator[Check]:
     ability="C",
     needs=("reason.effort_accept",),
     spec="OpenAPI: ReasoningEffort none",
+    faults={"ignore_effort": "ignored", "leak_think": "ignored"},
 )
 def off(seen: Seen) -> Iterator[Check]:
     """With effort none there is neither thinking nor a token of it, where with medium there is."""

@@ -46,6 +46,13 @@ SHAPED = chat(
     needs=("tools.required",),
     spec="OpenAPI: ChatCompletionToolChoiceOption, ReasoningEffort",
     threads=("vllm-project/vllm#39598",),
+    faults={
+        "reject_effort": "rejected",
+        "finish_null": "partial",
+        "finish_odd": "partial",
+        "reason_eats_call": "broken",
+        "tool_no_id": "partial",
+    },
 )
 def with_tools(seen: Seen) -> Iterator[Check]:
     """After thinking a forced call is well formed, ends with the right finish_reason and leaves no mark in the text."""
@@ -81,6 +88,7 @@ def with_tools(seen: Seen) -> Iterator[Check]:
     ability="F",
     needs=("json.schema", "reason.effort_accept"),
     spec="OpenAPI: ResponseFormatJsonSchema, ReasoningEffort",
+    faults={"reason_in_text": "broken", "reason_in_json": "broken"},
 )
 def with_schema(seen: Seen) -> Iterator[Check]:
     """After thinking the content is JSON that fits the schema, and nothing else."""
