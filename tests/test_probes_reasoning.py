@@ -136,7 +136,9 @@ GARBAGE = {
     "fields of other types": said(7, thought=7, told="9", tool_calls=7),  # type: ignore[arg-type]
     "objects": said("8", thought={"text": ["Hm."]}, told={}, tool_calls=[{"function": []}]),  # type: ignore[arg-type]
     "error a list": Reply({"error": [7]}, 400),
-    "a stream": events("7", "[]", {"choices": 7}, {"choices": [{"index": 0, "delta": {"reasoning": 7, "content": {}}}]}),
+    "a stream": events(
+        "7", "[]", {"choices": 7}, {"choices": [{"index": 0, "delta": {"reasoning": 7, "content": {}}}]}
+    ),
 }
 
 

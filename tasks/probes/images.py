@@ -173,7 +173,7 @@ def two_images(seen: Seen) -> Iterator[Check]:
     capture = seen[TWO]
     yield from accepted(capture)
     one, both = _grown(seen[LOOK], seen[TEXT]), _grown(capture, seen[TEXT])
-    if one > 0 and both <= one * 3 // 2:
+    if one > 0 and capture.tokens("prompt_tokens") and both <= one * 3 // 2:
         raise Ignored("the second picture is not counted", f"{2 * one} tokens more", both, of=capture)
     red, blue = (capture.text.casefold().find(colour) for colour in ("red", "blue"))
     if min(red, blue) < 0 or blue < red:
