@@ -62,7 +62,9 @@ async def sent(endpoint: Endpoint, scenarios: Sequence[Scenario], sim: str = "")
             return None
         request = replace(request, headers={**request.headers, **headers})
         exchange = await client.send(request, give_up_s=scenario.hang_up_s)
-        job = Job(f"probe/{endpoint.id}/{scenario.name}/{repeat}", endpoint.id, "probe", "probe", "any", scenario.name)
+        job = Job(
+            f"probe/{endpoint.id}/{scenario.name}/{repeat}", endpoint.id, "probe", "probe", "any", scenario.name, repeat
+        )
         return Capture(Attempt(job, 0, request, exchange, 0, 0, 1), assemble(exchange, stream=request.stream))
 
     try:

@@ -145,9 +145,9 @@ def text_model(seen: Seen) -> Iterator[Check]:
 def answer(seen: Seen) -> Iterator[Check]:
     """The colour of two plain squares of three, red, green or blue, is named right."""
     right = 0
-    for number, capture in enumerate(seen.all(LOOK)):
+    for capture in seen.all(LOOK):
         yield from accepted(capture)
-        wanted, said = SHUFFLED[number % 3], capture.text.casefold()
+        wanted, said = SHUFFLED[capture.attempt.job.repeat % 3], capture.text.casefold()
         right += wanted in said and not any(other in said for other in RGB if other != wanted)
     told = f"{right} of {len(seen.all(LOOK))}"
     if right < 2 and all(capture.cut_short for capture in seen.all(LOOK)):
