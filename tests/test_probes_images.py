@@ -73,6 +73,7 @@ CASES = [
     ("vision.data_png", "vision_png", Reply(b"oops", 500), "broken", "500"),
     ("vision.data_png", "vision_text", error("no parts"), "untestable", "evidence"),
     ("usage.image_counted", "vision_png", BLIND, "untestable", "evidence"),
+    ("usage.image_counted", "vision_png", Reply(b"oops", 500), "untestable", "evidence"),
     ("usage.image_counted", "vision_png", said(prompt=30), "ignored", "does not grow"),
     ("vision.text_model", "vision_png", BLIND, "supported", ""),
     ("vision.text_model", "vision_png", Reply({"detail": "no eyes"}, 422), "broken", "error body"),

@@ -63,16 +63,9 @@ FILE = shown("file", "a picture at a file: address", text(QUESTION), image("file
     "vision.data_png",
     title="Takes a picture",
     sees=(LOOK, TEXT),
-    needs=("chat.basic",),
+    needs=("vision.text_model",),
     spec="OpenAPI: ChatCompletionRequestMessageContentPartImage",
-    faults={
-        "first_part": "ignored",
-        "drop_parts": "ignored",
-        "text_only": "rejected",
-        "swallow_media": "ignored",
-        "reject_parts": "rejected",
-        "usage_constant_prompt": "ignored",
-    },
+    faults={"text_only": "rejected", "reject_parts": "rejected"},
 )
 def data_png(seen: Seen) -> Iterator[Check]:
     """A PNG in a data URL is answered with 200, and the prompt grows by it."""
@@ -95,7 +88,7 @@ def data_png(seen: Seen) -> Iterator[Check]:
 )
 def image_counted(seen: Seen) -> Iterator[Check]:
     """usage.prompt_tokens is higher with a picture than without."""
-    if said_no(seen[LOOK]):
+    if seen[LOOK].status != 200:
         raise Untestable("evidence", "it takes no pictures")
     yield from accepted(seen[LOOK])
     yield from _counted(seen[LOOK], seen[TEXT])
@@ -132,15 +125,9 @@ def text_model(seen: Seen) -> Iterator[Check]:
     ability="E",
     over="all",
     basis="eco",
-    needs=("chat.basic",),
+    needs=("vision.text_model",),
     spec="OpenAPI: ChatCompletionRequestMessageContentPartImage",
-    faults={
-        "first_part": "ignored",
-        "drop_parts": "ignored",
-        "text_only": "rejected",
-        "swallow_media": "ignored",
-        "reject_parts": "rejected",
-    },
+    faults={"text_only": "rejected", "reject_parts": "rejected"},
 )
 def answer(seen: Seen) -> Iterator[Check]:
     """The colour of two plain squares of three, red, green or blue, is named right."""
