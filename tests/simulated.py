@@ -79,7 +79,9 @@ async def sent(
         if told:
             request = replace(request, headers={**request.headers, "x-sim": told})
         exchange = await client.send(request, give_up_s=scenario.hang_up_s)
-        job = Job(f"probe/{endpoint.id}/{scenario.name}/{repeat}", endpoint.id, "probe", "probe", "any", scenario.name)
+        job = Job(
+            f"probe/{endpoint.id}/{scenario.name}/{repeat}", endpoint.id, "probe", "probe", "any", scenario.name, repeat
+        )
         return Capture(Attempt(job, 0, request, exchange, 0, 0, 1), assemble(exchange, stream=request.stream))
 
     try:

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from harness.conformance.scenario import chat, post
+from harness.conformance.scenario import bare, chat, post
 from harness.types import JsonObject
 
 HELLO = "Say hello."
 PLAIN = chat("chat_plain", "one line of a user, at most 16 tokens", HELLO, cap=16)
 STREAM = chat("stream_plain", "the same line, streamed", HELLO, cap=16, surface="stream", stream=True)
-
-NOWHERE = post(
-    "nowhere",
-    "a path that nobody has",
-    "/zq7-no-such-path",
-    {"model": None},
-    surface="meta",
-    answers=frozenset({401, 402, 403, 407, 408, 425, 429, 502, 503, 504, 529}),
-)
-"""What the server says to a path that does not exist, so that its yes to another one can be believed."""
 
 LISTED = "Count from 1 to 20 in digits, separated by spaces."
 TWIN = chat("twin_whole", "a list of numbers at temperature 0", LISTED, cap=48, visible=True, temperature=0)
@@ -40,6 +30,13 @@ CAPPED = chat("sampling_cap", f"a long task with at most {CAP} tokens", STORY, c
 SENTENCES = "Write five short sentences about the sea."
 PROSE_CAP = 64
 PROSE = chat("sampling_no_stop", "a task of several sentences", SENTENCES, cap=PROSE_CAP, surface="sampling")
+
+NOWHERE = "/no-such-path-zq7"
+NO_WAY = frozenset({401, 402, 403})
+"""Of a path that this key may not use: an answer, for it is the path that is asked about."""
+NO_GET = bare("meta_get", "GET a path that does not exist", NOWHERE, surface="meta", answers=NO_WAY)
+NO_POST = post("meta_post", "POST to a path that does not exist", NOWHERE, {}, surface="meta", answers=NO_WAY)
+NO_ROOT = bare("meta_root", "GET such a path beside the base URL", f"/..{NOWHERE}", surface="meta", answers=NO_WAY)
 
 PAINT = "paint_wall"
 COLOURS = ("red", "green", "blue")

@@ -113,7 +113,8 @@ def verdicts(
     if not probes:
         return
     seen: dict[str, dict[str, list[Capture]]] = defaultdict(lambda: defaultdict(list))
-    for capture in captures:
+    # Repeats that are sent at once may end in any order.
+    for capture in sorted(captures, key=lambda one: one.attempt.job.repeat):
         job = capture.attempt.job
         if job.kind == "probe":
             seen[job.endpoint][job.sample].append(capture)

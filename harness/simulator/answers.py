@@ -7,7 +7,7 @@ import random
 import re
 from typing import NamedTuple
 
-from harness.simulator import tokens
+from harness.simulator import media, tokens
 from harness.simulator.asked import Asked
 from harness.simulator.book import Book, Call, Entry
 from harness.simulator.calling import calls_for, spoiled, wrong_value
@@ -67,6 +67,8 @@ def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Rand
         return entry.text if luck.random() < profile.accuracy else wrong(entry.text, luck)
     if asked.form != "text":
         return written(asked, rng)
+    if seen := media.colours(asked.messages):
+        return seen
     if followed := follow(asked.messages, rng):
         return followed
     drawn = length(profile.tokens, profile.tokens_sd, rng) * _LENGTHS[asked.verbosity]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from harness.simulator import vocabulary
+from harness.simulator import sounds, thinking, vocabulary
 from harness.simulator.messages import check_messages, text_of
 from harness.simulator.prompts import check_legacy, read_prompts
 from harness.simulator.refusal import SYNTAX, TYPE, Refusal, bad_type, bad_value, missing
@@ -54,14 +54,12 @@ _TYPES: dict[str, tuple[type, str]] = {
     "response_format": (dict, "an object"),
 }
 _WORDS: dict[str, tuple[str, ...]] = {
-    "reasoning_effort": ("none", "minimal", "low", "medium", "high", "xhigh", "max"),
     "verbosity": ("low", "medium", "high"),
     "service_tier": ("auto", "default", "flex", "scale", "priority"),
 }
 _HUGE_CAP = 1_000_000
 _LONG_STOP = 1_000
 _ID_DIGITS = 9
-_UNSUPPORTED = {"chat": ("audio",), "text": ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +102,10 @@ class Asked:
     """The deviations that hold for its answer."""
     suffix: str = ""
     """What is to stand behind the text; it counts as a part of the prompt."""
+    effort: str = "none"
+    """How much is thought before it speaks."""
+    aloud: bool = False
+    """Whether the answer is wanted as a sound."""
 
 
 def parse_json(body: bytes, mutants: frozenset[str] = frozenset()) -> JsonObject:
@@ -129,9 +131,6 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
     if not given.get("model"):
         raise missing("model")
     _refuse_fields(given, mutants)
-    for name in _UNSUPPORTED[surface]:
-        if name in given:
-            raise Refusal(400, f"Unsupported parameter: {name!r}.", param=name, code="unsupported_parameter")
     _check_fields(given, surface, ranges="ignore_ranges" not in mutants)
     _check_mutants(given, mutants)
     biases = {} if "ignore_logit_bias" in mutants else _biases(given.get("logit_bias", {}))
@@ -141,6 +140,8 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
     form, schema = _formed(given, mutants)
     caps = [given[name] for name in _caps(surface, mutants) if name in given]
     cap = min(caps, default=16 if surface == "text" else None)
+    effort = thinking.effort(given, mutants)
+    thinking.check_room(effort, cap, mutants)
     return Asked(
         surface=surface,
         model=given["model"],
@@ -168,6 +169,8 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         prediction="" if "ignore_prediction" in mutants else _prediction(given.get("prediction")),
         verbosity="medium" if "ignore_verbosity" in mutants else given.get("verbosity", "medium"),
         mutants=mutants,
+        effort=effort,
+        aloud=surface == "chat" and sounds.wanted(given, mutants),
     )
 
 

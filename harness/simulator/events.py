@@ -11,7 +11,7 @@ from json.encoder import encode_basestring
 from harness.simulator.batch import Seat
 from harness.simulator.profile import Profile
 from harness.simulator.shapes import Shape, dumps
-from harness.simulator.speech import Choice, Piece
+from harness.simulator.speech import CONTENT, Choice, Piece
 from harness.types import JsonObject
 
 _MARK = "@@token@@"
@@ -99,7 +99,7 @@ class Script:
     def plain(self) -> Iterator[bytes] | None:
         """The HTTP chunk of every token, cheaply; None: the answer is not of the usual kind."""
         choices = self._answer.choices
-        if not self._regular or len(choices) != 1 or choices[0].ids or not choices[0].pieces:
+        if not self._regular or len(choices) != 1 or choices[0].ids or not choices[0].pieces or choices[0].thought:
             return None
         before, behind = self._mould(choices[0])
         return (
@@ -151,7 +151,7 @@ class Script:
     # --- one event ---------------------------------------------------------------------------------------
 
     def _token(self, choice: Choice, run: Sequence[Piece]) -> bytes:
-        if self._regular and run[0].call < 0:
+        if self._regular and run[0].call == CONTENT:
             mould = self._moulds.get(choice.index) or self._mould(choice)
             return mould[0] + dumps("".join(piece.text for piece in run)) + mould[1]
         return self._rendered(choice, run)
@@ -165,11 +165,13 @@ class Script:
         shape, mutants = self._answer.shape, self._mutants
         piece = run[0]._replace(text="".join(piece.text for piece in run))
         at = len(self._said[choice.index])
-        self._said[choice.index] += piece.text
+        self._said[choice.index] += piece.text if piece.call == CONTENT else ""
         if piece.call >= 0:
             delta = shape.call_delta(choice, piece)
         else:
-            delta = {"content": self._said[choice.index] if "cumulative" in mutants else piece.text}
+            delta = shape.text_delta(piece)
+            if "cumulative" in mutants and piece.call == CONTENT:
+                delta = {"content": self._said[choice.index]}
         if "role_every_chunk" in mutants:
             delta = {"role": "assistant", **delta}
         index = self._number if "counting_index" in mutants else choice.index

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from harness.simulator import media
 from harness.simulator.misread import SYSTEM, misread, refuse
 from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
 from harness.types import JsonObject
@@ -95,8 +96,9 @@ def _check_part(where: str, part: Any, role: str, mutants: frozenset[str]) -> No
     if not isinstance(part, dict):
         raise bad_type(where, "an object", part)
     kind = part.get("type")
-    if kind in ("image_url", "input_audio", "file"):
-        raise Refusal(400, f"This model reads text only, '{where}' is {kind}.", param=where, code="unsupported_content")
+    if kind in media.KINDS:
+        media.check_part(where, part, role, mutants)
+        return
     if "ignore_part_type" in mutants and kind not in ("text", "refusal"):
         return
     if kind not in (("text", "refusal") if role == "assistant" else ("text",)):

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from harness.simulator import tokens
+from harness.simulator import media, tokens
 from harness.simulator.refusal import Refusal
+from harness.simulator.thinking import FIELDS
 from harness.types import JsonObject
 
 SYSTEM = ("system", "developer")
@@ -43,6 +44,7 @@ def misread(messages: _Messages, mutants: frozenset[str]) -> tuple[JsonObject, .
 
 def _content(role: str, content: Any, mutants: frozenset[str]) -> Any:
     if isinstance(content, list):
+        content = media.drop(content, mutants)
         if "drop_system_parts" in mutants and role in SYSTEM:
             return []
         return [] if "drop_parts" in mutants else content[:1] if "first_part" in mutants else content
@@ -89,6 +91,7 @@ _REFUSED: Mapping[str, tuple[Callable[[_Messages], bool], Callable[[], Refusal]]
     ),
     "reject_empty_text": (lambda messages: "" in _texts(messages), _no("Content must not be empty.")),
     "reject_own_fields": (_own_fields, _no("A message of the assistant has a field that is not permitted.")),
+    "crash_reasoning": (lambda messages: any(name in each for each in messages for name in FIELDS), _crash),
     "crash_nul": (lambda messages: any("\0" in text for text in _texts(messages)), _crash),
     "crash_surrogate": (_has_half_a_pair, _crash),
 }

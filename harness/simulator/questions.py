@@ -52,7 +52,7 @@ def understood(
         if asked.tools and "buffered_with_tools" in mutants:
             mutants |= {"buffered_stream"}
         custom = frozenset(tool.name for tool in asked.tools if tool.custom)
-        shape = Shape(surface, asked.model, created, mutants, name, asked.logprobs, custom, asked.legacy)
+        shape = Shape(surface, asked.model, created, mutants, name, asked.logprobs, custom, asked.legacy, asked.aloud)
         question = Question(asked, shape, prompt_tokens(asked))
     return question._replace(prompt=_fitting(question.prompt, context, _PROMPTS[surface], mutants))
 

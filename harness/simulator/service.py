@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from harness.errors import UsageError
 from harness.simulator import asked as asking
-from harness.simulator import cors, headers, metrics, replies, responses
+from harness.simulator import cors, extras, headers, metrics, replies, responses
 from harness.simulator.answers import Said, answer
 from harness.simulator.asked import Asked
 from harness.simulator.batch import Batch, Seat, live_ns, offsets_ns
@@ -95,7 +95,7 @@ class Service:
                 raise crash()
             if path in SURFACES and incoming.method == "POST":
                 return self._complete(turn, SURFACES[path])
-            if path.startswith(responses.ROOT):
+            if path.startswith(responses.ROOT) and path not in extras.PATHS:
                 return self._json(turn, 200, dumps(self._of_responses(turn, path)))
             if path == "/metrics" and incoming.method == "GET" and self.profile.metrics:
                 page = self.meter.text(self.profile.models[0], self.batch, self.profile.kv_tokens)
@@ -107,8 +107,10 @@ class Service:
     # --- routes ------------------------------------------------------------------------------------------
 
     def _look_up(self, turn: Turn, path: str) -> JsonObject:
-        """What a GET gives."""
+        """What every path but those of completions gives."""
         method = turn.incoming.method
+        if path in extras.PATHS and "no_extras" not in turn.mutants:
+            return self._extra(turn, path)
         if path in SURFACES:
             raise wrong_method(method, "POST", turn.mutants)
         found = self._found(turn, path)
@@ -120,8 +122,6 @@ class Service:
 
     def _found(self, turn: Turn, path: str) -> JsonObject | None:
         """What a path holds; None: nothing."""
-        if path == "/health":
-            return {"status": "ok"}
         if (path == "/v1/models" or path.startswith("/v1/models/")) and "models_404" not in turn.mutants:
             check_key(turn.incoming.headers, self._key, turn.mutants)
             if path == "/v1/models":
@@ -129,6 +129,15 @@ class Service:
             if "models_no_item" not in turn.mutants:
                 return self._model(turn, unquote(path.removeprefix("/v1/models/")))
         return {"status": "ok"} if "path_200" in turn.mutants else None
+
+    def _extra(self, turn: Turn, path: str) -> JsonObject:
+        """What a path beside those that serve chats answers."""
+        wanted = extras.PATHS[path].method
+        if turn.incoming.method not in (wanted, "HEAD" if wanted == "GET" else wanted):
+            raise wrong_method(turn.incoming.method, wanted, turn.mutants)
+        if path.startswith("/v1/"):
+            check_key(turn.incoming.headers, self._key, turn.mutants)
+        return extras.answer(path, lambda: asking.parse_json(turn.incoming.body, turn.mutants))
 
     def _models(self, turn: Turn) -> JsonObject:
         names = [] if "models_empty" in turn.mutants else list(self.profile.models)
@@ -258,9 +267,7 @@ class Service:
         choices = self._choices(turn, asked, cached)
         steps = max(len(choice.pieces) for choice in choices)
         told = estimated_tokens(asked) if "usage_prompt_estimated" in turn.mutants else prompt
-        spent = usage(
-            told, cached, choices, turn.mutants, stream=asked.stream, repeat=turn.repeat, prediction=asked.prediction
-        )
+        spent = usage(told, cached, choices, turn.mutants, asked, turn.repeat)
         if isinstance(shape, ResponseShape):
             self._shelf.keep(shape, choices, spent)
             if shape.queued:

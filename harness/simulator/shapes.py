@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from harness.simulator import legacy
 from harness.simulator.chance import draw
-from harness.simulator.speech import Choice, Piece
+from harness.simulator.sounds import spoken as sound_of
+from harness.simulator.speech import CONTENT, THOUGHT, Choice, Piece
+from harness.simulator.thinking import shown
 from harness.types import JsonObject
 
 FINGERPRINT = "fp_simulator"
@@ -36,6 +38,8 @@ class Shape:
     """Names of tools that take free text."""
     legacy: bool = False
     """Whether a call is told in the older form, ``function_call``."""
+    aloud: bool = False
+    """Whether the answer is a sound; never in a stream."""
 
     def whole(self, choices: Sequence[Choice], usage: JsonObject) -> JsonObject:
         """The body of a response that is not streamed."""
@@ -81,7 +85,12 @@ class Shape:
         if self.surface == "text":
             return self._text(index, delta.get("content") or "", finish, at, told=bool(pieces))
         told = None
-        if self.top_logprobs is not None and pieces and pieces[0].call < 0 and "stream_no_logprobs" not in mutants:
+        if (
+            self.top_logprobs is not None
+            and pieces
+            and pieces[0].call == CONTENT
+            and "stream_no_logprobs" not in mutants
+        ):
             off = "stream_logprobs_off" in mutants
             told = {"content": [self._logprob(piece.text, off=off) for piece in pieces], "refusal": None}
         key = "message" if "message_not_delta" in mutants else "delta"
@@ -94,6 +103,10 @@ class Shape:
         if finish is not None and "no_delta" in mutants:
             choice.pop("delta", None)
         return choice
+
+    def text_delta(self, piece: Piece) -> JsonObject:
+        """The delta of one token of the text, or of what is thought before it."""
+        return shown(piece.text, self.mutants, chunk=True) if piece.call == THOUGHT else {"content": piece.text}
 
     def call_delta(self, choice: Choice, piece: Piece) -> JsonObject:
         """The delta of one token of a call: first id, type and name, then pieces of the arguments."""
@@ -152,10 +165,14 @@ class Shape:
             return self._text(choice.index, choice.text, finish, 0, told=True)
         told = None
         if self.top_logprobs is not None and not choice.calls:
-            kept = choice.pieces[:-1] if "logprobs_lost" in self.mutants else choice.pieces
-            told = {"content": [self._logprob(piece.text) for piece in kept], "refusal": None}
+            said = [piece.text for piece in choice.pieces if piece.call == CONTENT]
+            kept = said[:-1] if "logprobs_lost" in self.mutants else said
+            told = {"content": [self._logprob(token) for token in kept], "refusal": None}
         text = choice.text if choice.text or not choice.calls else None
         message: JsonObject = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+        message |= shown(choice.thought, self.mutants, chunk=False)
+        if self.aloud and text is not None:
+            message |= {"content": None, "audio": sound_of(text, self.created)}
         if choice.calls and self.legacy:
             message["function_call"] = self._call(choice, 0)["function"]
         elif choice.calls:

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from harness.simulator import tokens
+from harness.simulator import media, thinking, tokens
 from harness.simulator.answers import Said
 from harness.simulator.asked import Asked
 from harness.simulator.book import Call
@@ -25,13 +25,16 @@ _SIGNS = {
 """What mutants put before a text."""
 
 
+CONTENT, THOUGHT = -1, -2
+
+
 class Piece(NamedTuple):
     """One output token."""
 
     text: str
     """Of the content, or of the arguments of a call."""
-    call: int = -1
-    """Which call it belongs to; -1: content."""
+    call: int = CONTENT
+    """Which call it belongs to; CONTENT: the text, THOUGHT: what is thought before it."""
     head: bool = False
     """Whether it begins a call: then ``text`` is the name."""
 
@@ -49,7 +52,12 @@ class Choice:
     @property
     def text(self) -> str:
         """The content; empty when there is none."""
-        return "".join(piece.text for piece in self.pieces if piece.call < 0)
+        return "".join(piece.text for piece in self.pieces if piece.call == CONTENT)
+
+    @property
+    def thought(self) -> str:
+        """What is thought before it; empty when nothing is."""
+        return "".join(piece.text for piece in self.pieces if piece.call == THOUGHT)
 
     def arguments(self, call: int) -> tuple[str, str]:
         """Name and arguments of one call."""
@@ -64,17 +72,22 @@ class Choice:
 
 def spoken(said: Said, asked: Asked, mutants: frozenset[str], index: int) -> Choice:
     """The choice that comes of an answer under the limits of the request."""
-    calls, text = _called(said, asked, mutants)
-    text = _marked(text, asked, mutants)
+    thought, text, calls = _worded(said, asked, mutants)
     cap = asked.cap
     pieces = [Piece(token) for token in (steered(text, asked) if asked.form == "text" else tokens.split(text))]
     pieces += [piece for number, call in enumerate(calls) for piece in _call_pieces(number, call, asked, mutants)]
+    thoughts = [Piece(token, THOUGHT) for token in tokens.split(thought)]
+    pieces = pieces + thoughts if "reason_late" in mutants else thoughts + pieces
     finish = ("function_call" if asked.legacy else "tool_calls") if calls else "stop"
     if cap is not None and len(pieces) >= cap:
         pieces, finish = pieces[:cap], "length"
+        if "cut_in_text" in mutants and all(piece.call == THOUGHT for piece in pieces):
+            pieces = [Piece(piece.text) for piece in pieces]
     if asked.stop and not calls:
-        kept = cut("".join(piece.text for piece in pieces), asked, mutants)
-        pieces, finish = [Piece(token) for token in tokens.split(kept.text)], "stop" if kept.stopped else finish
+        kept = cut("".join(piece.text for piece in pieces if piece.call == CONTENT), asked, mutants)
+        before = [piece for piece in pieces if piece.call == THOUGHT]
+        pieces = [*before, *(Piece(token) for token in tokens.split(kept.text))]
+        finish = "stop" if kept.stopped else finish
     if asked.echo:
         pieces[:1] = [Piece(text_of(asked.messages[0]) + (pieces[0].text if pieces else ""))]
     ids = tuple("call_same" if "tool_same_id" in mutants else f"call_{secrets.token_hex(12)}" for _ in calls)
@@ -82,11 +95,26 @@ def spoken(said: Said, asked: Asked, mutants: frozenset[str], index: int) -> Cho
     return Choice(place, tuple(pieces), _finish(finish, asked, bool(calls), mutants), ids)
 
 
+def _worded(said: Said, asked: Asked, mutants: frozenset[str]) -> tuple[str, str, tuple[Call, ...]]:
+    """What is thought, said and called."""
+    calls, text = _called(said, asked, mutants)
+    thought = thinking.thoughts(asked.effort, text_of(asked.messages[-1])) if asked.surface == "chat" else ""
+    if calls and thought and "reason_eats_call" in mutants:
+        thought, calls = f"{thought} {_markup(calls)}", ()
+    text = _marked(text, asked, mutants)
+    if thought and "reason_in_text" in mutants:
+        return "", f"<think>{thought}</think>{text}", calls
+    if thought and asked.form != "text" and "reason_in_json" in mutants:
+        return "", f"{thought} {text}", calls
+    return thought, text, calls
+
+
 def prompt_tokens(asked: Asked) -> int:
     """Tokens of the prompt: every message, every call in it and every tool adds to it."""
     total = 3 + tokens.count(asked.suffix)
     for message in asked.messages:
         total += 3 + tokens.count(text_of(message)) + tokens.count(str(message.get("name") or ""))
+        total += media.tokens_of(message)
         total += sum(map(_call_tokens, message.get("tool_calls") or ()))
         total += _call_tokens({"function": message["function_call"]}) if message.get("function_call") else 0
     for tool in asked.tools:
@@ -112,21 +140,19 @@ def estimated_tokens(asked: Asked) -> int:
 
 
 def usage(
-    prompt: int,
-    cached: int,
-    choices: list[Choice],
-    mutants: frozenset[str],
-    *,
-    stream: bool,
-    repeat: int,
-    prediction: str = "",
+    prompt: int, cached: int, choices: list[Choice], mutants: frozenset[str], asked: Asked, repeat: int
 ) -> JsonObject:
     """The object ``usage``; ``cached`` of the ``prompt`` tokens came from the prefix cache.
 
     ``repeat``: how often the request was seen before.
     """
-    prompt, completion = _counted(prompt, choices, mutants, stream=stream, repeat=repeat)
-    accepted, rejected = (0, 0) if "usage_zero" in mutants else _predicted(prediction, choices[0].text)
+    prompt, completion = _counted(prompt, choices, mutants, stream=asked.stream, repeat=repeat)
+    accepted, rejected = (0, 0) if "usage_zero" in mutants else _predicted(asked.prediction, choices[0].text)
+    thought = sum(piece.call == THOUGHT for choice in choices for piece in choice.pieces)
+    heard = media.heard(asked.messages)
+    if "usage_zero" in mutants:
+        thought = heard = 0
+    reasoned = {"reasoning_tokens": completion + 1 if "usage_reasoning_over" in mutants else thought}
     counts: JsonObject = {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -137,10 +163,10 @@ def usage(
     return counts | {
         "prompt_tokens_details": {
             "cached_tokens": prompt + 1 if "usage_cached_over" in mutants else min(cached, prompt),
-            "audio_tokens": 0,
+            "audio_tokens": heard,
         },
         "completion_tokens_details": {
-            "reasoning_tokens": completion + 1 if "usage_reasoning_over" in mutants else 0,
+            **({} if "no_reasoning_tokens" in mutants else reasoned),
             "audio_tokens": 0,
             "accepted_prediction_tokens": accepted,
             "rejected_prediction_tokens": rejected,

@@ -198,7 +198,7 @@ def model_echo(seen: Seen) -> Iterator[Check]:
     basis="eco",
     needs=("chat.basic",),
     spec="Reasoning servers: reasoning_content",
-    faults={"leak_think": "broken"},
+    faults={"leak_think": "broken", "reason_in_text": "broken"},
 )
 def think_leak(seen: Seen) -> Iterator[Check]:
     """No answer of a run has marks of thinking such as <think> in its content."""

@@ -19,7 +19,7 @@ from harness.conformance import (
     probe,
     streamed,
 )
-from harness.conformance.plain import NOWHERE
+from harness.conformance.plain import NO_POST
 from harness.conformance.scenario import Scenario
 
 PROMPT = "The harbour was quiet. The ships were asleep. The lamps were lit. The wind"
@@ -53,14 +53,14 @@ LOGPROBS = complete("cpl_logprobs", "the same with logprobs", cap=8, logprobs=AL
 @probe(
     "cpl.basic",
     title="Completes a prompt",
-    sees=(PLAIN, NOWHERE),
+    sees=(PLAIN, NO_POST),
     spec="OpenAPI: CreateCompletionResponse",
     faults={"cpl_404": "rejected", "cpl_chat_object": "partial", "cpl_chat_shape": "broken"},
 )
 def basic(seen: Seen) -> Iterator[Check]:
     """A prompt gets a choice with text as a string and a finish_reason; object is text_completion."""
     capture = seen[PLAIN]
-    yield from present(capture, seen[NOWHERE])
+    yield from present(capture, seen[NO_POST])
     yield from one_choice(capture)
     finish = capture.at("choices", 0, "finish_reason")
     yield check("finish_reason", isinstance(finish, str), "a string", finish)

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from harness.conformance import Check, Ignored, Seen, Untestable, accepted, check, dig, embed, present, probe
-from harness.conformance.plain import NOWHERE
+from harness.conformance.plain import NO_POST
 from harness.conformance.vectors import cosine, vector
 
 TEXT = "The lighthouse keeper winds the oldest clock of the harbour every evening."
@@ -32,7 +32,7 @@ DIMENSIONS = embed("emb_dimensions", f"the same text in {SMALL} dimensions", TEX
 @probe(
     "emb.basic",
     title="Embeds a text",
-    sees=(FLOAT, NOWHERE),
+    sees=(FLOAT, NO_POST),
     severity="core",
     spec="OpenAPI: CreateEmbeddingResponse, Embedding",
     faults={"emb_404": "rejected", "emb_nested": "broken", "emb_no_usage": "partial"},
@@ -40,7 +40,7 @@ DIMENSIONS = embed("emb_dimensions", f"the same text in {SMALL} dimensions", TEX
 def basic(seen: Seen) -> Iterator[Check]:
     """One text gets object list and one item: object embedding, index 0 and an array of finite numbers; and usage."""
     capture = seen[FLOAT]
-    yield from present(capture, seen[NOWHERE])
+    yield from present(capture, seen[NO_POST])
     data = capture.at("data")
     yield check("data", isinstance(data, list) and len(data) == 1, "one item", data)
     yield check("embedding", vector(capture) is not None, "finite numbers, not all 0", capture.at("data", 0))

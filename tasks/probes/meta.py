@@ -2,20 +2,13 @@
 
 from collections.abc import Iterator
 
-from harness.conformance import Capture, Check, Scenario, Seen, bare, check, post, probe
-
-NONSENSE = "/no-such-path-zq7"
-REFUSALS = frozenset({401, 402, 403})
-"""Of a path that this key may not use: an answer, for it is the path that is asked about."""
-
-GET = bare("meta_get", "GET a path that does not exist", NONSENSE, surface="meta", answers=REFUSALS)
-POST = post("meta_post", "POST to a path that does not exist", NONSENSE, {}, surface="meta", answers=REFUSALS)
-ASIDE = bare("meta_root", "GET such a path beside the base URL", f"/..{NONSENSE}", surface="meta", answers=REFUSALS)
+from harness.conformance import Capture, Check, Scenario, Seen, check, post, probe
+from harness.conformance.plain import NO_GET, NO_POST, NO_ROOT, NO_WAY
 
 
 def empty(name: str, path: str) -> Scenario:
     """An empty object, which costs no token wherever it is sent."""
-    return post(f"meta_{name}", f"POST an empty object to {path}", path, {}, surface="meta", answers=REFUSALS)
+    return post(f"meta_{name}", f"POST an empty object to {path}", path, {}, surface="meta", answers=NO_WAY)
 
 
 KNOWN = (
@@ -29,16 +22,16 @@ KNOWN = (
 @probe(
     "meta.canary_404",
     title="Knows which paths do not exist",
-    sees=(GET, POST, ASIDE),
+    sees=(NO_GET, NO_POST, NO_ROOT),
     spec="RFC 9110, 15.5.5",
     faults={"status_200": "broken", "status_400": "partial", "path_200": "broken"},
 )
 def canary_404(seen: Seen) -> Iterator[Check]:
     """A path that does not exist gets 404 or 405, whether it is asked by GET or POST."""
-    for scenario in (GET, POST):
+    for scenario in (NO_GET, NO_POST):
         status = seen[scenario].status or 0
         yield check(f"{scenario.title}: an error", 400 <= status < 500, "404 or 405", status, of=seen[scenario])
-    for scenario in (GET, POST, ASIDE):
+    for scenario in (NO_GET, NO_POST, NO_ROOT):
         status = seen[scenario].status or 0
         yield check(f"{scenario.title}: 404", status in (404, 405), "404", status, must=False, of=seen[scenario])
 
@@ -46,7 +39,7 @@ def canary_404(seen: Seen) -> Iterator[Check]:
 @probe(
     "meta.surface_map",
     title="Tells which paths it serves",
-    sees=(POST, *KNOWN),
+    sees=(NO_POST, *KNOWN),
     severity="ext",
     needs=("meta.canary_404",),
     spec="OpenAPI: paths; RFC 9110, 15.5",
@@ -58,8 +51,8 @@ def surface_map(seen: Seen) -> Iterator[Check]:
         capture = seen[scenario]
         status = capture.status or 0
         yield check(f"{scenario.title}: refused", 400 <= status < 500 or status == 501, "4xx", status, of=capture)
-    served = _told(seen[KNOWN[0]]) != _told(seen[POST])
-    yield check("chat is served", served, "an error other than that of no path", _told(seen[POST]), must=False)
+    served = _told(seen[KNOWN[0]]) != _told(seen[NO_POST])
+    yield check("chat is served", served, "an error other than that of no path", _told(seen[NO_POST]), must=False)
 
 
 def _told(capture: Capture) -> tuple[int | None, str]:

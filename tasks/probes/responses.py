@@ -20,7 +20,7 @@ from harness.conformance import (
     refuses,
     respond,
 )
-from harness.conformance.plain import NOWHERE
+from harness.conformance.plain import NO_POST
 from harness.conformance.response import items, read_tokens, texts
 
 HELLO = "Say hello."
@@ -95,14 +95,14 @@ COUNTED = post(
 @probe(
     "resp.basic",
     title="Answers a response request",
-    sees=(PLAIN, NOWHERE),
+    sees=(PLAIN, NO_POST),
     spec="OpenAPI: Response",
     faults={"resp_404": "rejected", "resp_chat_object": "broken", "resp_no_content": "broken"},
 )
 def basic(seen: Seen) -> Iterator[Check]:
     """A line gets object response, status completed and a message with an output_text."""
     capture = seen[PLAIN]
-    yield from present(capture, seen[NOWHERE])
+    yield from present(capture, seen[NO_POST])
     yield check("object", capture.at("object") == "response", "response", capture.at("object"))
     status = capture.at("status")
     yield check("status", status in ("completed", "incomplete"), "completed", status)
