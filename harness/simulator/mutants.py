@@ -82,7 +82,7 @@ _CHAT: Mapping[str, str] = MappingProxyType(
         "drop_zero_width": "signs of no width are taken out of messages",
         "cut_prompt": "of a message only the last 4,096 tokens are read",
         "no_prefill": "a last message of the assistant is not continued",
-        "read_markers": "<|im_end|> in a message is read as a control token",
+        "read_markers": "the marker that ends a turn is read as one inside a message",
         "raw_escapes": "characters written as \\u escapes in JSON are not decoded",
         "strict_turns": "two messages of the user in a row are refused with 400",
         "need_user": "system messages alone are refused with 400",

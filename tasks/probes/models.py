@@ -53,7 +53,10 @@ def item_shape(seen: Seen) -> Iterator[Check]:
     """Every listed model has object=model, the integer created and the string owned_by."""
     capture = seen[LIST]
     yield from accepted(capture)
-    for item in capture.at("data"):
+    listed = capture.at("data")
+    whole = isinstance(listed, list) and all(isinstance(item, dict) for item in listed)
+    yield check("models are objects", whole, "an array of objects", listed)
+    for item in listed:
         created, owner = item.get("created"), item.get("owned_by")
         # A typed client stumbles over a value of another type; one that is missing it takes for null.
         yield check("created is a number", created is None or count(created) is not None, "an integer", created)
@@ -76,7 +79,8 @@ def has_target(seen: Seen) -> Iterator[Check]:
     """The model of the probes is in the list under the very name that requests use."""
     capture = seen[LIST]
     yield from accepted(capture)
-    ids = [item.get("id") for item in capture.at("data")]
+    listed = capture.at("data")
+    ids = [dig(item, "id") for item in listed] if isinstance(listed, list) else []
     wanted = seen.endpoint.model_id
     yield check("the model is listed", wanted in ids, wanted, ids, must=False)
 
