@@ -14,11 +14,11 @@ from harness import catalog, config
 from harness.cli import options, probe_registry
 from harness.conformance.probe import select
 from harness.errors import UnknownName, UsageError
-from harness.folder import open_run, write_atomic
+from harness.folder import RunFolder, open_run, write_atomic
 from harness.report import conformance, evidence, junit, matrix, matrix_html, terminal
 from harness.report.words import plain
 from harness.run import rejudge as again
-from harness.types import JsonObject
+from harness.types import JsonObject, Provider
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -95,17 +95,25 @@ def show(
     known = catalogue.probes.get(names[1])
     for line in evidence.requirement(known) if known else [names[1]]:
         click.echo(line)
-    providers, urls = config.load_providers(providers_file), {row["endpoint"]: row for row in found["endpoints"]}
-    for name, cell in cells.items():
-        click.echo(f"\n== {plain(name)}")
-        for line in evidence.verdict_lines(cell):
+    providers = config.load_providers(providers_file)
+    for about in found["endpoints"]:
+        if about["endpoint"] in cells:
+            provider = providers.get(about["endpoint"].partition("/")[0])
+            _show_evidence(folder, about, cells[about["endpoint"]], provider)
+
+
+def _show_evidence(folder: RunFolder, about: JsonObject, cell: JsonObject, provider: Provider | None) -> None:
+    """Print what was found about one endpoint, with the exchanges that it rests on."""
+    click.echo(f"\n== {plain(about['endpoint'])}")
+    for line in evidence.verdict_lines(cell):
+        click.echo(line)
+    if about.get("engine"):
+        click.echo(f"note      {about['engine']} was started for the run: start it again to send anything once more")
+    for attempt in evidence.evidence(folder, cell["evidence"]):
+        click.echo(f"\n-- {attempt.job.sample}, repeat {attempt.job.repeat}")
+        for line in (*evidence.exchange_lines(attempt), *evidence.official_client(attempt)):
             click.echo(line)
-        for attempt in evidence.evidence(folder, cell["evidence"]):
-            click.echo(f"\n-- {attempt.job.sample}, repeat {attempt.job.repeat}")
-            for line in evidence.exchange_lines(attempt):
-                click.echo(line)
-            base_url = urls[name]["base_url"] or "http://127.0.0.1:PORT/v1"
-            click.echo(f"\n{evidence.curl(attempt, base_url, providers.get(name.partition('/')[0]))}")
+        click.echo(f"\n{evidence.curl(attempt, about['base_url'] or 'http://127.0.0.1:PORT/v1', provider)}")
 
 
 @click.command("matrix")

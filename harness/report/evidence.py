@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import shlex
 from collections.abc import Iterator
 
+from harness.conformance.capture import Capture
+from harness.conformance.official import official
 from harness.conformance.probe import Probe
 from harness.folder import RunFolder
 from harness.journal import read_attempts
 from harness.report.words import plain
-from harness.types import Attempt, JsonObject, Provider
+from harness.types import Attempt, JsonObject, KeySent, Provider
+from harness.wire.assemble import assemble
 
 _MOST_BYTES = 20_000
 """Of a body that is shown; a number says what was left out."""
+_LONGEST_WORD = 100_000
+"""Bytes of a body that a command line can hold."""
 _DEFAULT_KEY = "API_KEY"
 
 
@@ -73,41 +79,47 @@ def curl(attempt: Attempt, base_url: str, provider: Provider | None) -> str:
     parts += _key(request.auth, given, provider)
     for name, value in {**(provider.headers if provider else {}), **request.headers}.items():
         parts += ["-H", shlex.quote(f"{name}: {value}")]
-    if request.body is not None:
-        parts += ["--data-binary", _quoted(request.body)]
     if attempt.job.give_up_s is not None:
         parts += ["--max-time", f"{attempt.job.give_up_s:g}"]
-    return " ".join(parts)
+    if request.body is None:
+        return " ".join(parts)
+    if len(request.body) > _LONGEST_WORD:
+        return " ".join([*parts, f"--data-binary @BODY  # of {len(request.body):,} bytes; the run's journal has it"])
+    if _is_plain(request.body):
+        return " ".join([*parts, "--data-binary", shlex.quote(request.body.decode())])
+    # No shell passes every byte on in a word.
+    encoded = base64.b64encode(request.body).decode()
+    return f"echo {encoded} | base64 -d | {' '.join([*parts, '--data-binary', '@-'])}"
 
 
-def _key(auth: str, given: set[str], provider: Provider | None) -> list[str]:
+def official_client(attempt: Attempt) -> Iterator[str]:
+    """What the official client makes of the recorded bytes: how much a deviation matters to its users."""
+    theirs, sent = official(Capture(attempt, assemble(attempt.exchange, stream=attempt.request.stream)))
+    found = theirs.beside(None, sent)
+    if attempt.request.path.endswith("/chat/completions") and attempt.exchange.status == 200:
+        ours = assemble(attempt.exchange, stream=attempt.request.stream).completion
+        found = theirs.beside(ours, sent)
+    yield from (f"the official client {plain(line)}" for line in found or ("gets all there is",))
+
+
+def _key(auth: KeySent, given: set[str], provider: Provider | None) -> list[str]:
+    """The header that carries the key, as the request sent it."""
     scheme = provider.auth if provider else None
     carrier = (scheme.header if scheme and scheme.scheme == "header" and scheme.header else "authorization").lower()
-    if auth == "none" or carrier in given or scheme is None:
+    if auth == "none" or carrier in given or scheme is None or (scheme.scheme == "none" and auth == "provider"):
         return []
-    if auth == "wrong":
-        told = "a-wrong-key"
-    elif scheme.scheme == "none":
-        return []
-    else:
-        told = f"${scheme.env or _DEFAULT_KEY}"
-    value = told if carrier != "authorization" else f"Bearer {told}"
-    return ["-H", f'"{carrier}: {value}"']
+    key = "a-made-up-key" if auth == "wrong" else f"${scheme.env or _DEFAULT_KEY}"
+    if auth == "api_key":
+        return ["-H", f'"api-key: {key}"', "-H", f'"x-api-key: {key}"']
+    word = "bearer" if auth == "lower" else "Bearer"
+    return ["-H", f'"{carrier}: {key}"' if carrier != "authorization" else f'"authorization: {word} {key}"']
 
 
-def _quoted(body: bytes) -> str:
-    """A body as one word of a shell; bytes that are no plain text are spelt out."""
+def _is_plain(body: bytes) -> bool:
     try:
-        text = body.decode()
+        return all(char.isprintable() for char in body.decode())
     except UnicodeDecodeError:
-        text = None
-    if text is not None and all(char.isprintable() for char in text):
-        return shlex.quote(text)
-    return (
-        "$'"
-        + "".join(f"\\x{byte:02x}" if byte < 32 or byte > 126 or byte in b"'\\" else chr(byte) for byte in body)
-        + "'"
-    )
+        return False
 
 
 def _shown(data: bytes) -> str:
