@@ -40,6 +40,11 @@ PROFILES: Mapping[str, str] = MappingProxyType(
         "all": "every probe",
     }
 )
+SURFACES = (
+    *("models", "auth", "meta", "chat", "sampling", "finish", "usage", "stream", "tools", "json", "reason"),
+    *("vision", "audio", "file", "error", "http", "isolation", "load", "cancel", "stall", "emb", "cpl", "resp", "opt"),
+)
+"""Parts of the API in the order in which they are shown; others come behind them."""
 _ID = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+){1,3}")
 
 
@@ -139,6 +144,12 @@ def _profiles(ability: Ability, severity: Severity) -> tuple[str, ...]:
     if ability == "X":
         return ("disruptive",)
     return ("core", "full") if severity == "core" else ("full",)
+
+
+def by_surface(surfaces: Iterable[str]) -> list[str]:
+    """Surfaces, each once, in the order in which they are shown."""
+    place = {surface: number for number, surface in enumerate(SURFACES)}
+    return sorted(dict.fromkeys(surfaces), key=lambda surface: place.get(surface, len(place)))
 
 
 def select(probes: Iterable[Probe], profile: str) -> tuple[Probe, ...]:

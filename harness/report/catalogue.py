@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.conformance.probe import PROFILES, Probe, select
+from harness.conformance.probe import PROFILES, Probe, by_surface, select
 from harness.conformance.scenario import scenarios_of
 
 
@@ -24,8 +24,7 @@ def _lines(probes: Sequence[Probe]) -> Iterator[str]:
         chosen = select(probes, profile)
         requests = sum(scenario.repeats for scenario in scenarios_of(chosen))
         yield f"| `{profile}` | {len(chosen)} | {requests} | {purpose.partition(';')[0].partition('?')[0]} |"
-    surfaces = dict.fromkeys(probe.surface for probe in probes)
-    for surface in surfaces:
+    for surface in by_surface(probe.surface for probe in probes):
         yield f"\n### {surface}\n"
         yield "| probe | severity | requires | source | faults that it catches |\n|---|---|---|---|---|"
         for probe in probes:

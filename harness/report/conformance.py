@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness.conformance.probe import by_surface
 from harness.errors import UsageError
 from harness.folder import open_run
 from harness.store.query import rows
@@ -111,11 +112,9 @@ def beside(found: Sequence[JsonObject]) -> JsonObject:
 
 
 def surfaces(found: JsonObject) -> Iterator[tuple[str, list[JsonObject]]]:
-    """The probes by surface, in their order."""
-    by_surface: dict[str, list[JsonObject]] = {}
-    for row in found["probes"]:
-        by_surface.setdefault(row["surface"], []).append(row)
-    yield from by_surface.items()
+    """The probes by surface, both in their order."""
+    for surface in by_surface(row["surface"] for row in found["probes"]):
+        yield surface, [row for row in found["probes"] if row["surface"] == surface]
 
 
 def differs(row: JsonObject) -> bool:

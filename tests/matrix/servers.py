@@ -126,7 +126,8 @@ def started(server: Server, place: Place, log: Path) -> Iterator[str]:
     cache = log.parent / "huggingface"  # transformers answers 500 to /models where it has never been made
     (cache / "hub").mkdir(parents=True, exist_ok=True)
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(cache)}
-    environment = {**os.environ, **offline, **server.environment}
+    one_core = {"OMP_NUM_THREADS": "1"}  # the other is the prober's
+    environment = {**os.environ, **offline, **one_core, **server.environment}
     with log.open("wb") as out:
         process = subprocess.Popen(
             server.command(place), stdout=out, stderr=out, env=environment, cwd=log.parent, start_new_session=True
