@@ -69,7 +69,7 @@ def command(
     """Find out what an endpoint supports: every verdict with evidence that anybody can replay.
 
     \b
-    Profiles: smoke (12 requests), core (about 70), full (about 300), disruptive (only on a server of your own).
+    Profiles: smoke (12 requests), core (about 70), full (about 330), disruptive (only on a server of your own).
     Exit codes with --check: 0 nothing drifted, 1 something did, 4 it could not be told.
 
     \b
