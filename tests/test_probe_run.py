@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,3 +119,22 @@ def test_a_broken_off_run_goes_on_with_what_was_answered(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert verdicts(folder) == EXPECTED
     shutil.rmtree(run)
+
+
+def test_an_endpoint_that_nobody_answers_at_is_given_up(tmp_path: Path) -> None:
+    """After three probes in a row without any answer the rest is not sent, is told so, and accuses nobody."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
+        (tmp_path / "providers.yaml").write_text(
+            f"providers:\n  mute:\n    kind: local\n    base_url: {url}\n    models: {{m: m}}\n"
+            "    deadlines: {first_byte_s: 0.3}\n"
+        )
+        done = harness(tmp_path, "probe", "-e", "mute/m", "--profile", "smoke")
+    assert done.returncode == 3
+    assert "nothing could be measured" in done.stderr
+    printed = harness(tmp_path, "probe", "matrix", "--json").stdout
+    cells = [row["cells"]["mute/m"] for row in json.loads(printed)["probes"]]
+    assert {cell["verdict"] for cell in cells} == {"untestable"}
+    reasons = [cell["reason"] for cell in cells]
+    assert sum("timeout" in reason or "transient" in reason for reason in reasons) >= 3
+    assert any("found nobody who answers" in reason for reason in reasons)

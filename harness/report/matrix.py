@@ -139,6 +139,7 @@ def _cell(cell: JsonObject | None) -> Text:
         return Text(words.NOTHING)
     verdict = cell["verdict"]
     told = "" if verdict in ("supported", "skipped") else f" {words.plain(cell['reason'])}"
+    told += f": {words.plain(cell['actual'])}" if verdict == "rejected" else ""
     return Text(f"{LETTERS[verdict]}{told}", style=_STYLES.get(verdict, "dim"))
 
 

@@ -20,7 +20,7 @@ from harness.prices import cost_usd
 from harness.request import allowance
 from harness.run import session
 from harness.run.arrivals import Closed
-from harness.run.following import MISSING, Following
+from harness.run.following import Following
 from harness.run.later import Later
 from harness.run.limits import Limiter
 from harness.run.pace import Pacer
@@ -249,8 +249,8 @@ class Runner:
     async def _session(self, stage: Stage, turns: Session, sched_ns: int) -> None:
         """Turn after turn, each with what was answered before; where one fails, the later ones cannot be asked."""
         first, planned = turns[0]
-        if (opening := self._following.request(self._plan, first, planned)) is None:
-            self._give_up(turns, MISSING)
+        if isinstance(opening := self._following.request(self._plan, first, planned), str):
+            self._give_up(turns, opening)
             return
         turns[0] = first, opening
         said = [self._said[name] for name in earlier_turns(first) if name in self._said]
