@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from transcripts import ENDPOINT, Reply, captures, chunk, completion, error, events
 
+from harness import config
 from harness.catalog import discover
 from harness.cli import cli
 from harness.conformance import Probe, judge_all, scenarios_of
@@ -376,6 +377,17 @@ def test_registry() -> None:
         assert probe.spec
         assert probe.profile
         assert set(probe.needs) <= set(ids) - {probe.id}
+
+
+def test_what_shipped_providers_declare_names_probes() -> None:
+    """Each id, or surface, that a shipped block declares is one of the suite's."""
+    known = {probe.id for probe in PROBES} | {f"{probe.surface}.*" for probe in PROBES}
+    providers = config.load_providers(config.shipped("providers.yaml"))
+    told = [one.declared for one in providers.values()]
+    named = {probe for declared in told for probe in (*declared.unsupported, *declared.ignored)}
+    assert named
+    assert named <= known
+    assert all(one.source for one in told if one.unsupported or one.ignored)
 
 
 def test_smoke_is_small() -> None:
