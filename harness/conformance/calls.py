@@ -80,8 +80,15 @@ def called(capture: Capture) -> Iterator[Check]:
 
 
 def leaks(capture: Capture) -> list[str]:
-    """The markers of calls that stand in the text."""
-    return [marker for marker in MARKERS if marker in capture.text]
+    """The markers of calls that stand in the text.
+
+    Raises:
+        Untestable: there are some, and the output was cut: a parser may have waited for the end of the call.
+    """
+    found = [marker for marker in MARKERS if marker in capture.text]
+    if found and capture.finish_reason == "length":
+        raise Untestable("headroom", "the output was cut inside a call")
+    return found
 
 
 def arguments_of(capture: Capture, call: Call) -> JsonObject:
