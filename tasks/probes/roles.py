@@ -127,7 +127,7 @@ def grew(before: Capture, after: Capture, chars: int, what: str) -> Iterator[Che
     less, more = before.tokens("prompt_tokens"), after.tokens("prompt_tokens")
     if not less or not more:
         raise Untestable("evidence", "usage.prompt_tokens is missing or 0")
-    expected = f"{less} + at least {chars // 8}"
+    expected = f"{less} + at least {max(1, chars // 8)}"
     # No tokenizer puts sixteen characters of plain text into a token; a role and its marks are a few tokens.
     if more <= less + chars // 16:
         raise Ignored(f"the prompt did not grow by {what}", expected, more, of=after)
