@@ -23,7 +23,7 @@ def said(text: object, reply: Reply = PLAIN, finish: str = "stop") -> Reply:
 CASES = [
     # probe, answers by scenario, verdict, what the verdict says
     ("cpl.basic", {"cpl_plain": error("no such path", 404)}, "rejected", "404"),
-    ("cpl.basic", {"cpl_plain": PAGE, "nowhere": PAGE}, "rejected", "Hello"),
+    ("cpl.basic", {"cpl_plain": PAGE, "meta_post": PAGE}, "rejected", "Hello"),
     ("cpl.basic", {"cpl_plain": PAGE}, "broken", "text"),
     ("cpl.basic", {"cpl_plain": error("busy", 503)}, "untestable", "transient"),
     ("cpl.basic", {"cpl_plain": said(None)}, "broken", "text"),

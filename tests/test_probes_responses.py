@@ -67,7 +67,7 @@ CASES = [
     # probe, answers by scenario, verdict, what the verdict says
     ("resp.basic", {"resp_plain": error("no such path", 404)}, "rejected", "404"),
     ("resp.basic", {"resp_plain": Reply(b"404 page not found", 404, {})}, "rejected", "page not found"),
-    ("resp.basic", {"resp_plain": PAGE, "nowhere": PAGE}, "rejected", "Hello"),
+    ("resp.basic", {"resp_plain": PAGE, "meta_post": PAGE}, "rejected", "Hello"),
     ("resp.basic", {"resp_plain": PAGE}, "broken", "object"),
     ("resp.basic", {"resp_plain": error("oops", 500)}, "broken", "500"),
     ("resp.basic", {"resp_plain": thinking_alone(PLAIN)}, "untestable", "headroom"),

@@ -106,7 +106,8 @@ def read(body: JsonObject, shelf: Shelf, mutants: frozenset[str]) -> Asked:
     if effort is not None:
         chat["reasoning_effort"] = effort
     try:
-        return asking.read(chat, "chat", mutants)
+        # What it thinks is told as a summary of this surface's own, not in the channel of chat.
+        return replace(asking.read(chat, "chat", mutants), effort="none")
     except Refusal as refusal:
         raise _renamed(refusal) from None
 

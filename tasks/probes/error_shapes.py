@@ -110,6 +110,11 @@ def json_type(seen: Seen) -> Iterator[Check]:
     spec="RFC 9110, 15.6",
     threads=("ggml-org/llama.cpp#25760", "vllm-project/vllm#35231", "sgl-project/sglang#4440"),
     faults={
+        "crash_damaged": "broken",
+        "crash_effort": "broken",
+        "crash_system_image": "broken",
+        "crash_reasoning": "broken",
+        "crash_cut": "broken",
         "emb_tokens_500": "broken",
         "emb_empty_500": "broken",
         "cpl_tokens_500": "broken",

@@ -107,6 +107,7 @@ def audio_input(seen: Seen) -> Iterator[Check]:
     needs=("chat.basic",),
     spec="OpenAPI: ChatCompletionRequestMessageContentPartFile",
     faults={
+        "usage_prompt_estimated": "ignored",
         "first_part": "ignored",
         "drop_parts": "ignored",
         "text_only": "rejected",

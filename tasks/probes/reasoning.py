@@ -99,6 +99,7 @@ def channel(seen: Seen) -> Iterator[Check]:
     spec="Convention: delta.reasoning_content or delta.reasoning",
     threads=("vllm-project/vllm#27755",),
     faults={
+        "error_and_done": "broken",
         "reason_stream_name": "partial",
         "reason_late": "broken",
         "no_stream": "ignored",
@@ -152,7 +153,12 @@ def both_names(seen: Seen) -> Iterator[Check]:
     sees=(MEDIUM, TWIN),
     needs=("reason.channel",),
     spec="OpenAPI: CompletionUsage.completion_tokens_details.reasoning_tokens",
-    faults={"no_reasoning_tokens": "partial", "usage_zero": "ignored"},
+    faults={
+        "usage_no_details": "partial",
+        "usage_reasoning_over": "partial",
+        "no_reasoning_tokens": "partial",
+        "usage_zero": "ignored",
+    },
 )
 def tokens(seen: Seen) -> Iterator[Check]:
     """Where an answer shows thinking, usage counts reasoning_tokens, and no more of them than of output."""
@@ -181,6 +187,7 @@ def tokens(seen: Seen) -> Iterator[Check]:
     needs=("reason.channel",),
     spec="API guide: reasoning, controlling costs",
     faults={
+        "usage_no_details": "partial",
         "crash_cut": "broken",
         "finish_null": "broken",
         "finish_odd": "broken",
@@ -316,7 +323,7 @@ def effort_effect(seen: Seen) -> Iterator[Check]:
     ability="C",
     needs=("reason.effort_accept",),
     spec="OpenAPI: ReasoningEffort none",
-    faults={"ignore_effort": "ignored", "leak_think": "ignored"},
+    faults={"usage_reasoning_over": "ignored", "ignore_effort": "ignored", "leak_think": "ignored"},
 )
 def off(seen: Seen) -> Iterator[Check]:
     """With effort none there is neither thinking nor a token of it, where with medium there is."""

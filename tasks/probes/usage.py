@@ -210,7 +210,12 @@ def stream_twin(seen: Seen) -> Iterator[Check]:
     over="run",
     needs=("usage.present",),
     spec="OpenAPI: CompletionUsage.completion_tokens_details.reasoning_tokens",
-    faults={"usage_reasoning_over": "broken"},
+    faults={
+        "no_reasoning_tokens": "partial",
+        "usage_no_details": "partial",
+        "usage_completion_short": "broken",
+        "usage_reasoning_over": "broken",
+    },
 )
 def reasoning_bound(seen: Seen) -> Iterator[Check]:
     """No reasoning_tokens are more than completion_tokens, and they are more than 0 where reasoning is shown."""
