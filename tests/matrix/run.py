@@ -59,7 +59,7 @@ def main() -> None:
             runs.append(probe(given.results, given.profile, f"{name}/smollm2", providers))
         told.append(f"{name}: {server.distribution} {version(server, python)}")
     if given.markdown:
-        write(given.markdown, given.results, runs, told)
+        write(given.markdown, given.results, runs, told, hidden=hf)
 
 
 def weights() -> Path:
@@ -99,8 +99,8 @@ def probe(results: Path, profile: str, endpoint: str, providers: Path | None) ->
     return run
 
 
-def write(page: Path, results: Path, runs: list[str], told: list[str]) -> None:
-    """Put the matrix into the page, between its marks."""
+def write(page: Path, results: Path, runs: list[str], told: list[str], *, hidden: Path) -> None:
+    """Put the matrix into the page, between its marks; ``hidden``: a folder whose place is of no interest."""
     path = results / "matrix.md"
     command = [sys.executable, "-m", "harness", "probe", "matrix", *runs, "--md", str(path), "--results", str(results)]
     subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -113,6 +113,7 @@ def write(page: Path, results: Path, runs: list[str], told: list[str]) -> None:
     if not found:
         raise SystemExit(f"{page} lacks {BEGIN} or {END}")
     body = "\n".join(head) + "\n\n" + path.read_text("utf-8").rstrip()
+    body = body.replace(str(hidden), hidden.name).replace(str(Path.home()), "~")
     page.write_text(f"{before}{BEGIN}\n\n{body}\n\n{END}{after}", "utf-8")
 
 
