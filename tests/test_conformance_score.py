@@ -74,6 +74,15 @@ def test_no_grade_where_the_profile_lacks_core_probes(tmp_path: Path) -> None:
     assert score(tmp_path, *GOOD, profile="smoke,core")["grade"] == "A"
 
 
+def test_no_grade_where_no_chat_is_answered(tmp_path: Path) -> None:
+    """What hangs on the chat is skipped then, and the little that is left is no ground for a grade."""
+    mute = verdict("chat.basic", "rejected", severity="core", reason="the endpoint says no", actual="404 no such model")
+    assert score(tmp_path, *GOOD, mute)["grade"] is None
+    one = conformance.conformance(tmp_path, "latest")
+    assert "p/m answers no chat" in matrix.mute_lines(one)[0]
+    assert "404 no such model" in matrix.mute_lines(one)[0]
+
+
 def test_an_optional_surface_that_is_absent_costs_nothing(tmp_path: Path) -> None:
     """Nobody has to offer embeddings: their refusal is no loss of support, and counts as honest."""
     row = score(tmp_path, *GOOD, *several("core", "rejected", surface="emb"))

@@ -52,7 +52,7 @@ def show(found: JsonObject, console: Console, *, only_differences: bool = False,
             table.add_row(f"  {row['probe']}", row["severity"], *(_cell(row["cells"].get(name)) for name in names))
     console.print(table)
     console.print(Text(LEGEND, style="dim"), soft_wrap=True)
-    for line in declared_lines(found):
+    for line in (*mute_lines(found), *declared_lines(found)):
         console.print(Text(line), soft_wrap=True)
 
 
@@ -81,6 +81,17 @@ def heads(row: JsonObject) -> tuple[str, ...]:
         words.NOTHING if broken is None else f"{broken}{told}",
         f"{words.percent(row.get('evidence'))} of {row.get('probes_n') or 0}",
     )
+
+
+def mute_lines(found: JsonObject) -> list[str]:
+    """Of endpoints that answer no plain chat: that nearly nothing could be judged, and why."""
+    chats = next((row["cells"] for row in found["probes"] if row["probe"] == "chat.basic"), {})
+    return [
+        f"! {name} answers no chat, so that nearly nothing could be judged: {words.plain(why(cell)).rstrip('.')}. "
+        "See harness providers check"
+        for name, cell in chats.items()
+        if cell["verdict"] not in ("supported", "partial")
+    ]
 
 
 def declared_lines(found: JsonObject) -> list[str]:

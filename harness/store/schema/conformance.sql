@@ -36,6 +36,7 @@ counted as (
         count(*) filter (where verdict = 'ignored') as ignored_n,
         count(*) filter (where verdict = 'ignored' and severity = 'core') as ignored_core_n,
         count(*) filter (where verdict = 'broken' and surface = 'isolation') as leaks_n,
+        coalesce(bool_or(probe = 'chat.basic' and verdict not in ('supported', 'partial')), false) as mute,
         count(*) filter (where judged) / nullif(count(*) filter (where tried), 0) as evidence,
         count(*) filter (where judged and severity = 'core')
             / nullif(count(*) filter (where tried and severity = 'core'), 0) as core_evidence
@@ -45,7 +46,7 @@ counted as (
 select
     counted.*,
     case
-        when core_evidence is null or core_evidence < 0.8
+        when mute or core_evidence is null or core_evidence < 0.8
             or not list_has_any(string_split(runs.probe_profile, ','), ['core', 'full', 'all']) then null
         when leaks_n > 0 then 'F'
         when support >= 95 and broken_core_n = 0 and ignored_core_n = 0 then 'A'
@@ -67,6 +68,7 @@ comment on column conformance_score.broken_ext_n is 'Of these, with severity ext
 comment on column conformance_score.ignored_core_n is 'Of the ignored, those with severity core.';
 comment on column conformance_score.ignored_n is 'Probes with the verdict ignored.';
 comment on column conformance_score.leaks_n is 'Broken probes of isolation: one request saw another.';
+comment on column conformance_score.mute is 'Whether it does not answer a plain chat, which leaves hardly anything to be judged.';
 comment on column conformance_score.evidence is 'Share of the probes tried that came to a verdict. NULL: none was tried.';
 comment on column conformance_score.core_evidence is 'The same, of the core probes.';
-comment on column conformance_score.grade is 'A to F: A from 95, B from 85, C from 70, D from 50 percent support; at most B with a core feature ignored, at most C with one broken, F where requests leak into one another. NULL: withheld, for fewer than 80 percent of the core probes came to a verdict, or the profile has not all of them.';
+comment on column conformance_score.grade is 'A to F: A from 95, B from 85, C from 70, D from 50 percent support; at most B with a core feature ignored, at most C with one broken, F where requests leak into one another. NULL: withheld, for it answers no chat, fewer than 80 percent of the core probes came to a verdict, or the profile has not all of them.';
