@@ -129,8 +129,8 @@ def test_a_mistyped_command_is_answered_with_the_nearest() -> None:
 def test_nothing_speaks_of_one_machine() -> None:
     """No tracked text holds an absolute path of a machine or the address of a package registry."""
     machine = r"(^|[\s\"'=(])/(work|root|home|farm)/[a-z.]"
-    registry = r"index.url|find.links|://\S*(/simple\b|pythonhosted|pypi|npmjs)"
-    private = re.compile(f"{machine}|{registry}")
+    index = r"index.url|find.links|://\S*(/simple\b|pythonhosted|pypi|npmjs)"
+    private = re.compile(f"{machine}|{index}")
     assert [str(path.relative_to(ROOT)) for path in TEXTS if private.search(path.read_text(errors="replace"))] == []
 
 

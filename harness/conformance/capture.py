@@ -115,6 +115,11 @@ class Capture:
         return tuple(chunk for chunk in parsed if isinstance(chunk, dict))
 
     @property
+    def errors(self) -> list[Any]:
+        """The errors that stand inside a stream, in order."""
+        return [chunk["error"] for chunk in self.chunks if chunk.get("error")]
+
+    @property
     def streamed(self) -> bool:
         """Whether a stream was asked for and one came."""
         return self.attempt.request.stream and not isinstance(self.json, dict) and bool(self.chunks)

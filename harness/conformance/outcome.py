@@ -127,7 +127,7 @@ def streamed(capture: Capture) -> Iterator[Check]:
         raise Ignored("answered in one piece, not as a stream", "text/event-stream", capture.media_type, of=capture)
     body = capture.body.decode(errors="replace")
     yield check("chunks", bool(capture.chunks), "one data event or more", body, of=capture)
-    inside = [chunk["error"] for chunk in capture.chunks if chunk.get("error")]
+    inside = capture.errors
     yield check("no error in the stream", not inside, "no error object", inside, of=capture)
 
 
@@ -138,7 +138,7 @@ def streams(seen: Seen) -> tuple[Capture, ...]:
         Untestable: there is none.
     """
     came = (one for one in seen.everything() if one.status == 200 and one.streamed)
-    found = tuple(one for one in came if not any(chunk.get("error") for chunk in one.chunks))
+    found = tuple(one for one in came if not one.errors)
     if not found:
         raise Untestable("evidence", "no stream came")
     return found
@@ -165,11 +165,15 @@ def refuses(capture: Capture, wanted: int = 400, *, param: str | None = None) ->
         yield check("error.param", isinstance(told, str) and param in told, param, told, must=False)
 
 
-_SHAPES = ("flat_error", "array_error", "string_error", "detail_error", "html_error")
-MISSHAPEN_REFUSALS: Mapping[str, VerdictWord] = MappingProxyType(
-    {**dict.fromkeys((*_SHAPES, "status_200"), "broken"), "int_code": "partial"}
+MISSHAPEN_ERRORS: Mapping[str, VerdictWord] = MappingProxyType(
+    {
+        **dict.fromkeys(("flat_error", "array_error", "string_error", "detail_error", "html_error"), "broken"),
+        "int_code": "partial",
+    }
 )
-"""What a probe that asks for a refusal says of the simulator's faults in all of them."""
+"""What a probe that reads an error body says of the simulator's faults in its shape."""
+MISSHAPEN_REFUSALS: Mapping[str, VerdictWord] = MappingProxyType({**MISSHAPEN_ERRORS, "status_200": "broken"})
+"""The same where a request has to be refused."""
 BAD_REFUSALS: Mapping[str, VerdictWord] = MappingProxyType(
     {**MISSHAPEN_REFUSALS, "status_500": "broken", "status_422": "partial"}
 )

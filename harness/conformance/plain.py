@@ -1,9 +1,24 @@
-"""The exchanges that probes of several surfaces judge, and the faults that all probes of refusals have in common."""
+"""The exchanges that probes of several surfaces judge, and what such exchanges are made of."""
 
 from __future__ import annotations
 
-from harness.conformance.scenario import bare, chat, post
+from typing import Any
+
+from harness.conformance.scenario import Scenario, bare, chat, post
 from harness.types import JsonObject
+
+
+def demand(name: str, title: str, line: str, tool: JsonObject, cap: int = 96, **fields: Any) -> Scenario:
+    """A chat with one tool that has to be called."""
+    fields |= {"temperature": 0, "tools": [tool], "tool_choice": "required"}
+    return chat(f"tools_{name}", title, line, cap=cap, surface="tools", visible=True, **fields)
+
+
+def closed(properties: JsonObject, **more: Any) -> JsonObject:
+    """The schema of an object with these properties, all of them needed, and no others."""
+    wanted = {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+    return {**wanted, **more}
+
 
 HELLO = "Say hello."
 PLAIN = chat("chat_plain", "one line of a user, at most 16 tokens", HELLO, cap=16)
@@ -82,3 +97,18 @@ STREAMS = (STREAM, TWIN_STREAM, FORCED_STREAM)
 """What judges of the wire format look at: text and a call, with usage and without."""
 MARKERS = ("<tool_call", "<|tool", "[TOOL_CALLS]", "<function", "<|python_tag|>", "<|channel|>")
 """How models spell a call before a server has parsed it: in visible text they show a parser that failed."""
+
+TREE = closed(
+    {"root": {"$ref": "#/$defs/node"}},
+    **{
+        "$defs": {
+            "node": closed(
+                {
+                    "kind": {"type": "string", "enum": ["leaf", "branch"]},
+                    "below": {"type": "array", "items": {"$ref": "#/$defs/node"}, "maxItems": 2},
+                }
+            )
+        }
+    },
+)
+"""A schema that refers to itself."""

@@ -85,7 +85,7 @@ def heads(row: JsonObject) -> tuple[str, ...]:
 
 def mute_lines(found: JsonObject) -> list[str]:
     """Of endpoints that answer no plain chat: that nearly nothing could be judged, and why."""
-    chats = next((row["cells"] for row in found["probes"] if row["probe"] == "chat.basic"), {})
+    chats: JsonObject = next((row["cells"] for row in found["probes"] if row["probe"] == "chat.basic"), {})
     return [
         f"! {name} answers no chat, so that nearly nothing could be judged: {words.plain(why(cell)).rstrip('.')}. "
         "See harness providers check"

@@ -121,15 +121,25 @@ def parse_json(body: bytes, mutants: frozenset[str] = frozenset()) -> JsonObject
     return value
 
 
-def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[str]) -> Asked:
-    """The request of a body, with the deviations of ``mutants``; Refusal 400 names the field that is wrong."""
-    if "reject_null" in mutants and (nulls := [key for key, value in body.items() if value is None]):
-        raise bad_type(nulls[0], "a value", None)
-    given = {key: value for key, value in body.items() if value is not None}
+def fields_of(body: JsonObject) -> JsonObject:
+    """What a body asks for: a field that is null counts as one that is not there."""
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def check_model(given: JsonObject) -> None:
+    """Refusal 400 where no model is named."""
     if not isinstance(given.get("model", ""), str):
         raise bad_type("model", "a string", given["model"])
     if not given.get("model"):
         raise missing("model")
+
+
+def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[str]) -> Asked:
+    """The request of a body, with the deviations of ``mutants``; Refusal 400 names the field that is wrong."""
+    if "reject_null" in mutants and (nulls := [key for key, value in body.items() if value is None]):
+        raise bad_type(nulls[0], "a value", None)
+    given = fields_of(body)
+    check_model(given)
     _refuse_fields(given, mutants)
     _check_fields(given, surface, ranges="ignore_ranges" not in mutants)
     _check_mutants(given, mutants)

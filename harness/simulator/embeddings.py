@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.simulator import tokens
+from harness.simulator.asked import check_model, fields_of
 from harness.simulator.chance import draw
-from harness.simulator.prompts import text_of_tokens
+from harness.simulator.prompts import is_token, text_of_tokens
 from harness.simulator.refusal import Refusal, bad_type, bad_value, missing
 from harness.simulator.shapes import Shape
 from harness.simulator.speech import Choice
@@ -51,11 +52,8 @@ class EmbeddingShape(Shape):
 
 def read(body: JsonObject, mutants: frozenset[str], context: int) -> Wanted:
     """What a body asks for; ``context``: most tokens of one input. Refusal 400 names the field that is wrong."""
-    given = {key: value for key, value in body.items() if value is not None}
-    if not isinstance(given.get("model", ""), str):
-        raise bad_type("model", "a string", given["model"])
-    if not given.get("model"):
-        raise missing("model")
+    given = fields_of(body)
+    check_model(given)
     form = given.get("encoding_format", "float")
     if form not in _FORMATS and "emb_any_format" not in mutants:
         raise bad_value("encoding_format", f"{form!r}. Supported: {', '.join(_FORMATS)}")
@@ -132,7 +130,7 @@ def _texts(given: JsonObject, mutants: frozenset[str]) -> list[str]:
     if "input" not in given:
         raise missing("input")
     value = given["input"]
-    inputs = value if isinstance(value, list) and not all(_is_id(one) for one in value) else [value]
+    inputs = value if isinstance(value, list) and not all(is_token(one) for one in value) else [value]
     if len(inputs) > MOST_INPUTS:
         raise bad_value("input", f"{len(inputs)} inputs. At most {MOST_INPUTS} are allowed", "array_above_max_length")
     return [_text(one, mutants) for one in inputs]
@@ -145,12 +143,8 @@ def _text(one: Any, mutants: frozenset[str]) -> str:
         raise bad_value("input", "it cannot be empty", "empty_input")
     if isinstance(one, str):
         return one
-    if not isinstance(one, list) or not all(_is_id(number) for number in one):
+    if not isinstance(one, list) or not all(is_token(number) for number in one):
         raise bad_type("input", "a string, a list of strings, a list of tokens or a list of such lists", one)
     if "emb_tokens_500" in mutants:
         raise Refusal(500, "The server had an error.", kind="server_error")
     return text_of_tokens(one, "input")
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -34,7 +34,7 @@ def read_prompts(given: JsonObject, mutants: frozenset[str], most: int) -> tuple
     if "prompt" not in given:
         raise missing("prompt")
     value = given["prompt"]
-    prompts = value if isinstance(value, list) and value and not all(map(_is_id, value)) else [value]
+    prompts = value if isinstance(value, list) and value and not all(map(is_token, value)) else [value]
     texts = [_text(one, mutants) for one in prompts]
     if len(texts) * given.get("n", 1) > most:
         raise bad_value("prompt", f"{len(texts)} prompts. At most {most} choices are served at once")
@@ -54,12 +54,13 @@ def text_of_tokens(ids: list[int], param: str) -> str:
 def _text(one: Any, mutants: frozenset[str]) -> str:
     if isinstance(one, str):
         return one
-    if not isinstance(one, list) or not one or not all(map(_is_id, one)):
+    if not isinstance(one, list) or not one or not all(map(is_token, one)):
         raise bad_type("prompt", "a string, a list of strings, a list of tokens or a list of such lists", one)
     if "cpl_tokens_500" in mutants:
         raise Refusal(500, "The server had an error.", kind="server_error")
     return text_of_tokens(one, "prompt")
 
 
-def _is_id(value: Any) -> bool:
+def is_token(value: Any) -> bool:
+    """Whether a JSON value is the id of a token."""
     return isinstance(value, int) and not isinstance(value, bool)

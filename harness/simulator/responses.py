@@ -87,7 +87,7 @@ class Shelf:
 
 def read(body: JsonObject, shelf: Shelf, mutants: frozenset[str]) -> Asked:
     """The request of a body as the model behind reads it; Refusal 400 names the field that is wrong."""
-    given = {key: value for key, value in body.items() if value is not None}
+    given = asking.fields_of(body)
     heard = conversation(given, shelf, mutants)
     if (instructions := given.get("instructions")) is not None:
         if not isinstance(instructions, str):

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.conformance import (
+    MISSHAPEN_REFUSALS,
     Check,
     NotApplicable,
     Seen,
@@ -76,13 +77,7 @@ def wants_key(endpoint: Endpoint) -> None:
     spec="API guide: error codes; RFC 9110, 15.5.2",
     faults={
         "ignore_auth": "ignored",
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "int_code": "partial",
-        "status_200": "broken",
+        **MISSHAPEN_REFUSALS,
         "auth_403": "partial",
     },
 )
@@ -101,13 +96,7 @@ def bad_key(seen: Seen) -> Iterator[Check]:
     spec="API guide: error codes; RFC 9110, 15.5.2",
     faults={
         "ignore_auth": "ignored",
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "int_code": "partial",
-        "status_200": "broken",
+        **MISSHAPEN_REFUSALS,
     },
 )
 def no_key(seen: Seen) -> Iterator[Check]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.conformance import (
+    BAD_REFUSALS,
     Capture,
     Check,
     Ignored,
@@ -174,15 +175,7 @@ def parts_many(seen: Seen) -> Iterator[Check]:
     spec="OpenAPI: ChatCompletionRequestUserMessageContentPart",
     faults={
         "ignore_part_type": "ignored",
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "int_code": "partial",
-        "status_200": "broken",
-        "status_422": "partial",
-        "status_500": "broken",
+        **BAD_REFUSALS,
     },
 )
 def parts_unknown(seen: Seen) -> Iterator[Check]:
@@ -203,15 +196,7 @@ def parts_unknown(seen: Seen) -> Iterator[Check]:
     spec="OpenAPI: ChatCompletionRequestUserMessage.required",
     faults={
         "ignore_no_content": "ignored",
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "int_code": "partial",
-        "status_200": "broken",
-        "status_422": "partial",
-        "status_500": "broken",
+        **BAD_REFUSALS,
     },
 )
 def content_missing(seen: Seen) -> Iterator[Check]:

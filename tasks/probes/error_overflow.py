@@ -129,7 +129,7 @@ def context_overflow(seen: Seen) -> Iterator[Check]:
 def overflow_stream(seen: Seen) -> Iterator[Check]:
     """Asked for as a stream, a prompt beyond the model's context gets a 4xx and no event."""
     capture = seen[STREAMED]
-    told = [chunk["error"] for chunk in capture.chunks if chunk.get("error")]
+    told = capture.errors
     yield check("refused by its status", not told, "4xx", f"{capture.status} and {told}")
     _not_read_whole(capture)
     yield from refuses(capture)

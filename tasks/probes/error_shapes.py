@@ -3,7 +3,17 @@
 import re
 from collections.abc import Iterator
 
-from harness.conformance import Capture, Check, Seen, Untestable, chat, check, envelope, probe
+from harness.conformance import (
+    MISSHAPEN_ERRORS,
+    Capture,
+    Check,
+    Seen,
+    Untestable,
+    chat,
+    check,
+    envelope,
+    probe,
+)
 from harness.conformance.outcome import refusal
 from harness.conformance.plain import HELLO
 
@@ -37,14 +47,7 @@ STREAMED = chat(
     needs=("chat.basic",),
     spec="OpenAPI: ErrorResponse",
     threads=("openai/openai-node#1746",),
-    faults={
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "int_code": "partial",
-    },
+    faults=MISSHAPEN_ERRORS,
 )
 def in_envelope(seen: Seen) -> Iterator[Check]:
     """Every 4xx has the body {"error": {"message", "type", "param", "code"}}."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from harness.conformance import (
+    BAD_REFUSALS,
+    MISSHAPEN_REFUSALS,
     Capture,
     Check,
     Ignored,
@@ -89,15 +91,7 @@ def detail(seen: Seen) -> Iterator[Check]:
     faults={
         "open_damaged": "ignored",
         "crash_damaged": "broken",
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "int_code": "partial",
-        "status_200": "broken",
-        "status_422": "partial",
-        "status_500": "broken",
+        **BAD_REFUSALS,
     },
 )
 def corrupt(seen: Seen) -> Iterator[Check]:
@@ -114,13 +108,7 @@ def corrupt(seen: Seen) -> Iterator[Check]:
     spec="OpenAPI: ChatCompletionRequestSystemMessageContentPart",
     faults={
         "crash_system_image": "broken",
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "int_code": "partial",
-        "status_200": "broken",
+        **MISSHAPEN_REFUSALS,
         "status_500": "broken",
     },
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from harness.conformance import (
+    BAD_REFUSALS,
     Capture,
     Check,
     Ignored,
@@ -223,15 +224,7 @@ def jpeg_webp(seen: Seen) -> Iterator[Check]:
     spec="OpenAPI: image_url.url; CWE-918",
     faults={
         "open_files": "broken",
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "int_code": "partial",
-        "status_200": "broken",
-        "status_422": "partial",
-        "status_500": "broken",
+        **BAD_REFUSALS,
     },
 )
 def file_scheme(seen: Seen) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from harness.conformance import (
+    BAD_REFUSALS,
     Capture,
     Check,
     Ignored,
@@ -253,15 +254,7 @@ def effort_accept(seen: Seen) -> Iterator[Check]:
     spec="OpenAPI: ReasoningEffort",
     faults={
         "any_effort": "ignored",
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "int_code": "partial",
-        "status_200": "broken",
-        "status_422": "partial",
-        "status_500": "broken",
+        **BAD_REFUSALS,
     },
 )
 def effort_bogus(seen: Seen) -> Iterator[Check]:

@@ -33,7 +33,7 @@ ERROR_PRE = post(
 def error_pre(seen: Seen) -> Iterator[Check]:
     """An invalid request for a stream gets a 4xx with JSON, not a 200 with an event stream."""
     capture = seen[ERROR_PRE]
-    told = [chunk["error"] for chunk in capture.chunks if chunk.get("error")]
+    told = capture.errors
     yield check("no stream of errors", not told, "a 4xx", f"{capture.status} and an error event", of=capture)
     if capture.status == 200 and not capture.at("error"):
         raise Ignored("answered as if it made sense", "a 4xx", f"200 {capture.text}", of=capture)

@@ -1,7 +1,7 @@
 """Probes of the kinds of schemas that structured output keeps to."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.conformance import (
     Capture,
@@ -19,16 +19,11 @@ from harness.conformance import (
     parse,
     probe,
 )
+from harness.conformance.plain import TREE, closed
 from harness.conformance.probe import Severity
 from harness.types import JsonObject, VerdictWord
 
 FORMAT = "OpenAPI: ResponseFormatJsonSchemaSchema"
-
-
-def closed(properties: JsonObject, **more: Any) -> JsonObject:
-    """The schema of an object with these properties, all of them needed, and no others."""
-    wanted = {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
-    return {**wanted, **more}
 
 
 def ask(name: str, title: str, line: str, schema: JsonObject, cap: int = 96) -> Scenario:
@@ -68,19 +63,6 @@ class Kind(NamedTuple):
     threads: tuple[str, ...] = ()
 
 
-TREE = closed(
-    {"root": {"$ref": "#/$defs/node"}},
-    **{
-        "$defs": {
-            "node": closed(
-                {
-                    "kind": {"type": "string", "enum": ["leaf", "branch"]},
-                    "below": {"type": "array", "items": {"$ref": "#/$defs/node"}, "maxItems": 2},
-                }
-            )
-        }
-    },
-)
 SHELF = closed({"row": {"type": "integer"}, "book": closed({"loan": closed({"free": {"type": "boolean"}})})})
 NO_REFS: Mapping[str, VerdictWord] = {"reject_refs": "rejected", "ignore_refs": "ignored"}
 KINDS = (

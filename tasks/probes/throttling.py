@@ -6,7 +6,17 @@ from dataclasses import replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from harness.conformance import Capture, Check, Seen, Untestable, chat, check, envelope, probe
+from harness.conformance import (
+    MISSHAPEN_ERRORS,
+    Capture,
+    Check,
+    Seen,
+    Untestable,
+    chat,
+    check,
+    envelope,
+    probe,
+)
 from harness.conformance.plain import HELLO
 
 AT_ONCE = 40
@@ -32,12 +42,7 @@ BURST = replace(
     needs=("chat.basic",),
     spec="RFC 6585, 4",
     faults={
-        "flat_error": "broken",
-        "array_error": "broken",
-        "string_error": "broken",
-        "detail_error": "broken",
-        "html_error": "broken",
-        "int_code": "partial",
+        **MISSHAPEN_ERRORS,
         "silent_limit": "partial",
     },
 )

@@ -6,7 +6,6 @@ from typing import Any
 from harness.conformance import (
     Check,
     Ignored,
-    Scenario,
     Seen,
     Untestable,
     accepted,
@@ -19,15 +18,7 @@ from harness.conformance import (
     parse,
     probe,
 )
-from harness.conformance.plain import FORCED, OFF_TOPIC, PAINT_TOOL
-from harness.types import JsonObject
-
-
-def demand(name: str, title: str, line: str, tool: JsonObject, cap: int = 96, **fields: Any) -> Scenario:
-    """A chat with one tool that has to be called."""
-    fields |= {"temperature": 0, "tools": [tool], "tool_choice": "required"}
-    return chat(f"tools_{name}", title, line, cap=cap, surface="tools", visible=True, **fields)
-
+from harness.conformance.plain import FORCED, OFF_TOPIC, PAINT_TOOL, demand
 
 BARE = demand(
     "no_args",

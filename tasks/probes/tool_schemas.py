@@ -11,7 +11,6 @@ from harness.conformance import (
     Check,
     Ignored,
     Probe,
-    Scenario,
     Seen,
     Untestable,
     accepted,
@@ -19,24 +18,17 @@ from harness.conformance import (
     brief,
     called,
     calls_of,
-    chat,
     check,
     leaks,
     misfit,
     probe,
     refuses,
 )
-from harness.conformance.plain import OFF_TOPIC
+from harness.conformance.plain import OFF_TOPIC, TREE, closed, demand
 from harness.conformance.probe import Severity
 from harness.types import JsonObject, VerdictWord
 
 PARAMETERS = "OpenAPI: FunctionParameters"
-
-
-def demand(name: str, title: str, line: str, tool: JsonObject, cap: int = 96, **fields: Any) -> Scenario:
-    """A chat with one tool that has to be called."""
-    fields |= {"temperature": 0, "tools": [tool], "tool_choice": "required"}
-    return chat(f"tools_{name}", title, line, cap=cap, surface="tools", visible=True, **fields)
 
 
 def function(name: str, description: str, parameters: JsonObject, **more: Any) -> JsonObject:
@@ -45,31 +37,12 @@ def function(name: str, description: str, parameters: JsonObject, **more: Any) -
     return {"type": "function", "function": given}
 
 
-def closed(properties: JsonObject, **more: Any) -> JsonObject:
-    """The schema of an object with these properties, all of them needed, and no others."""
-    wanted = {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
-    return {**wanted, **more}
-
-
 # --- schemas ---------------------------------------------------------------------------------------------
 
 ENUM = closed({"beast": {"type": "string", "enum": ["jubjub", "bandersnatch", "borogove"]}})
 ANY_OF = closed({"room": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "enum": ["attic", "hall"]}]}})
 REFS = closed(
     {"metal": {"$ref": "#/$defs/metal"}}, **{"$defs": {"metal": {"type": "string", "enum": ["brass", "copper", "tin"]}}}
-)
-TREE = closed(
-    {"root": {"$ref": "#/$defs/node"}},
-    **{
-        "$defs": {
-            "node": closed(
-                {
-                    "kind": {"type": "string", "enum": ["leaf", "branch"]},
-                    "below": {"type": "array", "items": {"$ref": "#/$defs/node"}, "maxItems": 2},
-                }
-            )
-        }
-    },
 )
 
 
