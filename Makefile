@@ -58,7 +58,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt
-	$(call install,local$(comma)dev)
+	$(call install,local$(comma)scorers$(comma)dev)
 	@touch $@ $(VENV)/.demo
 
 comma := ,

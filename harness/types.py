@@ -181,15 +181,19 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A judgement of one completion by one scorer."""
+    """A judgement of one answer by one scorer."""
 
-    value: float
-    """0.0 (wrong) to 1.0 (right)."""
+    value: float | None
+    """0.0 (wrong) to 1.0 (right); None: it cannot be judged, and is neither right nor wrong. ``fault`` says why."""
     answer: str | None
     """What was read out of the completion; None: no answer could be found in it."""
     explanation: str
     scorer: str
     version: int
+    fault: str = ""
+    """Name of what keeps the answer from being judged, such as ``leaked_markup``; empty: it was judged."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Named parts of the judgement, such as the instructions of one prompt; must be JSON."""
 
 
 @dataclass(frozen=True, slots=True)

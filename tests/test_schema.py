@@ -16,7 +16,7 @@ CONTRACT = {
     "ttft_ms ttft_sched_ms ttfvt_ms e2e_ms tpot_ms output_tokens prompt_tokens output_tokens_per_s wait_ms connect_ms "
     "close_lag_ms cost_usd lag_max_ms turn set_apart ttft_warm_ms decode_tokens_per_s stalls_n stall_share slip_ms "
     "admit_slip_ms tokens_per_read token_miss cached_share planned_at over_at",
-    "quality_summary": "run_id endpoint task kind n_planned n_scored n_failed n_correct mean_score",
+    "quality_summary": "run_id endpoint task kind n_planned n_scored n_failed n_invalid n_correct mean_score",
     "load_summary": "run_id endpoint task stage n n_ok n_failed ttft_p50_ms ttft_p95_ms tpot_p50_ms e2e_p50_ms "
     "output_tokens_per_s speed_p50 cost_usd coalesced_share clock level law offered_per_s achieved_per_s ok_per_s "
     "ttft_p999_ms ttft_sched_p99_ms ttfvt_p90_ms e2e_sched_p75_ms ttft_sched_p95_adj_ms itl_p99_ms itl_comparable "
@@ -248,6 +248,7 @@ def test_quality_counts_failures_apart(results: Path) -> None:
         "n_planned": 6,
         "n_scored": 3,
         "n_failed": 1,
+        "n_invalid": 0,
         "n_correct": 1,
         "mean_score": 0.5,
     }

@@ -214,7 +214,8 @@ def test_judgements_are_sealed(run: RunFolder) -> None:
     seal(run)
     (score,) = pq.read_table(run.parquet_path("scores")).to_pylist()
     del row["job"]
-    assert score == row | {"run_id": run.id, "job_id": "j", "answer": "\ufffd", "text_lossy": True}
+    unsaid = {"fault": None, "details_json": None}
+    assert score == row | unsaid | {"run_id": run.id, "job_id": "j", "answer": "\ufffd", "text_lossy": True}
     (verdict,) = pq.read_table(run.parquet_path("verdicts")).to_pylist()
     unstated = {"agree": None, "samples": None}  # by the harness that wrote this line
     assert verdict == found | {"run_id": run.id, "text_lossy": False} | unstated

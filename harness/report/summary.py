@@ -179,7 +179,7 @@ def _right(results: Path, run: str, endpoint: str) -> dict[tuple[str, str, str, 
     query = (
         "select j.kind, s.task, s.sample, s.repeat, s.value from scores s "
         "join (select distinct run_id, job_id, kind from attempts) j using (run_id, job_id) "
-        "where run_id = ? and s.endpoint = ? order by all"
+        "where run_id = ? and s.endpoint = ? and s.value is not null order by all"
     )
     found = rows(results, query, [run, endpoint])
     return {(row["kind"], row["task"], row["sample"], row["repeat"]): row["value"] >= 1 for row in found}

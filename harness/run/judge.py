@@ -19,7 +19,7 @@ from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
 from harness.run.plan import Plan
 from harness.run.samples import told
-from harness.types import Attempt, Endpoint, JsonObject, Verdict
+from harness.types import Attempt, Endpoint, JsonObject, Score, Verdict
 from harness.wire.assemble import assemble
 
 
@@ -103,7 +103,17 @@ def _scores(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
         with told(f"scorer {scorer.name} of task {job.task} on sample {job.sample}"):
             score = scorer.score(plan.sample(job), outcome.completion)
         named = {"job": job.id, "endpoint": job.endpoint, "task": job.task, "sample": job.sample, "repeat": job.repeat}
-        yield named | asdict(score)
+        yield named | _score_json(score)
+
+
+def _score_json(score: Score) -> JsonObject:
+    """A score as a line of ``scores.jsonl``; what it does without is left out."""
+    row = {name: getattr(score, name) for name in ("value", "answer", "explanation", "scorer", "version")}
+    if score.fault:
+        row["fault"] = score.fault
+    if score.details:
+        row["details_json"] = json.dumps(dict(score.details), ensure_ascii=True, separators=(",", ":"))
+    return row
 
 
 def verdicts(

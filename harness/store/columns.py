@@ -92,6 +92,8 @@ SCORES: Columns = {
     "explanation": _TEXT,
     "scorer": _TEXT,
     "version": _INT,
+    "fault": _TEXT,
+    "details_json": _TEXT,
     "text_lossy": _FLAG,
 }
 

@@ -3,7 +3,8 @@
 create view quality_summary as
 with judged as (
     select m.run_id, m.endpoint, m.task, m.kind, m.ok, m.set_apart,
-        case when m.ok then s.value end as value
+        case when m.ok then s.value end as value,
+        m.ok and s.fault is not null as invalid
     from attempt_metrics m
     left join scores s on s.run_id = m.run_id and s.job_id = m.job_id
     where m.kind in ('quality', 'tools') and m.last_attempt
@@ -14,6 +15,7 @@ counted as (
         count(*) as n_asked,
         count(value) as n_scored,
         count(*) filter (where not ok and not set_apart) as n_failed,
+        count(*) filter (where invalid) as n_invalid,
         count(*) filter (where value = 1) as n_correct,
         avg(value) as mean_score
     from judged
@@ -29,6 +31,7 @@ select
     coalesce(n_planned, n_asked) as n_planned,
     coalesce(n_scored, 0) as n_scored,
     coalesce(n_failed, 0) as n_failed,
+    coalesce(n_invalid, 0) as n_invalid,
     coalesce(n_correct, 0) as n_correct,
     mean_score
 from counted full join planned using (run_id, endpoint, task);
@@ -36,6 +39,7 @@ comment on view quality_summary is 'Quality and tool tasks by endpoint, from the
 comment on column quality_summary.n_planned is 'Planned requests: samples times repeats.';
 comment on column quality_summary.n_scored is 'Completions with a score.';
 comment on column quality_summary.n_failed is 'Jobs whose last attempt failed; those we cancelled are not among them.';
+comment on column quality_summary.n_invalid is 'Answers that cannot be judged, since they break their contract or the item cannot be passed; neither scored nor failed.';
 comment on column quality_summary.n_correct is 'Scores of exactly 1.';
 comment on column quality_summary.mean_score is 'Mean of the scores, 0 to 1. NULL: nothing was scored.';
 

@@ -153,25 +153,29 @@ create table scores (
     task varchar not null,
     sample varchar not null,
     repeat integer not null,
-    value double not null,
+    value double,
     answer varchar,
     explanation varchar not null,
     scorer varchar not null,
     version integer not null,
+    fault varchar,
+    details_json varchar,
     text_lossy boolean not null
 );
-comment on table scores is 'One row for each scored completion; failures have none.';
+comment on table scores is 'One row for each answer that a scorer saw; failures have none.';
 comment on column scores.run_id is 'The run; never NULL.';
 comment on column scores.job_id is 'The planned request; never NULL.';
 comment on column scores.endpoint is 'provider/model; never NULL.';
 comment on column scores.task is 'Name of the task; never NULL.';
 comment on column scores.sample is 'Sample of the task; never NULL.';
 comment on column scores.repeat is 'Repetition of the sample from 0; never NULL.';
-comment on column scores.value is '0.0 wrong to 1.0 right, no unit; never NULL.';
+comment on column scores.value is '0.0 wrong to 1.0 right, no unit. NULL: the answer cannot be judged, and fault says why.';
 comment on column scores.answer is 'What was read out of the completion. NULL: no answer could be found in it.';
 comment on column scores.explanation is 'Why this value; never NULL.';
 comment on column scores.scorer is 'Name of the scorer; never NULL.';
 comment on column scores.version is 'Version of the scorer; never NULL.';
+comment on column scores.fault is 'Name of what keeps the answer from being judged. NULL: it was judged.';
+comment on column scores.details_json is 'Named parts of the judgement as a JSON object. NULL: it has none.';
 comment on column scores.text_lossy is 'Whether a character that UTF-8 cannot hold was replaced in this row; never NULL.';
 
 create table verdicts (
