@@ -7,10 +7,10 @@ they are views over marks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from harness.exchange import Completion, Exchange
 
@@ -176,8 +176,18 @@ class Sample:
     """Body fields: temperature, max_tokens, tool_choice, response_format, stop, seed..."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
-    """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests.
-    Only loads have sessions."""
+    """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests. Where
+    its task has a world, each once the model calls no more."""
+
+
+class World(Protocol):
+    """A simulated environment that tool calls are carried out in: no clock, no randomness, nothing outside itself."""
+
+    def call(self, name: str, arguments: str) -> str:
+        """Carry out one call, ``arguments`` as the model wrote them; gives the result or what was wrong; no error."""
+
+    def state(self) -> JsonObject:
+        """What it holds now, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +224,9 @@ class Scorer:
     name: str
     version: int
     score: Callable[[Sample, Completion], Score]
+    """Of a session it is given the last answer."""
+    episode: Callable[[Sample, Sequence[Completion]], Score] | None = None
+    """Judges all answers of a session in their order, and then takes the place of ``score``; None: the last decides."""
     judging: Judging | None = None
     """How a judge is asked, where the score is another endpoint's; None: ``score`` is all there is to it."""
 
@@ -232,6 +245,11 @@ class Task:
     stream: bool = True
     licence: str = "Apache-2.0"
     source: str = ""
+    world: Callable[[Sample], World] | None = None
+    """Makes a sample's environment in its first state: calls are carried out in it, and the results go into the next
+    request. None: nothing is carried out."""
+    steps: int | None = None
+    """Most requests of one sample; goes with ``world``, where the model decides how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +313,7 @@ class Request:
     path: str
     """Below the base URL, for example ``/chat/completions``."""
     body: bytes | None
-    """None for a GET."""
+    """None for a GET, and where nothing was to be sent."""
     stream: bool
     workload_sha256: str
     """Of the canonical JSON of the body without ``model`` and the provider's quirks: equal hashes, equal question."""

@@ -6,9 +6,11 @@ import random
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.errors import UsageError
+from harness.errors import TaskError, UsageError
+from harness.exchange import Completion
 from harness.run.arrivals import Closed
 from harness.run.selection import Selection
+from harness.run.session import turn_id
 from harness.run.stages import Stage, job_of
 from harness.scorers.judge_prompt import to_compare, to_rate
 from harness.types import Endpoint, Job, Judging, Sample, Task
@@ -39,8 +41,11 @@ class Matter:
 
 
 def refuse_unjudgeable(tasks: Mapping[str, Task], selection: Selection) -> None:
-    """UsageError where a task needs a judge and none was named, or the other way round."""
+    """Refuse a judged task without a judge, or a judge without one (UsageError), and a judged world (TaskError)."""
     judged = [name for name, task in tasks.items() if task.scorer.judging is not None]
+    for name in judged:
+        if tasks[name].world is not None:
+            raise TaskError(f"task {name} has a world, and a judge sees texts alone", hint="Score the state it ends in")
     if judged and not selection.judges:
         raise UsageError(f"task {judged[0]} is scored by a judge", hint="Name one or more with --judge PROVIDER/MODEL")
     if selection.judges and not judged:
@@ -91,9 +96,9 @@ def question(
     return to_compare(sample, said[0], said[1], room) if len(said) == 2 else to_rate(sample, said[0], room)
 
 
-def turn_id(first: str, turn: int) -> str:
-    """Id of a later request of the session whose first one is ``first``."""
-    return f"{first}~{turn}" if turn else first
+def answer_of(completion: Completion) -> str:
+    """The text of an answer that a judge is shown: what a user sees of it."""
+    return completion.text or completion.refusal
 
 
 def _matters(task: Task, sample: Sample, selection: Selection) -> Iterator[Matter]:

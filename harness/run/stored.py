@@ -15,8 +15,8 @@ from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
 from harness.run import manifest, session
 from harness.run.judge import cancelled
+from harness.run.judging import answer_of
 from harness.run.plan import Plan, make, sha256
-from harness.run.runner import earlier_turns
 from harness.run.selection import Selection
 from harness.run.tally import Before
 from harness.types import JsonObject, Provider
@@ -65,7 +65,7 @@ def replan(folder: RunFolder, again: Replan) -> Plan:
 
 def progress(folder: RunFolder, plan: Plan) -> Progress:
     """What the journals of a run say of its plan."""
-    turns = {name for job in plan.jobs if job.turn for name in earlier_turns(job)}
+    turns = {name for job in plan.jobs if job.turn for name in session.earlier_turns(job)}
     done: set[str] = set()
     tried: dict[str, int] = {}
     said: dict[str, JsonObject] = {}
@@ -83,7 +83,7 @@ def progress(folder: RunFolder, plan: Plan) -> Progress:
         if job.kind == "probe" and job.sample in plan.followed and job.id in done:
             answered[job.id] = Capture(attempt, outcome)
         if job.id in plan.answers and outcome.ok and outcome.completion is not None:
-            answers[job.id] = outcome.completion.text
+            answers[job.id] = answer_of(outcome.completion)
         if job.kind == "judge":
             (unjudged.discard if outcome.ok else unjudged.add)(job.id)
     # A judge is no object of measurement: where it failed, and has something to judge, it is asked again.

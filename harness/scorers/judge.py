@@ -15,28 +15,27 @@ from harness.scorers.judge_reply import Reading
 from harness.types import Judging, Sample, Score, Scorer
 
 VERSION = 1
+EXAMPLE = "judge:It is polite and answers the question."
 NOT_JUDGED = "not_judged"
 """Fault of an answer that no judge was asked about yet."""
 FAILED = "judge_failed"
 """Fault of an answer of which a judge's request failed."""
 
 
-def judge(rubric: str = "", *, max_tokens: int = 1024) -> Scorer:
+def judge(rubric: str = "") -> Scorer:
     """A score by other endpoints, which the user names with ``--judge``.
 
     ``rubric`` says what makes an answer good; empty: following the instructions, being right, complete and clear. The
     target may be a reference answer: a string, a list of them (None among them: no reference), one for each turn, or
-    None. ``max_tokens`` is what a judge may use for one judgement. TaskError for another target or limit.
+    None. TaskError for another target.
     """
-    if not isinstance(max_tokens, int) or max_tokens < 1:
-        raise TaskError(f"scorer judge: max_tokens must be a whole number from 1, not {max_tokens!r}")
     name = f"judge(rubric {hashlib.sha256(rubric.encode()).hexdigest()[:8]})" if rubric else "judge"
 
     def score(sample: Sample, completion: Completion) -> Score:  # noqa: ARG001 - what a judge says of it decides
         reference(sample, 0)
         return Score(None, None, "no judge has said anything of it yet", name, VERSION, fault=NOT_JUDGED)
 
-    return Scorer(name, VERSION, score, Judging(rubric, max_tokens))
+    return Scorer(name, VERSION, score, judging=Judging(rubric))
 
 
 def reference(sample: Sample, turn: int) -> str | None:

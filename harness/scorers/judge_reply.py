@@ -15,7 +15,9 @@ LOWEST, HIGHEST = 1, 10
 _LONGEST_LINE = 100
 _AROUND = r"[*_`\s]{0,6}"
 """Emphasis that models put around a last line."""
-_RATING = re.compile(rf"{_AROUND}Rating{_AROUND}:{_AROUND}([0-9]{{1,2}}(?:\.[0-9])?)(?: ?/ ?10)?\.?{_AROUND}", re.IGNORECASE)
+_RATING = re.compile(
+    rf"{_AROUND}Rating{_AROUND}:{_AROUND}([0-9]{{1,2}}(?:\.[0-9])?)(?: ?/ ?10)?\.?{_AROUND}", re.IGNORECASE
+)
 _VERDICT = re.compile(rf"{_AROUND}Verdict{_AROUND}:{_AROUND}(A|B|tie)\.?{_AROUND}", re.IGNORECASE)
 
 

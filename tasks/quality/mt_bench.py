@@ -1,10 +1,10 @@
 """MT-bench: 80 conversations of two turns in eight categories, rated by a judge, each turn by itself.
 
-Example: "Compose an engaging travel blog post about a recent trip to Hawaii, ...", then "Rewrite your previous response.
-Start every sentence with the letter A." The score is the mean of the two turns. A local copy is the project's
-question.jsonl; a reference_answer_gpt-4.jsonl beside it is shown to the judge, as upstream does for maths, reasoning and
-coding. Temperatures by category and the limit of 1024 tokens are upstream's; the words to the judge are ours, so that
-ratings are compared within a judge and a version of this harness, not with published ones.
+Example: "Compose an engaging travel blog post about a recent trip to Hawaii, ...", then "Rewrite your previous
+response. Start every sentence with the letter A." The score is the mean of the two turns. A local copy is the project's
+question.jsonl; a reference_answer_gpt-4.jsonl beside it is shown to the judge, as upstream does for maths, reasoning
+and coding. Temperatures by category and the limit of 1024 tokens are upstream's; the words to the judge are ours, so
+compare ratings of one judge and one version of this harness, and not with published ones.
 
 Source: Zheng et al., "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena", arXiv:2306.05685; lm-sys/FastChat,
 fastchat/llm_judge (data, and temperature_config in common.py).

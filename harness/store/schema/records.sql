@@ -162,9 +162,9 @@ create table scores (
     details_json varchar,
     text_lossy boolean not null
 );
-comment on table scores is 'One row for each answer that a scorer saw; failures have none.';
+comment on table scores is 'One row for each answer, or session of answers, that a scorer saw; failures have none.';
 comment on column scores.run_id is 'The run; never NULL.';
-comment on column scores.job_id is 'The planned request; never NULL.';
+comment on column scores.job_id is 'The planned request, the first one of a session; never NULL.';
 comment on column scores.endpoint is 'provider/model; never NULL.';
 comment on column scores.task is 'Name of the task; never NULL.';
 comment on column scores.sample is 'Sample of the task; never NULL.';
