@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made import Watcher, catalog, task
+from made import Watcher, catalog, harness, task, told
 from talking import Model, Talking
 
+from harness.catalog import discover
 from harness.cli.carry import ceiling_usd, finish
-from harness.errors import CannotMeasure, UsageError
+from harness.config import shipped
+from harness.errors import CannotMeasure, TaskError, UsageError
 from harness.folder import RunFolder
 from harness.report.judging import lines
 from harness.report.summary import summarise
@@ -44,8 +48,8 @@ def samples(n: int, **fields: Any) -> list[Sample]:
     ]
 
 
-SECOND = "answer of assistant B]"
-"""Stands before the second answer of a comparison."""
+SECOND = "of assistant B]"
+"""Stands before the first answer of the second of two assistants."""
 TALK = task("talk", samples(4), scorer=judge())
 
 
@@ -380,3 +384,146 @@ def test_the_ceiling_counts_the_answers_that_a_judge_will_read(begin: Begin) -> 
     ceiling = ceiling_usd(plan, "j/fair")
     prompts = sum(len(plan.request(job).body or b"") for job in plan.jobs if job.kind == "judge")
     assert ceiling == pytest.approx((prompts + 4 * 64 + 4 * 1024 * 2) / 1e6)
+
+
+# --- conversations ---------------------------------------------------------------------------------------
+
+
+def later_is_poor(messages: list[dict[str, Any]]) -> str:
+    """Rates a first answer 9 and a second one 3."""
+    return f"Rating: {3 if 'answer 2 of' in material(messages) else 9}"
+
+
+TURNS = task("turns", samples(3, turns=("and then?",), target=["first reference", None]), scorer=judge())
+
+
+def test_each_turn_is_judged_and_the_mean_counts(begin: Begin) -> None:
+    """Two requests to the judge for each conversation; the second shows both answers, the score is their mean."""
+    bench = begin(TURNS, strict=later_is_poor)
+    sat = bench.run(("a/x", "b/y"), ("j/strict",), repeats=2)
+    assert [row["value"] for row in bench.scores()] == [pytest.approx((8 / 9 + 2 / 9) / 2, abs=1e-6)] * 12
+    asked = [material(body["messages"]) for body in bench.server.asked["strict"]]
+    assert len(asked) == 2 * 2 * 2 * 3
+    later = [shown for shown in asked if "and then?" in shown]
+    assert len(later) == 12
+    assert all("answer to question" in shown and "answer to and then?" in shown for shown in later)
+    assert all(("first reference" in shown) == (shown not in later) for shown in asked)
+    (row,) = rows(bench.results, "select count(*) as n, count(distinct turn) as turns from judgements")
+    assert row == {"n": 24, "turns": 2}
+    assert sat.status == "finished"
+
+
+def test_a_conversation_that_broke_off_is_judged_as_far_as_it_came(begin: Begin) -> None:
+    """The judge is asked about the turn that was answered, and there is no score: the endpoint failed."""
+    bench = begin(TURNS, strict=later_is_poor)
+    bench.server.models["x"] = lambda messages: 400 if len(messages) > 1 else "well"
+    bench.run(("a/x",), ("j/strict",))
+    assert len(bench.server.asked["strict"]) == 3
+    assert bench.scores() == []
+    assert rows(bench.results, "select n_failed, n_scored from quality_summary") == [{"n_failed": 3, "n_scored": 0}]
+
+
+def test_conversations_are_compared_turn_by_turn(begin: Begin) -> None:
+    """Each turn in both orders; a sample is won by the mean of its turns."""
+
+    def second_only(messages: list[dict[str, Any]]) -> str:
+        shown = material(messages)
+        if "Verdict" not in shown:
+            return "Rating: 5"
+        if "answer 2 of" not in shown:
+            return "Verdict: tie"
+        first, _, second = shown.partition("answer 2 of assistant B]")
+        better = [("good answer to and then" in half) for half in (first, second)]
+        return f"Verdict: {'A' if better[0] else 'B' if better[1] else 'tie'}"
+
+    bench = begin(TURNS, odd=second_only)
+    sat = bench.run(("b/y", "a/x"), ("j/odd",), pairwise=True)
+    assert len(bench.server.asked["odd"]) == 3 * 2 * (2 + 2)
+    (pair,) = bench.judging(sat.folder)["pairs"]
+    assert (pair["n"], pair["n_pairs"], pair["wins"], pair["consistent"]) == (3, 6, 3, 1.0)
+    assert pair["win_rate"] == 0.75
+
+
+# --- MT-bench --------------------------------------------------------------------------------------------
+
+QUESTIONS = Path(__file__).parents[2] / "shared" / "data" / "mt_bench" / "question.jsonl"
+MT_BENCH = discover([shipped("tasks")]).task("mt_bench")
+
+
+def mt_bench_file(folder: Path) -> Path:
+    """Two questions in the project's form, one of them with reference answers beside the file."""
+    file = folder / "question.jsonl"
+    turns = {"turns": ["What is 2 + 3?", "Twice that?"]}
+    rows_ = [{"question_id": 1, "category": "math"} | turns, {"question_id": 2, "category": "writing"} | turns]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows_))
+    reference = {"question_id": 1, "choices": [{"index": 0, "turns": ["5", "10"]}]}
+    (folder / "reference_answer_gpt-4.jsonl").write_text(json.dumps(reference) + "\n")
+    return file
+
+
+def test_mt_bench_reads_the_projects_files(tmp_path: Path) -> None:
+    """Two turns, temperatures by category, and the references that lie beside the questions."""
+    one, two = MT_BENCH.load(mt_bench_file(tmp_path))
+    assert (one.id, one.turns, one.target, one.params["temperature"]) == ("1", ("Twice that?",), ["5", "10"], 0)
+    (tmp_path / "hub.jsonl").write_text(
+        json.dumps({"prompt_id": 7, "category": "math", "prompt": ["What is 2 + 3?", "Twice that?"], "reference": []})
+    )
+    (same,) = MT_BENCH.load(tmp_path / "hub.jsonl")
+    assert (same.id, same.messages, same.turns, same.target) == ("7", one.messages, one.turns, None)
+    assert (two.id, two.target, two.params["temperature"], two.metadata["category"]) == ("2", None, 0.7, "writing")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"question_id": 1, "turns": ["Why?"]}, "no column 'category'"),
+        ({"question_id": 1, "category": "math"}, "question 1: column 'turns' is not a list of texts"),
+        ({"question_id": 1, "category": "math", "turns": "Why?"}, "question 1: column 'turns' is not a list of texts"),
+        ({"question_id": 1, "category": "math", "turns": []}, "question 1: column 'turns' is not a list of texts"),
+    ],
+)
+def test_a_malformed_question_is_told(row: dict[str, Any], words: str, tmp_path: Path) -> None:
+    """In one line that names the question and the column."""
+    (tmp_path / "question.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(TaskError, match=re.escape(words)):
+        list(MT_BENCH.load(tmp_path / "question.jsonl"))
+
+
+@pytest.mark.skipif(not QUESTIONS.is_file(), reason="the MT-bench questions are not on this machine")
+def test_mt_bench_is_whole() -> None:
+    """Eighty questions of two turns in eight categories of ten, and references for thirty of them."""
+    found = list(MT_BENCH.load(QUESTIONS))
+    assert len({one.id for one in found}) == 80
+    assert {len(one.turns) for one in found} == {1}
+    assert set(Counter(one.metadata["category"] for one in found).values()) == {10}
+    referred = Counter(one.metadata["category"] for one in found if one.target is not None)
+    assert referred == {"reasoning": 10, "math": 10, "coding": 10}
+
+
+PROVIDERS = """
+providers:
+  a: {kind: simulated, base_url: "URL", models: {x: x}, prices: {x: {input_usd_per_mtok: 1, output_usd_per_mtok: 2}}}
+  b: {kind: simulated, base_url: "URL", models: {y: y}, prices: {y: {input_usd_per_mtok: 1, output_usd_per_mtok: 2}}}
+  j: {kind: simulated, base_url: "URL", models: {fair: fair}}
+"""
+
+
+def test_the_whole_from_the_command_line(begin: Begin, tmp_path: Path) -> None:
+    """A table with a score for each endpoint, who judged, who won, and the judge asked about every answer."""
+    bench = begin(fair=fair)
+    url = str(bench.server.endpoint("a/x").provider.base_url)
+    (tmp_path / "providers.yaml").write_text(PROVIDERS.replace("URL", url))
+    asked = ("eval", "mt_bench", "--data", str(mt_bench_file(tmp_path)), "-e", "a/x", "-e", "b/y")
+    told(harness(tmp_path, *asked), 2, "task mt_bench is scored by a judge", "--judge")
+    dry = harness(tmp_path, *asked, "--judge", "j/fair", "--dry-run")
+    assert "8  judge.mt_bench" in dry.stdout
+    assert all(not bodies for bodies in bench.server.asked.values())
+    done = harness(tmp_path, *asked, "--judge", "j/fair", "--pairwise")
+    assert done.returncode == 0, done.stderr
+    assert "Judged by j/fair: 16 judgements; its own 1600 tokens in, 160 out, cost unknown." in done.stdout
+    assert "mt_bench: b/y against a/x: win rate 0 %" in done.stdout
+    asked_for = {name: len(bodies) for name, bodies in bench.server.asked.items() if bodies}
+    assert asked_for == {"x": 4, "y": 4, "fair": 16}
+    scored = harness(tmp_path, "score", "latest", "--json")
+    assert json.loads(scored.stdout)["judging"]["judges"][0]["n_judged"] == 16
+    assert {name: len(bodies) for name, bodies in bench.server.asked.items() if bodies} == asked_for

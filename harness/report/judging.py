@@ -24,7 +24,7 @@ def judging(results: Path, run: str, endpoints: Sequence[JsonObject]) -> JsonObj
     ``own``: which endpoints under test are it, or of its model), ``agreement`` (of several judges, by task: ``equal``,
     the share of equal ratings, and ``alpha``; for comparisons ``kappa``; n beside each) and ``pairs`` (by task and
     endpoint: ``win_rate`` with its interval, wins, ties and losses of n samples, ``consistent``, the share of
-    ``n_pairs`` pairs in which both orders agree).
+    ``n_pairs`` pairs in which both orders agree, and ``consistent_by`` judge).
     """
     judges = rows(results, "select * exclude (run_id) from judge_summary where run_id = ? order by judge", [run])
     if not judges:
@@ -98,7 +98,6 @@ def _pairs(compared: Sequence[JsonObject]) -> list[JsonObject]:
         # A sample counts by the mean over its turns and judges, and only whole: its turns are no samples of their own.
         means = [sum(values) / len(values) for values in samples if None not in values]
         low, high = wilson(sum(means), len(means))
-        known = [row["consistent"] for row in own if row["consistent"] is not None]
         found.append(
             {
                 "task": task,
@@ -112,11 +111,22 @@ def _pairs(compared: Sequence[JsonObject]) -> list[JsonObject]:
                 "win_rate": sum(means) / len(means) if means else None,
                 "low": low,
                 "high": high,
-                "n_pairs": len(known),
-                "consistent": sum(known) / len(known) if known else None,
+                "n_pairs": sum(row["consistent"] is not None for row in own),
+                "consistent": _consistent(own),
+                "consistent_by": {judge: _consistent(mine) for judge, mine in _by(own, _judge).items()},
             }
         )
     return found
+
+
+def _judge(row: JsonObject) -> str:
+    return str(row["judge"])
+
+
+def _consistent(own: Iterable[JsonObject]) -> float | None:
+    """Share of the pairs in which both orders agree, of those that could be read in both; None: there are none."""
+    known = [row["consistent"] for row in own if row["consistent"] is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _by(of: Iterable[JsonObject], key: Callable[[JsonObject], _Key]) -> dict[_Key, list[JsonObject]]:
@@ -132,7 +142,7 @@ def lines(found: JsonObject | None) -> Iterator[str]:
         return
     for row in found["judges"]:
         unread = f", {row['n_unreadable']} unreadable" if row["n_unreadable"] else ""
-        failed = f", {row['n_failed'] + row['n_unasked']} not answered" if row["n_failed"] + row["n_unasked"] else ""
+        failed = f", {row['n_unanswered']} not answered (harness resume asks again)" if row["n_unanswered"] else ""
         tokens = "tokens unknown" if row["prompt_tokens"] is None else f"{row['prompt_tokens']} tokens in"
         tokens += "" if row["output_tokens"] is None else f", {row['output_tokens']} out"
         cost = f"{words.cost(row['cost_usd'])} USD" if row["cost_usd"] is not None else "cost unknown"
@@ -149,8 +159,14 @@ def lines(found: JsonObject | None) -> Iterator[str]:
         yield (
             f"{row['task']}: {row['endpoint']} against {row['baseline']}: win rate {_share(row)} "
             f"({row['wins']} won, {row['ties']} tied, {row['losses']} lost{left_out}); both orders agree in "
-            f"{words.percent(row['consistent'])} of {row['n_pairs']} pairs."
+            f"{words.percent(row['consistent'])} of {row['n_pairs']} pairs{_apart(row['consistent_by'])}."
         )
+
+
+def _apart(by_judge: Mapping[str, float | None]) -> str:
+    if len(by_judge) < 2:
+        return ""
+    return f" ({', '.join(f'{judge} {words.percent(share)}' for judge, share in by_judge.items())})"
 
 
 def _share(row: JsonObject) -> str:

@@ -24,6 +24,8 @@ from harness.types import JsonObject, Sample, Task
 
 HUB = "HuggingFaceH4/mt_bench_prompts"
 REVISION = "e3a795c5e9a82ee40611c416b8a7786c73198991"
+COLUMNS = ("question_id", "prompt_id"), ("turns", "prompt")
+"""As the project and as the hub name them."""
 REFERENCES = "reference_answer_gpt-4.jsonl"
 
 _TEMPERATURE = {"writing": 0.7, "roleplay": 0.7, "stem": 0.1, "humanities": 0.1}
@@ -31,21 +33,21 @@ _TEMPERATURE = {"writing": 0.7, "roleplay": 0.7, "stem": 0.1, "humanities": 0.1}
 
 
 def load(data: Path | None) -> Iterator[Sample]:
-    """The conversations in the order of the source; a local copy needs question_id, category and turns."""
-    if data is None:
-        found = rows(hub=HUB, revision=REVISION, split="train", columns=("prompt_id", "category", "prompt"))
-        for row in found:
-            yield _sample(str(row["prompt_id"]), row["category"], row["prompt"], row.get("reference"))
-        return
-    references = _references(data.with_name(REFERENCES))
-    for row in local_rows(data, ("question_id", "category", "turns")):
-        name = str(row["question_id"])
-        yield _sample(name, row["category"], row["turns"], references.get(name) or row.get("reference"))
+    """The conversations in the order of the source.
+
+    A local copy needs the project's columns question_id, category and turns, or those of the hub: prompt_id, category
+    and prompt.
+    """
+    references = {} if data is None else _references(data.with_name(REFERENCES))
+    for row in rows(hub=HUB, revision=REVISION, split="train", data=data, columns=("category",)):
+        names, turns = (next((one for one in ways if row.get(one) is not None), ways[0]) for ways in COLUMNS)
+        name = str(row.get(names))
+        yield _sample(name, row["category"], turns, row.get(turns), references.get(name) or row.get("reference"))
 
 
-def _sample(name: str, category: str, turns: object, reference: object) -> Sample:
+def _sample(name: str, category: str, column: str, turns: object, reference: object) -> Sample:
     if not isinstance(turns, list) or not turns or not all(isinstance(turn, str) for turn in turns):
-        raise TaskError(f"mt_bench question {name}: column 'turns' is not a list of texts")
+        raise TaskError(f"mt_bench question {name}: column '{column}' is not a list of texts")
     first, *later = turns
     return Sample(
         id=name,

@@ -17,12 +17,13 @@ with asked as (
     from attempt_metrics where kind = 'judge' group by all
 ),
 read as (
-    select run_id, judge, count(value) as n_judged, count(*) filter (where fault = 'judge_unreadable') as n_unreadable
+    select run_id, judge, count(value) as n_judged, count(*) filter (where fault = 'judge_unreadable') as n_unreadable,
+        count(*) filter (where fault = 'judge_failed') as n_unanswered
     from judgements group by all
 )
 select
     run_id, judge, n, n_ok, n_failed, n_unasked, coalesce(n_judged, 0) as n_judged,
-    coalesce(n_unreadable, 0) as n_unreadable, failure_kind, prompt_tokens, output_tokens,
+    coalesce(n_unreadable, 0) as n_unreadable, coalesce(n_unanswered, 0) as n_unanswered, failure_kind, prompt_tokens, output_tokens,
     case when cost_unknown_n = 0 then known_usd end as cost_usd, cost_unknown_n
 from asked left join read using (run_id, judge);
 comment on view judge_summary is 'Each judge of a run: what it was asked, what of it could be read, and what it cost. None of it is in the figures of the endpoints that it judged, nor in its own as one of them.';
@@ -31,6 +32,7 @@ comment on column judge_summary.n is 'Requests to it: n_ok + n_failed.';
 comment on column judge_summary.n_unasked is 'Planned requests that were not sent: the answer did not come, the judge was lost, or the run was stopped.';
 comment on column judge_summary.n_judged is 'Judgements that could be read.';
 comment on column judge_summary.n_unreadable is 'Replies whose last line was not what was asked for: neither a good nor a bad judgement.';
+comment on column judge_summary.n_unanswered is 'Answers that were there and that it gave no reply on, for whatever reason.';
 comment on column judge_summary.failure_kind is 'The commonest failure. NULL: none.';
 comment on column judge_summary.prompt_tokens is 'Tokens, as stated by the server, of all its attempts. NULL: none stated any.';
 comment on column judge_summary.output_tokens is 'The same of its replies. NULL: none stated any.';
