@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,16 @@ def test_an_answer_that_failed_is_not_judged(begin: Begin) -> None:
     assert {row["endpoint"] for row in bench.scores()} == {"a/x"}
     assert bench.judging(sat.folder)["pairs"] == []
     assert rows(bench.results, "select n_failed from quality_summary where endpoint = 'b/broken'") == [{"n_failed": 4}]
+
+
+def test_another_model_may_not_go_on_judging(begin: Begin) -> None:
+    """A run whose judge now is another model is not resumed, and nothing is sent."""
+    bench = begin(fair=fair)
+    sat = bench.run(("a/x",), ("j/fair",))
+    judge_ = bench.server.endpoint("j/fair").provider
+    providers = {"a": bench.server.endpoint("a/x").provider, "j": replace(judge_, models={"fair": "other"})}
+    with pytest.raises(UsageError, match="j/fair now has another address, model id"):
+        sitting.resume(sat.folder, catalog=catalog(TALK), providers=providers, company=Company(Watcher()))
 
 
 def test_judging_is_taken_up_where_it_was_broken_off(begin: Begin) -> None:
