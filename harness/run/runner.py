@@ -343,7 +343,7 @@ class Runner:
     def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
         self.tally.attempts += 1
         usage = outcome.completion.usage if outcome.completion else None
-        self.tally.cost_usd += cost_usd(usage, self._prices[attempt.job.endpoint]) or 0.0
+        self.tally.cost_usd += cost_usd(usage, self._prices[attempt.job.endpoint], attempt.exchange.headers) or 0.0
         if not again:
             self.tally.jobs += 1
             failure = outcome.failure

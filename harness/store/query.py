@@ -29,7 +29,7 @@ SCHEMA_VERSION = 4
 """Of the published tables and views; a database of another version is built anew, never migrated."""
 _SCHEMA = (
     *("runs", "records", "samples"),
-    *("attempts", "quality", "conformance", "load", "load_summary", "limits", "server", "summary", "dialects"),
+    *("attempts", "quality", "cost", "conformance", "load", "load_summary", "limits", "server", "summary", "dialects"),
 )
 """Files of ``schema``, tables first; each view stands after those it reads."""
 
