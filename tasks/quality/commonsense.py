@@ -1,4 +1,4 @@
-"""Common sense: 20 everyday situations with four options of which three are absurd, written for this project.
+"""Common sense: 20 everyday situations with four options, written for this project.
 
 Known traps: a quarter is right by guessing; the right letters are spread evenly, so a model that always says A gets
 five; a model that fails many of these does not follow the form rather than not knowing.

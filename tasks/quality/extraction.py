@@ -1,4 +1,4 @@
-"""Extraction: 20 sentences of which two to four fields are to be given as one JSON object, written for this project.
+"""Extraction: 20 sentences of which one to four fields are to be given as one JSON object, written for this project.
 
 The target is a JSON Schema that accepts just the right values, in the wordings that are as good as one another, and
 one code fence around the object is forgiven. No ``response_format`` is sent, so what is measured is the model and not

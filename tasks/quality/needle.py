@@ -1,4 +1,4 @@
-"""Needle in a haystack: a made-up fact in a long text, at five depths and eight lengths; a task for each length.
+"""Needle in a haystack: 20 long texts that hold a made-up fact, at five depths; a task for each of eight lengths.
 
 Every prompt has a text of its own, made of common words, so no cache and no training knows it. One sentence in it
 tells the six-digit code of the place that is asked for; three sentences like it tell other places' codes. Depth 0
@@ -28,7 +28,8 @@ from harness.workload import words
 DEPTHS = (0, 25, 50, 75, 100)
 ROUNDS = 4
 THOUSANDS = (1, 2, 4, 8, 16, 32, 64, 128)
-PLACES = ("mill", "harbour", "library", "station", "market", "school", "theatre", "garden", "museum", "bakery")
+PLACES = ("bakery", "chapel", "cinema", "ferry", "harbour", "library", "lighthouse", "museum", "pharmacy", "theatre")
+"""Words that the text around the needle never has."""
 _STARTS = ("The", "A", "One", "Every", "No", "This", "Some", "Any")
 
 
