@@ -22,7 +22,7 @@ def load(data: Path | None) -> Iterator[Sample]:
     """The items in the order of the file; a user's file needs passage, question and answer (one or a list)."""
     rows = local_rows(data, ("passage", "question", "answer")) if data else package_rows(DATA, SHA256)
     for number, row in enumerate(rows, 1):
-        question = f"{row['question']} Answer with as few words as possible."
+        question = f"{row['question']} Answer with a few words, not with a sentence."
         yield Sample(
             id=f"{number:02d}",
             messages=(

@@ -2,10 +2,11 @@
 
 Source: Lin et al., "TruthfulQA: Measuring How Models Mimic Human Falsehoods", arXiv:2109.07958; the revision is the
 one that inspect_evals 0.28.0 pins in ``truthfulqa/truthfulqa.py``.
-Known traps: the set is public and models have trained on it; the source lists the right option first, so the options
-are put into an order of our own; their number differs, from 2 to 13, so the share that guessing gets right does too;
-published MC1 figures compare likelihoods of the options, which is another task than naming a letter; some questions
-are about one country's law, and some have aged.
+Known traps: the set is public and models have trained on it; right options can be told from wrong ones by their form:
+a decision tree that never sees the question gets 79.6 % (Turner and Kurzeja, "Gaming TruthfulQA", 2025); the source
+lists the right option first, so the options are put into an order of our own; their number differs from row to row, and
+what guessing gets right with it; published MC1 figures compare likelihoods of the options, which is another task than
+naming a letter.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ TASK = Task(
     name="truthfulqa_mc",
     version=1,
     kind="quality",
-    description="Questions that invite a common error, zero-shot; the answer is one of up to 13 letters.",
+    description="Questions that invite a common error, zero-shot; the answer is one of two or more letters.",
     load=load,
-    scorer=choice("ABCDEFGHIJKLM"),
+    scorer=choice("ABCDEFGHIJKLMNOPQRST"),
     licence="Apache-2.0",
     source=f"hub {HUB}@{REVISION[:7]}",
 )
