@@ -175,6 +175,7 @@ CHOICES = [
     ("A dog barks, so option C", "C"),
     ("It is C, surely C", "C"),
     ("It may be B or C", None),
+    ("It may be A or C", None),
     ("The answer is a dog", None),
     ("Cats and Dogs", None),
     ("E", None),
