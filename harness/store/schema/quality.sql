@@ -2,7 +2,7 @@
 
 create view quality_summary as
 with sessions as (
-    select run_id, endpoint, task, kind, sample, repeat,
+    select run_id, endpoint, task, kind, sample, repeat, arg_min(job_id, turn) as job_id,
         bool_or(not ok and not set_apart) as failed,
         bool_or(ok) as answered
     from attempt_metrics
@@ -13,7 +13,7 @@ judged as (
     select o.run_id, o.endpoint, o.task, o.kind, o.failed,
         case when o.answered and not o.failed then s.value end as value,
         o.answered and not o.failed and s.fault is not null as invalid
-    from sessions o left join scores s using (run_id, endpoint, task, sample, repeat)
+    from sessions o left join scores s using (run_id, job_id)
 ),
 counted as (
     select
