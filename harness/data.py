@@ -62,6 +62,8 @@ def local_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[JsonObject]:
     JSON values keep their types; every CSV and TSV value is the text that stands there. Nothing is cached and
     nothing is sent. TaskError when the file is missing, empty or malformed or a row lacks one of ``columns``.
     """
+    if path.is_dir():
+        raise TaskError(f"{path} is a folder, and one data file is needed", hint=_kinds())
     suffix = path.suffix.lower()
     if suffix not in _LINES + _TABLES:
         raise TaskError(f"{path}: {suffix or 'no suffix'} is not a known kind of data file", hint=_kinds())

@@ -59,7 +59,7 @@ def list_all(as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--data", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Local data of the task.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, help="Local data of the task.")
 @options.as_json
 def show(name: str, data: Path | None, as_json: bool) -> None:
     """Show one task, load or suite by NAME, with two example samples."""

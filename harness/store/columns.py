@@ -63,6 +63,7 @@ ATTEMPTS: Columns = {
     "chunk_delta_us": "INTEGER[]",
     "chunk_events": "USMALLINT[]",
     "deviations": "VARCHAR[]",
+    "contract_faults": "VARCHAR[]",
     "cost_usd": _REAL,
     "text_lossy": _FLAG,
 }

@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from harness import contract
 from harness.exchange import Completion, Outcome, Usage
 from harness.journal import Session
 from harness.prices import cost_usd
@@ -89,6 +90,8 @@ def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcom
     }
     if outcome.completion is not None:
         row |= _understood(outcome.completion, marks.send0_ns, price)
+        if failure is None:
+            row["contract_faults"] = contract.faults(outcome.completion, attempt.request.body or b"")
     return row
 
 

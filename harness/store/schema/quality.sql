@@ -57,3 +57,31 @@ group by all;
 comment on view error_summary is 'Failed attempts by kind, retried ones and those set apart (cancelled, abandoned, unasked) too. Probes provoke errors and are left out, and so are requests that turned out not to be needed.';
 comment on column error_summary.n is 'Attempts.';
 comment on column error_summary.example is 'Detail of one of them.';
+
+create view contract_faults as
+with answered as (
+    select run_id, endpoint, job_id, number, contract_faults
+    from attempts
+    where contract_faults is not null and kind <> 'probe'
+),
+named as (
+    select run_id, endpoint, job_id, number, unnest(contract_faults) as fault
+    from answered
+),
+completions as (
+    select run_id, endpoint, count(*) as n_completions
+    from answered
+    group by all
+)
+select
+    run_id, endpoint, fault,
+    count(*) as n,
+    count(*) / any_value(n_completions) as share,
+    arg_min(job_id, (job_id, number)) as example_job_id
+from named join completions using (run_id, endpoint)
+group by all;
+comment on view contract_faults is 'Faults of the contract of chat completions, by name; an answer may have several. A name that no answer of the endpoint has has no row. Probes provoke faults and are left out.';
+comment on column contract_faults.fault is 'Name, as harness.contract has it; never NULL.';
+comment on column contract_faults.n is 'Completions that have it, each attempt counted.';
+comment on column contract_faults.share is 'n of the completions of the endpoint, 0 to 1; failures are not among them.';
+comment on column contract_faults.example_job_id is 'A job that has it, the first by name; never NULL.';

@@ -58,6 +58,7 @@ create table attempts (
     chunk_delta_us integer[],
     chunk_events usmallint[],
     deviations varchar[] not null,
+    contract_faults varchar[],
     cost_usd double,
     text_lossy boolean not null
 );
@@ -119,6 +120,7 @@ comment on column attempts.text_chars is 'Characters of visible text. NULL: no a
 comment on column attempts.chunk_delta_us is 'Gaps between reads that held output, microseconds, the first since send0; gaps between chunks, not ITL. NULL: nothing was sent or no answer; empty: not streamed.';
 comment on column attempts.chunk_events is 'Output events in each of those reads, same length as chunk_delta_us. NULL: as there.';
 comment on column attempts.deviations is 'Tolerated deviations from the documented shape, by name; empty: none; never NULL.';
+comment on column attempts.contract_faults is 'What the answer breaks of its contract once it is understood, by name; empty: nothing. NULL: failed, not a chat completion, or sealed before this was looked at.';
 comment on column attempts.cost_usd is 'USD by stated usage and the prices of that time. NULL: usage or a needed price is not known.';
 comment on column attempts.text_lossy is 'Whether a character that UTF-8 cannot hold was replaced in this row; never NULL.';
 
