@@ -37,12 +37,14 @@ FailureKind = Literal[
     "cancelled",
     "abandoned",
     "unasked",
+    "unneeded",
     "harness",
 ]
 """``cancelled``: the run was stopped meanwhile; ``abandoned``: the plan's user gave up waiting, as planned;
-``unasked``: an earlier turn of the same session failed, so that this one could not be asked."""
+``unasked``: an earlier turn of the same session failed, so that this one could not be asked; ``unneeded``: its session
+was over before the most requests were used up that were planned for it."""
 
-OUR_DOING: frozenset[FailureKind] = frozenset({"cancelled", "abandoned", "unasked"})
+OUR_DOING: frozenset[FailureKind] = frozenset({"cancelled", "abandoned", "unasked", "unneeded"})
 """Kinds that say nothing about the endpoint: they are counted apart."""
 
 

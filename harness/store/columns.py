@@ -64,6 +64,7 @@ ATTEMPTS: Columns = {
     "chunk_delta_us": "INTEGER[]",
     "chunk_events": "USMALLINT[]",
     "deviations": "VARCHAR[]",
+    "contract_faults": "VARCHAR[]",
     "cost_usd": _REAL,
     "cost_source": _TEXT,
     "text_lossy": _FLAG,

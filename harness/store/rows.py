@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from harness import contract
 from harness.exchange import Completion, Exchange, Outcome, Usage
 from harness.journal import Session
 from harness.prices import cost_usd, reported_usd
@@ -93,6 +94,8 @@ def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcom
         row["prompt_chars"] = _prompt_chars(attempt.request.body)
     if outcome.completion is not None:
         row |= _understood(outcome.completion, marks.send0_ns) | _paid(outcome.completion, price, exchange)
+        if failure is None:
+            row["contract_faults"] = contract.faults(outcome.completion, attempt.request.body or b"")
     return row
 
 

@@ -102,9 +102,9 @@ comment on column endpoint_summary.output_tokens_per_s is 'Tokens of all load st
 comment on column endpoint_summary.cost_usd is 'USD over all attempts, failed ones, warm-ups and probes with stated usage too; of a server paid by the hour, its hours. NULL: a needed cost is not known, or nothing was spent on.';
 comment on column endpoint_summary.cost_known_n is 'Attempts whose cost is known.';
 comment on column endpoint_summary.cost_unknown_n is 'Attempts whose cost is needed and not known: ok ones but probes, and any with stated usage.';
-comment on column endpoint_summary.quality_mean is 'Mean score over all scored completions of quality and tool tasks, 0 to 1. NULL: nothing was scored.';
-comment on column endpoint_summary.quality_n is 'Completions with a score.';
-comment on column endpoint_summary.quality_failed_n is 'Quality and tool jobs whose last attempt failed.';
+comment on column endpoint_summary.quality_mean is 'Mean score over all scored samples of quality and tool tasks, 0 to 1. NULL: nothing was scored.';
+comment on column endpoint_summary.quality_n is 'Samples times repeats with a score.';
+comment on column endpoint_summary.quality_failed_n is 'Samples times repeats of quality and tool tasks of which a request failed for good.';
 comment on column endpoint_summary.features_failed is 'Probes with the verdict broken, ignored or rejected.';
 comment on column endpoint_summary.features_judged is 'Probes with a verdict other than untestable or skipped.';
 
