@@ -69,6 +69,10 @@ class Quirks:
     """Tokens that its models may think before they speak; probes that need visible text allow as many more."""
     embedding_model: str | None = None
     """Id of the model that its embeddings are asked of, which is seldom one that chats; None: the endpoint's own."""
+    cost_header: str | None = None
+    """Response header in which it tells what an answer cost, in USD; None: in none."""
+    reasoning_in_completion: bool = True
+    """Whether its ``completion_tokens`` hold the reasoning tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,12 @@ class Price:
     cached_input_usd_per_mtok: float | None = None
     source: str = ""
     """Where the figure comes from: ``providers.yaml``, or ``genai-prices`` with its version."""
+    cache_write_usd_per_mtok: float | None = None
+    """Of prompt tokens that were written to a cache; None: the price of other prompt tokens."""
+    cost_header: str | None = None
+    """Name, in lower case, of the response header in which the server tells the cost in USD; None: in none."""
+    reasoning_apart: bool = False
+    """Whether reasoning tokens are counted beside the completion tokens, and so paid on top of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +147,9 @@ class Provider:
     """Overrides by logical model name."""
     price_provider: str | None = None
     """Id of this provider in genai-prices; None: look nothing up."""
+    usd_per_hour: float | None = None
+    """What a server of one's own costs while it runs, whatever it answers; None: it is paid by the token, or not
+    known."""
     serve: Serve | None = None
     accept_encoding: str = "identity"
     """What the request allows the answer to be compressed with; compression bundles chunks and bends their times."""
@@ -240,7 +253,8 @@ class Task:
     kind: Literal["quality", "tools"]
     description: str
     load: Callable[[Path | None], Iterator[Sample]]
-    """Yields the samples in a fixed order; the path is the user's ``--data`` file, None: the task's own source."""
+    """Yields the samples in a fixed order; the path is the user's ``--data`` (a file, or a folder for a task
+    that says so), None: the task's own source."""
     scorer: Scorer
     stream: bool = True
     licence: str = "Apache-2.0"

@@ -139,6 +139,7 @@ def test_what_is_no_text_is_named() -> None:
         ("right", 2, ["right", None]),
         (["a", "b"], 2, ["a", "b"]),
         (["a", None], 2, ["a", None]),
+        (["", "b"], 2, [None, "b"]),
         (["a"], 1, ["a"]),
     ],
 )

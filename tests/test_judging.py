@@ -481,6 +481,7 @@ def test_mt_bench_reads_the_projects_files(tmp_path: Path) -> None:
     )
     (same,) = MT_BENCH.load(tmp_path / "hub.jsonl")
     assert (same.id, same.messages, same.turns, same.target) == ("7", one.messages, one.turns, None)
+    assert list(MT_BENCH.load(tmp_path)) == [one, two]
     assert (two.id, two.target, two.params["temperature"], two.metadata["category"]) == ("2", None, 0.7, "writing")
 
 

@@ -39,10 +39,10 @@ def judge(rubric: str = "") -> Scorer:
 
 
 def reference(sample: Sample, turn: int) -> str | None:
-    """The reference answer to one turn; None: there is none. TaskError for a target of another shape."""
+    """The reference answer to one turn; None: there is none, or an empty one. TaskError for a target of another shape."""
     target = sample.target
     if target is None or isinstance(target, str):
-        return target if turn == 0 else None
+        return target or None if turn == 0 else None
     turns = 1 + len(sample.turns)
     fits = isinstance(target, list | tuple) and len(target) == turns
     if not fits or not all(one is None or isinstance(one, str) for one in target):
@@ -50,8 +50,7 @@ def reference(sample: Sample, turn: int) -> str | None:
             f"sample {sample.id}: the target of judge is a reference answer: a text, a list of {turns} (one for each "
             "turn), or none"
         )
-    found: str | None = target[turn]
-    return found
+    return target[turn] or None
 
 
 def scored(scorer: Scorer, said: Mapping[str, Sequence[Reading | None]]) -> Score:

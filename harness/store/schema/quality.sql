@@ -2,7 +2,7 @@
 
 create view quality_summary as
 with sessions as (
-    select run_id, endpoint, task, kind, sample, repeat,
+    select run_id, endpoint, task, kind, sample, repeat, arg_min(job_id, turn) as job_id,
         bool_or(not ok and not set_apart) as failed,
         bool_or(ok) as answered
     from attempt_metrics
@@ -13,7 +13,7 @@ judged as (
     select o.run_id, o.endpoint, o.task, o.kind, o.failed,
         case when o.answered and not o.failed then s.value end as value,
         o.answered and not o.failed and s.fault is not null as invalid
-    from sessions o left join scores s using (run_id, endpoint, task, sample, repeat)
+    from sessions o left join scores s using (run_id, job_id)
 ),
 counted as (
     select
@@ -57,3 +57,31 @@ group by all;
 comment on view error_summary is 'Failed attempts by kind, retried ones and those set apart (cancelled, abandoned, unasked) too. Probes provoke errors and are left out, and so are requests that turned out not to be needed; a judge''s failures are in judge_summary.';
 comment on column error_summary.n is 'Attempts.';
 comment on column error_summary.example is 'Detail of one of them.';
+
+create view contract_faults as
+with answered as (
+    select run_id, endpoint, job_id, number, contract_faults
+    from attempts
+    where contract_faults is not null and kind not in ('probe', 'judge')
+),
+named as (
+    select run_id, endpoint, job_id, number, unnest(contract_faults) as fault
+    from answered
+),
+completions as (
+    select run_id, endpoint, count(*) as n_completions
+    from answered
+    group by all
+)
+select
+    run_id, endpoint, fault,
+    count(*) as n,
+    count(*) / any_value(n_completions) as share,
+    arg_min(job_id, (job_id, number)) as example_job_id
+from named join completions using (run_id, endpoint)
+group by all;
+comment on view contract_faults is 'Faults of the contract of chat completions, by name; an answer may have several. A name that no answer of the endpoint has has no row. Probes provoke faults and are left out.';
+comment on column contract_faults.fault is 'Name, as harness.contract has it; never NULL.';
+comment on column contract_faults.n is 'Completions that have it, each attempt counted.';
+comment on column contract_faults.share is 'n of the completions of the endpoint, 0 to 1; failures are not among them.';
+comment on column contract_faults.example_job_id is 'A job that has it, the first by name; never NULL.';
