@@ -170,7 +170,10 @@ def _apart(by_judge: Mapping[str, float | None]) -> str:
 
 
 def _share(row: JsonObject) -> str:
-    return words.share({"mean": row["win_rate"], "low": row["low"], "high": row["high"], "n_scored": row["n"]})
+    if row["win_rate"] is None:
+        return words.NOTHING
+    rate, low, high = (f"{100 * row[name]:.0f}" for name in ("win_rate", "low", "high"))
+    return f"{rate} % [{low}–{high}] n={row['n']}"
 
 
 def silent(results: Path, run: str) -> JsonObject | None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from harness.errors import TaskError
 from harness.exchange import Completion
 from harness.scorers.judge_reply import Reading
-from harness.types import Judging, Sample, Score, Scorer
+from harness.types import Sample, Score, Scorer
 
 VERSION = 1
 EXAMPLE = "judge:It is polite and answers the question."
@@ -35,11 +35,11 @@ def judge(rubric: str = "") -> Scorer:
         reference(sample, 0)
         return Score(None, None, "no judge has said anything of it yet", name, VERSION, fault=NOT_JUDGED)
 
-    return Scorer(name, VERSION, score, judging=Judging(rubric))
+    return Scorer(name, VERSION, score, judging=rubric)
 
 
 def reference(sample: Sample, turn: int) -> str | None:
-    """The reference answer to one turn; None: there is none, or an empty one. TaskError for a target of another shape."""
+    """The reference answer to one turn; None: none, or an empty one. TaskError for a target of another shape."""
     target = sample.target
     if target is None or isinstance(target, str):
         return target or None if turn == 0 else None
