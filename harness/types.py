@@ -203,6 +203,8 @@ class Scorer:
     name: str
     version: int
     score: Callable[[Sample, Completion], Score]
+    waits: bool = False
+    """Whether it waits for a process of its own: several answers are then judged at once, in threads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from harness.run.tally import Budget
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
+@options.allow_code_exec
 @options.several(options.sending)
 def command(
     tasks: tuple[str, ...],
@@ -52,6 +53,7 @@ def command(
     Examples:
       harness eval arithmetic assistant --endpoint local/smollm2
       harness eval gsm8k --limit 50 --data gsm8k/test.jsonl --endpoint local/smollm2
+      harness eval humaneval --allow-code-exec --endpoint local/smollm2
     """
     found = catalog.discover()
     for name in tasks:

@@ -83,15 +83,19 @@ class Progress:
             self._failures[outcome.failure.kind] += 1
         self._draw()
 
-    def _draw(self) -> None:
+    def judging(self, done: int, of: int) -> None:
+        """So many answers are judged."""
+        self._draw(Text(f"judging {done}/{of}"))
+
+    def _draw(self, line: Text | None = None) -> None:
         now_ns = time.perf_counter_ns()
         if now_ns - self._printed_ns < (_LIVE_EVERY_NS if self._live else _PLAIN_EVERY_NS):
             return
         self._printed_ns = now_ns
         if self._live:
-            self._live.update(self._line())
+            self._live.update(line or self._line())
         else:
-            self._console.print(self._line(), highlight=False)
+            self._console.print(line or self._line(), highlight=False)
 
     def _line(self) -> Text:
         elapsed_s = (time.perf_counter_ns() - self._began_ns) / 1e9

@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.folder import RunFolder
 from harness.journal import Journal
 from harness.prices import price_of
+from harness.run.judging import Watch, unwatched
 from harness.run.plan import Plan
 from harness.run.runner import Runner, closing
 from harness.run.scrape import Scraper, metrics_url
@@ -45,6 +46,8 @@ class Company:
     budget: Budget = field(default_factory=Budget)
     announce: Callable[[str], None] = lambda _: None
     """Told in one line what is waited for."""
+    judging: Watch = unwatched
+    """Hears how the judging comes on."""
     keys: Mapping[str, str | None] = field(default_factory=dict)
     """By provider id; read from the environment when a sitting begins."""
     before: Before = field(default_factory=Before)

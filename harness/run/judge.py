@@ -14,21 +14,26 @@ from dataclasses import asdict
 from harness.conformance.capture import Capture
 from harness.conformance.probe import Probe
 from harness.conformance.verdict import judge_all
-from harness.exchange import OUR_DOING, Failure, Outcome
+from harness.exchange import OUR_DOING, Completion, Failure, Outcome
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
+from harness.run.judging import Watch, scores, unwatched
 from harness.run.plan import Plan
-from harness.run.samples import told
-from harness.types import Attempt, Endpoint, JsonObject, Score, Verdict
+from harness.types import Attempt, Endpoint, Job, JsonObject, Sample, Score, Task, Verdict
 from harness.wire.assemble import assemble
 
 
-def judge(folder: RunFolder, plan: Plan, outcomes: Iterable[tuple[Attempt, Outcome]] | None = None) -> Failure | None:
+def judge(
+    folder: RunFolder,
+    plan: Plan,
+    outcomes: Iterable[tuple[Attempt, Outcome]] | None = None,
+    watch: Watch = unwatched,
+) -> Failure | None:
     """Write ``scores.jsonl`` and ``verdicts.jsonl`` of a run from its journals, replacing earlier ones.
 
     ``outcomes`` are all its attempts in the order written with what they came to, as ``Sealing.outcomes`` hands them
     out; None: the journals are read here. Of a load no more than the failures is kept in memory.
-    Gives what ``barren`` says of the run. TaskError when a scorer fails.
+    Gives what ``barren`` says of the run. ``watch`` hears how many answers are scored. TaskError when a scorer fails.
     """
     if outcomes is None:
         outcomes = ((one, assemble(one.exchange, stream=one.request.stream)) for one in read_attempts(folder))
@@ -41,7 +46,7 @@ def judge(folder: RunFolder, plan: Plan, outcomes: Iterable[tuple[Attempt, Outco
             last[attempt.job.id] = Capture(attempt, outcome)
     captures = list(last.values())
     write_verdicts(folder, captures, plan.probes, plan.endpoints)
-    write_atomic(folder.scores_path, _lines(_scores(captures, plan)))
+    write_atomic(folder.scores_path, _lines(_scores(captures, plan, watch)))
     return barren(captures, load.failures())
 
 
@@ -92,16 +97,16 @@ def cancelled(attempt: Attempt) -> bool:
     return attempt.exchange.failure is not None and attempt.exchange.failure.kind == "cancelled"
 
 
-def _scores(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
+def _scores(captures: Iterable[Capture], plan: Plan, watch: Watch) -> Iterator[JsonObject]:
+    judged: list[Job] = []
+    answers: list[tuple[Task, Sample, Completion]] = []
     for capture in captures:
         job, outcome = capture.attempt.job, capture.outcome
-        if job.kind not in ("quality", "tools"):
-            continue
-        if not outcome.ok or outcome.completion is None:
-            continue  # a failure has no score: it is counted where failures are counted
-        scorer = plan.tasks[job.task].scorer
-        with told(f"scorer {scorer.name} of task {job.task} on sample {job.sample}"):
-            score = scorer.score(plan.sample(job), outcome.completion)
+        # A failure has no score: it is counted where failures are counted.
+        if job.kind in ("quality", "tools") and outcome.ok and outcome.completion is not None:
+            judged.append(job)
+            answers.append((plan.tasks[job.task], plan.sample(job), outcome.completion))
+    for job, score in zip(judged, scores(answers, watch), strict=True):
         named = {"job": job.id, "endpoint": job.endpoint, "task": job.task, "sample": job.sample, "repeat": job.repeat}
         yield named | _score_json(score)
 
