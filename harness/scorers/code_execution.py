@@ -37,7 +37,9 @@ def code_execution(*, seconds: float = 5.0) -> Scorer:
         target = _target(sample)
         permission.need_code(name)
         if why := trouble():
-            raise CannotMeasure(f"programs cannot be contained on this machine: {why}", hint="See docs/code-execution.md")
+            raise CannotMeasure(
+                f"programs cannot be contained on this machine: {why}", hint="See docs/code-execution.md"
+            )
         entry = target.get("entry_point", "")
         code = code_of(completion.text, entry)
         if not code.strip():
@@ -47,9 +49,7 @@ def code_execution(*, seconds: float = 5.0) -> Scorer:
         if ran.ended == "refused":
             raise CannotMeasure(f"the program of sample {sample.id} could not be contained: {ran.why}")
         explanation = clipped(f"{ran.ended}: {ran.why}" if ran.why else "all tests passed", 400)
-        return Score(
-            float(ran.ended == "ok"), clipped(code, 4000), explanation, name, VERSION, details=_details(ran)
-        )
+        return Score(float(ran.ended == "ok"), clipped(code, 4000), explanation, name, VERSION, details=_details(ran))
 
     return Scorer(name, VERSION, score, waits=True)
 

@@ -23,7 +23,9 @@ def code_of(text: str, name: str = "") -> str:
 
 def defines(code: str, name: str) -> bool:
     """Whether a function, class or variable of that name is made at the left margin."""
-    return re.search(rf"^(?:(?:async[ \t]+)?(?:def|class)[ \t]+{re.escape(name)}\b|{re.escape(name)}[ \t]*[:=])", code, re.M) is not None
+    name = re.escape(name)
+    made = rf"^(?:(?:async[ \t]+)?(?:def|class)[ \t]+{name}\b|{name}[ \t]*[:=])"
+    return re.search(made, code, re.MULTILINE) is not None
 
 
 def whole_program(prompt: str, code: str, name: str) -> str:

@@ -27,7 +27,9 @@ HUB = "google-research-datasets/mbpp"
 REVISION = "4bb6404fdc6cacfda99d4ac4205087b89d32030c"
 
 _TEST_SPLIT = range(11, 511)
-_INSTRUCTION = "Answer with one Python code block that holds the function and what it needs to import, and nothing else."
+_INSTRUCTION = (
+    "Answer with one Python code block that holds the function and what it needs to import, and nothing else."
+)
 
 
 def load(data: Path | None) -> Iterator[Sample]:

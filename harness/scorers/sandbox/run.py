@@ -165,7 +165,9 @@ class _Contained:
             "RLIMIT_CORE": 0,
         }
         hard = {name: resource.getrlimit(getattr(resource, name))[1] for name in most}
-        most = {name: own if hard[name] == resource.RLIM_INFINITY else min(own, hard[name]) for name, own in most.items()}
+        most = {
+            name: own if hard[name] == resource.RLIM_INFINITY else min(own, hard[name]) for name, own in most.items()
+        }
         job = {"folder": folder, "program": program, "parent": os.getpid(), "limits": most}
         self._unsent = _message(marshal.dumps(job | {"room_bytes": limits.room_bytes}))
         self._tests = _message(tests) + _message(self._told.nonce)
@@ -290,6 +292,12 @@ class _Contained:
 
     def _text(self) -> str:
         return self._output.decode("utf-8", "replace")
+
+
+def _lower(name: str, own: int) -> int:
+    """A limit that is no higher than what this process may have itself."""
+    hard = resource.getrlimit(getattr(resource, name))[1]
+    return own if hard == resource.RLIM_INFINITY else min(own, hard)
 
 
 def _message(data: bytes) -> bytes:

@@ -61,11 +61,11 @@ _X32 = 0x40000000
 class _Program(ctypes.Structure):
     """The kernel's ``struct sock_fprog``."""
 
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]  # noqa: RUF012 - as ctypes wants it
+    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
 def restrict(pid: int) -> None:
-    """Allow this process, whose id is ``pid``, no more than what stands above; OSError when the kernel has no filters."""
+    """Allow this process, whose id is ``pid``, no more than that; OSError when the kernel has no filters."""
     code = program(pid)
     kernel.filter_calls(_Program(len(code) // 8, code))
 
