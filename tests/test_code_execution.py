@@ -108,7 +108,9 @@ def test_a_completion_goes_on_and_a_whole_function_takes_the_place(code: str, wh
     compile(whole, "", "exec")
 
 
-@pytest.mark.parametrize("piece", ["```", "```python\n", "`", "~~~\n", " ", "def f", "from __future__ import a\n", "\n"])
+@pytest.mark.parametrize(
+    "piece", ["```", "```python\n", "`", "~~~\n", " ", "def f", "from __future__ import a\n", "\n"]
+)
 def test_a_model_in_a_loop_is_read_quickly(piece: str) -> None:
     """A hundred thousand characters of one piece are no quadratic work."""
     text = piece * (100_000 // len(piece))
@@ -141,7 +143,8 @@ def test_an_answer_is_right_when_its_tests_pass(text: str, value: float, ended: 
 
 @pytest.mark.usefixtures("allowed")
 @pytest.mark.parametrize(
-    "target", [None, "assert 1", {}, {"tests": ""}, {"tests": 1}, {"tests": "x", "test": "x"}, {"tests": "x", "prompt": "x"}]
+    "target",
+    [None, "assert 1", {}, {"tests": ""}, {"tests": 1}, {"tests": "x", "test": "x"}, {"tests": "x", "prompt": "x"}],
 )
 def test_a_malformed_target_is_the_tasks_mistake(target: Any) -> None:
     """One line that names the sample."""
