@@ -73,6 +73,8 @@ def local_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[JsonObject]:
     JSON values keep their types; every CSV and TSV value is the text that stands there. Nothing is cached and
     nothing is sent. TaskError when the file is missing, empty or malformed or a row lacks one of ``columns``.
     """
+    if path.is_dir():
+        raise TaskError(f"{path} is a folder, and one data file is needed", hint=f"Give one of {', '.join(KINDS)}")
     suffix = kind_of(path)
     if suffix is None:
         named = "".join(path.suffixes[-2:]) if path.suffix == _PACKED else path.suffix

@@ -18,7 +18,7 @@ from harness import catalog, config
 from harness.errors import TaskError, UsageError
 from harness.exchange import Completion, StreamMarks
 from harness.folder import open_run
-from harness.run.judging import scores
+from harness.run.judging import Answered, scores
 from harness.scorers import permission
 from harness.scorers.code_execution import code_execution
 from harness.scorers.python_code import code_of, defines, whole_program
@@ -264,7 +264,7 @@ def test_answers_are_judged_several_at_once_and_told_in_order() -> None:
     waiting = task("slow", [], scorer=Scorer("slow", 1, slow, waits=True))
     plain = task("plain", [], scorer=Scorer("slow", 1, slow))
     heard: list[tuple[int, int]] = []
-    answers = [((waiting, plain)[n % 2], sample(str(n)), completion("x")) for n in range(20)]
+    answers = [Answered((waiting, plain)[n % 2], sample(str(n)), [completion("x")]) for n in range(20)]
     judged = list(scores(answers, lambda done, of: heard.append((done, of))))
     assert [score.answer for score in judged] == [str(n) for n in range(20)]
     assert heard == [(n + 1, 20) for n in range(20)]
@@ -281,7 +281,7 @@ def test_a_scorer_that_fails_in_a_thread_ends_the_judging() -> None:
 
     failing = task("bad", [], scorer=Scorer("bad", 1, bad, waits=True))
     with pytest.raises(TaskError, match="scorer bad of task bad on sample 0: ValueError: of a scorer"):
-        list(scores([(failing, sample(str(n)), completion("x")) for n in range(1000)]))
+        list(scores([Answered(failing, sample(str(n)), [completion("x")]) for n in range(1000)]))
     assert len(called) < 1000
 
 
@@ -295,9 +295,9 @@ def shipped(name: str) -> Task:
 
 def judged(found: Task, answers: dict[str, str], data: Path) -> dict[str, Score]:
     """The scores of answers, by sample id, as a run judges them."""
-    asked = [(found, one, completion(answers[one.id])) for one in found.load(data) if one.id in answers]
+    asked = [Answered(found, one, [completion(answers[one.id])]) for one in found.load(data) if one.id in answers]
     with permission.code_allowed():
-        return {one.id: score for (_, one, _), score in zip(asked, scores(asked), strict=True)}
+        return {one.sample.id: score for one, score in zip(asked, scores(asked), strict=True)}
 
 
 def humaneval() -> list[dict[str, Any]]:

@@ -21,9 +21,9 @@ from harness.run.tally import Budget
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Keep the first so many samples of each task.")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     default=None,
-    help="Local file in place of the task's own source.",
+    help="Local file, or folder of files, in place of the task's own source.",
 )
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Ask each sample so often.")
 @click.option(
@@ -58,8 +58,8 @@ def command(
     found = catalog.discover()
     for name in tasks:
         found.task(name.partition(":")[0])
-    if data is not None and len(tasks) > 1:
-        raise UsageError("--data goes with one task", hint="Run the tasks one by one")
+    if data is not None and len(tasks) > 1 and not data.is_dir():
+        raise UsageError("--data FILE goes with one task", hint="Run the tasks one by one, or give a folder")
     named = tuple(name if ":" in name or limit is None else f"{name}:{limit}" for name in tasks)
     selection = Selection(
         suite="-".join(name.partition(":")[0] for name in tasks)[:40],
