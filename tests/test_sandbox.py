@@ -297,7 +297,7 @@ def test_no_descriptor_of_ours_is_inherited(tmp_path: Path) -> None:
     [
         "while True: pass",
         "import time; time.sleep(60)",
-        "import signal as s\nfor n in range(65):\n    try: s.signal(n, s.SIG_IGN)\n    except OSError: 0\nwhile 1: 0",
+        "import signal as s\nfor n in range(1, 32):\n    if n not in (9, 19): s.signal(n, 1)\nwhile 1: 0",
         "import os\nfor n in range(64):\n    try: os.close(n)\n    except OSError: pass\nimport time\ntime.sleep(60)",
         "import atexit, time; atexit.register(time.sleep, 60)\nwhile True:\n    try: time.sleep(60)\n    except: pass",
         "9 ** 9 ** 9",

@@ -86,7 +86,10 @@ class Worker:
             if not part:
                 return None
             said += part
-        found: dict[str, bool] = json.loads(said)
+        try:
+            found: dict[str, bool] = json.loads(said)
+        except ValueError:
+            return None
         return found
 
     def _stop(self) -> None:

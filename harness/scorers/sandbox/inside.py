@@ -29,8 +29,8 @@ _SOURCES = ("/dev/zero", "/dev/random", "/dev/urandom")
 
 def main() -> None:
     """Do the whole job and end the process; arguments: where this package lies, and the number of the pipe out."""
-    root, out = sys.argv[1], int(sys.argv[2])
-    given = os.dup(0)
+    root, given, out = sys.argv[1], os.dup(0), os.dup(int(sys.argv[2]))
+    os.close(int(sys.argv[2]))
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
@@ -42,7 +42,7 @@ def main() -> None:
         _tell(out, f"refused {error.strerror or error}")
         os._exit(0)
     _tell(out, f"locked {' '.join(walls)}")
-    sys.argv = [_PROGRAM]
+    sys.argv = sys.orig_argv = [_PROGRAM]
     os.environ.clear()
     for name in [name for name in sys.modules if name.partition(".")[0] == "harness"]:
         del sys.modules[name]
