@@ -242,6 +242,8 @@ class Scorer:
     """Judges all answers of a session in their order, and then takes the place of ``score``; None: the last decides."""
     judging: Judging | None = None
     """How a judge is asked, where the score is another endpoint's; None: ``score`` is all there is to it."""
+    waits: bool = False
+    """Whether it waits for a process of its own: several answers are then judged at once, in threads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
             progress,
             terms.budget,
             progress.announce,
+            judging=progress.judging,
             workers=terms.workers,
             providers_file=terms.providers_file,
             calibrate=terms.calibrate,

@@ -29,6 +29,7 @@ from harness.run.tally import Budget
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
+@options.allow_code_exec
 @options.several(options.judging, options.sending)
 def command(
     tasks: tuple[str, ...],
@@ -55,6 +56,7 @@ def command(
       harness eval arithmetic assistant --endpoint local/smollm2
       harness eval mt_bench -e local/smollm2 --judge groq/llama-3.3-70b
       harness eval gsm8k --limit 50 --data gsm8k/test.jsonl --endpoint local/smollm2
+      harness eval humaneval --allow-code-exec --endpoint local/smollm2
     """
     found = catalog.discover()
     for name in tasks:

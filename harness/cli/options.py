@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from harness.folder import DEFAULT_RESULTS
+from harness.scorers import permission
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Option = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -29,6 +30,18 @@ class Amount(click.FloatRange):
         return number
 
 
+def _allow_code(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
+    if value:
+        ctx.with_resource(permission.code_allowed())
+
+
+allow_code_exec = click.option(
+    "--allow-code-exec",
+    is_flag=True,
+    expose_value=False,
+    callback=_allow_code,
+    help="Run programs that models wrote, in a sandbox (docs/code-execution.md); asked for each time.",
+)
 results = click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
