@@ -22,6 +22,8 @@ THINKING_MARKERS = (
     *("[THINK]", "[/THINK]", "◁think▷", "<|channel|>"),
 )
 """How models mark what they think: in the content they show a parser that is missing or failed."""
+SIGNS = "<>[=`◁"
+"""Every marker holds one of them."""
 _CALLING = ("tool_calls", "function_call")
 
 
@@ -68,7 +70,8 @@ def only_reasoning(completion: Completion) -> bool:
 
 
 def _holds(text: str, markers: Iterable[str]) -> bool:
-    return any(marker in text for marker in markers)
+    # Prose has none of the signs, and looking for single ones takes next to no time.
+    return any(sign in text for sign in SIGNS) and any(marker in text for marker in markers)
 
 
 def _wrong_finish(completion: Completion, asked: bytes) -> bool:
