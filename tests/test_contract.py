@@ -26,7 +26,7 @@ from harness.wire import chunks, sse, toolcalls
 CALL = ToolCall("c1", "f", "{}")
 NAMES = {
     *("leaked_markup", "wrong_finish_reason", "duplicate_call_id", "missing_call_id", "empty_call"),
-    *("arguments_not_json", "arguments_not_object", "only_reasoning", "thinking_markup"),
+    *("unknown_tool", "arguments_not_json", "arguments_not_object", "only_reasoning", "thinking_markup"),
 }
 
 
@@ -92,8 +92,17 @@ def test_what_was_asked_for_is_no_fault() -> None:
     """A call that the request names may end with stop, and a custom tool is given free text."""
     named = b'{"tool_choice":{"type":"function","function":{"name":"f"}}}'
     assert contract.faults(reply("", CALL, finish="stop"), named) == ()
-    assert contract.faults(reply("", CALL, finish="stop"), b'{"tool_choice":"auto"}') == ("wrong_finish_reason",)
-    assert contract.faults(reply("", ToolCall("c", "f", "print(1)")), b'{"tools":[{"type":"custom"}]}') == ()
+    free = b'{"tool_choice":"auto","tools":[{"type":"custom","custom":{"name":"f"}}]}'
+    assert contract.faults(reply("", CALL, finish="stop"), free) == ("wrong_finish_reason",)
+    assert contract.faults(reply("", ToolCall("c", "f", "print(1)")), free) == ()
+
+
+def test_a_tool_must_have_been_offered() -> None:
+    """A call of a name that the request does not hold is told, where the request is known."""
+    call = ToolCall("c", 'ä"b', "{}")
+    assert contract.faults(reply("", call)) == ()
+    assert contract.faults(reply("", call), '{"tools":[{"function":{"name":"ä\\"b"}}]}'.encode()) == ()
+    assert contract.faults(reply("", call), b'{"tools":[{"function":{"name":"b"}}]}') == ("unknown_tool",)
 
 
 def test_no_name_is_on_both_axes() -> None:
