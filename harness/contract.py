@@ -12,6 +12,7 @@ from typing import Literal
 
 from harness.exchange import Completion, ToolCall
 
+LEAKED = "leaked_markup"
 CALL_MARKERS = (
     *("<tool_call", "</tool_call", ":tool_call>", "<|tool", "<｜tool", "[TOOL_CALLS]", "<function=", "<function>"),
     *("<function_call", "<invoke name=", "<|python_tag|>", "<|action_start|>", "to=functions.", "```tool_c"),
@@ -41,7 +42,7 @@ def faults(completion: Completion, asked: bytes = b"") -> tuple[str, ...]:
     """
     found = _call_faults(completion, asked) if completion.tool_calls else set()
     if leaked(completion) is not None:
-        found.add("leaked_markup")
+        found.add(LEAKED)
     if _wrong_finish(completion, asked):
         found.add("wrong_finish_reason")
     if only_reasoning(completion):

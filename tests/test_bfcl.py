@@ -211,6 +211,7 @@ def test_only_a_normal_answer_abstains(answer: Completion, value: float | None, 
         (reply("", ("f", "{bad")), 0.0, ""),
         (reply("Here you are."), 0.0, ""),
         (reply("<tool_call>"), None, "leaked_markup"),
+        (reply("<tool_call>", ("f", "{}")), None, "leaked_markup"),
     ],
 )
 def test_relevance_takes_any_call_that_can_be_read(answer: Completion, value: float | None, fault: str) -> None:
