@@ -2,7 +2,7 @@
 
 import itertools
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.scorers.matching import best, first_come
@@ -12,6 +12,7 @@ SQUARES = st.integers(0, 5).flatmap(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # the machine may be busy
 @given(SQUARES)
 def test_no_other_assignment_matches_more(fits: list[list[bool]]) -> None:
     """The best matching is as large as that of the best of all orders; first come is a matching, and never larger."""
