@@ -67,6 +67,7 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
     with folder.lock():
         write_atomic(folder.plan_path, lines)
         folder.write_manifest(manifest.first(folder, plan, lines))
+        del lines  # of a hundred thousand requests it is 25 MB, and the run is long
         return _Run(folder, plan, company, again).sit(frozenset())
 
 
@@ -79,7 +80,7 @@ def resume(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provi
     """
     again = stored.replanner(catalog, providers)
     plan = stored.replan(folder, again)
-    for row in folder.read_manifest()["endpoints"]:
+    for row in manifest.asked_of(folder.read_manifest()):
         if row["config_sha256"] != manifest.config_sha256(plan.endpoints[row["id"]]):
             raise UsageError(
                 f"run {folder.id} cannot be continued: {row['id']} now has another address, model id, key or quirk",
@@ -202,7 +203,7 @@ class _Run:
             self._base_urls[provider.id] = running.base_url
             versions[provider.id] = running.version
         manifest_now = self._folder.read_manifest()
-        for row in manifest_now["endpoints"]:
+        for row in manifest.asked_of(manifest_now):
             row["base_url"] = self._base_urls.get(row["provider"], row["base_url"])
             row["engine_version"] = versions.get(row["provider"], row["engine_version"])
         self._folder.write_manifest(manifest_now)
