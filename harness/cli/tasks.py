@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from harness.catalog import Catalog, discover
 from harness.cli import options
@@ -48,7 +48,8 @@ def list_all(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    table = Table(*_COLUMNS, box=None, pad_edge=False)
+    # A name is there to be copied: it is never folded.
+    table = Table(Column(_COLUMNS[0], no_wrap=True), *_COLUMNS[1:], box=None, pad_edge=False)
     for row in rows:
         table.add_row(*("-" if row[column] is None else escape(str(row[column])) for column in _COLUMNS))
     console = terminal.console()

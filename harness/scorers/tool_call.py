@@ -19,9 +19,10 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from harness import contract
 from harness.errors import TaskError
 from harness.exchange import Completion, ToolCall
-from harness.scorers.abstention import LEAKED, abstention, leaked
+from harness.scorers.abstention import abstention, leaked
 from harness.scorers.matching import best
 from harness.scorers.strict_json import clipped, parse, shown
 from harness.types import JsonObject, Sample, Score, Scorer
@@ -51,7 +52,7 @@ def tool_call() -> Scorer:
             found = abstention(sample, completion)
             return Score(found.value, answer, found.explanation, _NAME, VERSION, found.fault)
         if leak := leaked(sample, completion):
-            return Score(None, answer, leak, _NAME, VERSION, LEAKED)
+            return Score(None, answer, leak, _NAME, VERSION, contract.LEAKED)
         fault = _calls_fault(expected, completion)
         return Score(float(fault is None), answer, fault or f"{len(expected)} expected call(s) made", _NAME, VERSION)
 
