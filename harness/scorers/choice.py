@@ -22,6 +22,7 @@ from harness.scorers.strict_json import shown
 from harness.types import Sample, Score, Scorer
 
 VERSION = 1
+EXAMPLE = "choice:ABCDE"
 
 
 def choice(letters: str = "ABCD") -> Scorer:
