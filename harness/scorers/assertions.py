@@ -10,8 +10,8 @@ A target is a list of conditions, or ``{"assertions": [...], "threshold": 0.5}``
 * ``is-json``: the whole text is JSON; ``contains-json``: a JSON object stands in it; both with a JSON Schema as value,
   or without one.
 
-Source: promptfoo, ``src/assertions/{equals,contains,startsWith,endsWith,regex,json,assertionsResult}.ts``. As there, the
-text is not trimmed, a condition of weight 0 cannot fail, and a threshold compares with the weighted share of conditions
+Source: promptfoo, ``src/assertions`` (``contains.ts``, ``json.ts``, ``assertionsResult.ts``...). As there, the text is
+not trimmed, a condition of weight 0 cannot fail, and a threshold compares with the weighted share of conditions
 that hold, in the place of "all hold".
 """
 
@@ -240,7 +240,9 @@ def _objects(text: str) -> Iterator[Any]:
 def _same(one: Any, other: Any) -> bool:
     """Equal as JSON: true is not 1, and 2 is 2.0."""
     if isinstance(one, dict):
-        return isinstance(other, dict) and one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        return (
+            isinstance(other, dict) and one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        )
     if isinstance(one, list):
         return isinstance(other, list) and len(one) == len(other) and all(map(_same, one, other))
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)

@@ -1,8 +1,8 @@
 """The answer holds a text, one of several, or all of them.
 
 ``loose`` is the rule of "fuzzy match" (Source: openai/evals, ``elsuite/utils.py``, ``normalize`` and ``fuzzy_match``):
-both sides are brought to lower case, without ASCII punctuation, the articles a, an, the and superfluous white space, and
-either may be part of the other. ``start`` is its "match", ``includes`` without an option its "includes".
+both sides are brought to lower case, without ASCII punctuation, articles and superfluous white space, and either may be
+part of the other. ``start`` is its "match", ``includes`` without an option its "includes".
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 import string
 
-from harness.errors import TaskError
 from harness.exchange import Completion
 from harness.scorers.strict_json import clipped, shown
+from harness.scorers.wanted import wanted_texts
 from harness.types import Sample, Score, Scorer
 
 VERSION = 1
@@ -52,9 +52,7 @@ def includes(*, every: bool = False, ignore_case: bool = False, start: bool = Fa
         return wanted in text or (loose and text in wanted)
 
     def score(sample: Sample, completion: Completion) -> Score:
-        wanted = [sample.target] if isinstance(sample.target, str) else sample.target
-        if not isinstance(wanted, list | tuple) or not wanted or not all(isinstance(one, str) and one for one in wanted):
-            raise TaskError(f"sample {sample.id}: the target of {name} is a string or a list of strings, none empty")
+        wanted = wanted_texts(sample, name)
         text = plain(completion.text.strip())
         found = [one for one in wanted if holds(text, plain(one))]
         hit = len(found) == len(wanted) if every else bool(found)

@@ -3,8 +3,8 @@
 * ``chrf``: character n-grams. Source: Popovic 2015; computed by ``sacrebleu`` (chrF2, six characters, divided by 100).
 * ``bleu``: word n-grams of one sentence, effective order. Source: Papineni et al. 2002; computed by ``sacrebleu``,
   divided by 100.
-* ``rouge_l``: F1 of the longest common subsequence of words. Source: Lin 2004. Words are letters and digits in lower case, which
-  for English gives the value of the package ``rouge-score`` without stemming; that one drops every letter but a to z.
+* ``rouge_l``: F1 of the longest common subsequence of words. Source: Lin 2004. Words are runs of letters and digits
+  in lower case; for English that is the value of the package ``rouge-score``, which drops every letter but a to z.
 * ``ratio``: 1 less the share of characters to insert or delete. Computed by ``rapidfuzz``.
 
 A high value says that the wording is alike, not that the answer is right.
@@ -20,6 +20,7 @@ from typing import Any, Literal
 from harness.errors import CannotMeasure, TaskError
 from harness.exchange import Completion
 from harness.scorers.strict_json import clipped
+from harness.scorers.wanted import wanted_texts
 from harness.types import Sample, Score, Scorer
 
 VERSION = 1
@@ -47,9 +48,7 @@ def similarity(metric: Metric = "chrf", *, threshold: float | None = None) -> Sc
     name = f"similarity({metric})" if threshold is None else f"similarity({metric},threshold={threshold})"
 
     def score(sample: Sample, completion: Completion) -> Score:
-        wanted = [sample.target] if isinstance(sample.target, str) else sample.target
-        if not isinstance(wanted, list | tuple) or not wanted or not all(isinstance(one, str) and one for one in wanted):
-            raise TaskError(f"sample {sample.id}: the target of {name} is a string or a list of strings, none empty")
+        wanted = wanted_texts(sample, name)
         text = completion.text.strip()
         found = min(max(likeness(text[:_LONGEST], wanted), 0.0), 1.0)
         value = found if threshold is None else float(found >= threshold)
