@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from harness.catalog import Catalog
 from harness.errors import UsageError
-from harness.prompts.filed import Filed, file_named, name_of
+from harness.prompts.filed import OF_ROWS, Filed, file_named, is_suite, name_of
 from harness.types import Task
 
 
@@ -32,6 +32,7 @@ def asked(words: Sequence[str], catalog: Catalog, about: Mapping[str, Any], limi
     said = {name: value for name, value in about.items() if value is not None}
     tasks: list[str] = []
     files: list[Filed] = []
+    used: set[str] = set()
     for word in words:
         name, _, count = word.rpartition(":") if ":" in word else (word, "", "")
         path = None if name in catalog.tasks else file_named(name)
@@ -41,13 +42,17 @@ def asked(words: Sequence[str], catalog: Catalog, about: Mapping[str, Any], limi
             continue
         taken = {*catalog.tasks, *(one.name for one in files)}
         again = next((one for one in files if one.path == str(path.resolve())), None)
-        filed = again or Filed(name_of(path, taken), str(path.resolve()), **said)
+        fit = {option: value for option, value in said.items() if option not in OF_ROWS or not is_suite(path)}
+        filed = again or Filed(name_of(path, taken), str(path.resolve()), **fit)
+        used.update(fit)
         files += [] if again else [filed]
         chosen = count if ":" in word else limit
         tasks.append(filed.name if chosen is None else f"{filed.name}:{chosen}")
-    if said and not files:
-        option = "--" + next(iter(said)).replace("_", "-")
-        raise UsageError(f"{option} goes with a data file, and none was named", hint="A task knows for itself")
+    for option in said:
+        if option not in used:
+            kind = "a data file of rows" if option in OF_ROWS else "a data file"
+            named = "--" + option.replace("_", "-")
+            raise UsageError(f"{named} goes with {kind}, and none was named", hint="The others know for themselves")
     return Asked(tuple(tasks), tuple(files))
 
 

@@ -14,6 +14,8 @@ from harness.errors import TaskError
 MAX_TOKENS = 512
 """Output tokens of an answer where neither the user nor the row says otherwise."""
 
+OF_ROWS = ("scorer", "prompt", "target")
+"""Fields of ``Filed`` that a file with prompts and assertions of its own does without."""
 SUITES = (".yaml", ".yml")
 """Suffixes of files that hold prompts and tests, in promptfoo's form."""
 _SUITE_NAME = "promptfooconfig.json"

@@ -35,15 +35,7 @@ _EMPTY = "the file is empty; it should hold prompts and tests"
 
 
 def task_of(filed: Filed) -> Task:
-    """The task of such a file.
-
-    Raises:
-        UsageError: the user says what the file says itself.
-        TaskError: the file is malformed or holds what is not read; names file, line and field.
-    """
-    for option, value in (("--scorer", filed.scorer), ("--prompt", filed.prompt), ("--target", filed.target)):
-        if value is not None:
-            raise UsageError(f"{option} goes with rows, and {filed.file} holds prompts and assertions of its own")
+    """The task of such a file; TaskError, with file, line and field, when it is malformed or holds what is not read."""
     prompts, tests = _read(filed.file)
     kinds = sorted({one["type"] for test in tests for _, one in test.conditions})
     return Task(
