@@ -78,12 +78,10 @@ def _prompts(given: Any, folder: Path, place: str) -> Iterator[Prompt]:
         return
     if not isinstance(given, str) or not given.strip():
         raise TaskError(f"{place}: a prompt is a text or a list of messages, not {shown(given)}")
+    if re.fullmatch(r"exec:.*|(?!file:)\w+://\S+", given, re.DOTALL):
+        raise TaskError(f"{place}: {shown(given)} would have to be carried out or fetched", hint="Write it here")
     if given.startswith(FILE) or _A_FILE.fullmatch(given):
         yield from _from_file(given, folder, place)
-    elif re.match(r"exec:|\w+://", given):
-        raise TaskError(
-            f"{place}: {shown(given)} would have to be carried out or fetched", hint="Write the prompt here"
-        )
     else:
         yield Prompt(" ".join(given.split())[:60], _content(given, place))
 
@@ -92,7 +90,7 @@ def _from_file(reference: str, folder: Path, place: str) -> Iterator[Prompt]:
     suffix = Path(reference).suffix.lower()
     if suffix not in (*_TEXTS, ".json", ".yaml", ".yml"):
         raise TaskError(
-            f"{place}: prompts are not read from {reference}",
+            f"{place}: prompts are not read from {shown(reference)}",
             hint=f"Give one of {', '.join((*_TEXTS, '.json', '.yaml'))}",
         )
     path = inside(folder, reference, place)
