@@ -320,7 +320,7 @@ class Runner:
             self._most = max(self._most, self._under_way)
             admit_ns = time.perf_counter_ns()
             try:
-                exchange = await self._client(job).send(request, prepared=job.kind == "load", give_up_s=job.give_up_s)
+                exchange = await self._client(job).send(request, prepared=job.kind != "probe", give_up_s=job.give_up_s)
             except asyncio.CancelledError:
                 exchange = _nothing("cancelled", "the run was stopped while this request was under way")
                 self._journal.append(Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight))
