@@ -102,7 +102,7 @@ def _factory(name: str) -> Any:
         raise UnknownName("scorer", name, [one.name for one in known()], where=_LIST)
     found = plugin.load()
     if not callable(found) and not isinstance(found, Scorer):
-        raise TaskError(f"{plugin.label} gives a {type(found).__name__}, not a Scorer or a function that makes one")
+        raise TaskError(f"{plugin.label} gives {shown(found)}, not a Scorer or a function that makes one")
     return found
 
 
