@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import catalog, endpoint
 
 from harness.errors import HarnessError, TaskError
 from harness.exchange import Completion, StreamMarks
-from harness.prompts import choices, template
+from harness.prompts import choices, columns, template
 from harness.prompts.filed import Filed, file_named, name_of
 from harness.prompts.task import task_of
 from harness.run.plan import Plan, make
@@ -285,6 +285,29 @@ def test_what_is_wrong_is_told_in_one_line(
         samples(jsonl(tmp_path, *rows), **about)
     assert words in str(told.value)
     assert len(str(told.value).splitlines()) == 1
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "name", "a"]), inner)
+    ),
+    max_leaves=6,
+)
+COLUMNS = (*columns.ASKED[:2], *columns.TARGETS[:1], *columns.OTHERS, "other")
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(st.sampled_from(COLUMNS), JSON_VALUES), st.sampled_from([None, "{other}", "{prompt} {choices}"]))
+def test_any_row_is_a_sample_or_one_line(row: dict[str, Any], prompt: str | None) -> None:
+    """Whatever JSON stands in whichever column, nothing but an error with its place comes of it."""
+    about = Filed("mine", "/nowhere/mine.jsonl", "exact", prompt)
+    try:
+        told = columns.sample_of(row, "here", 1, columns.take(row, "here", about), about).place
+    except HarnessError as error:
+        told = str(error)
+    assert told
+    assert len(told.splitlines()) == 1
 
 
 def test_rows_may_name_their_scorers(tmp_path: Path) -> None:

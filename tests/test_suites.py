@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.errors import HarnessError
 from harness.exchange import Completion, StreamMarks
 from harness.prompts.filed import Filed
 from harness.prompts.task import task_of
 from harness.run.samples import samples_of
+from harness.scorers.assertions import TYPES
 from harness.types import Sample
 
 ONE = "tests: [{vars: {x: a}, assert: [{type: contains, value: a}]}]\n"
@@ -228,6 +231,33 @@ def test_what_is_wrong_or_not_read_is_told(tmp_path: Path, config: str, words: s
         samples(written(tmp_path, config))
     assert words in str(told.value)
     assert len(str(told.value).splitlines()) == 1
+
+
+SOME_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6) | st.sampled_from(["{{x}}", "{{x|y}}", "file://a"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "value", "weight", "vars", "assert", "x", "role", "content"]), inner)
+        | st.fixed_dictionaries({"type": st.sampled_from([*TYPES, "not-regex", "python"]), "value": inner})
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.fixed_dictionaries(
+        {"prompts": SOME_JSON, "tests": st.lists(st.fixed_dictionaries({"vars": SOME_JSON, "assert": SOME_JSON}))}
+    )
+)
+def test_any_file_is_a_task_or_one_line(tmp_path_factory: pytest.TempPathFactory, given_file: dict[str, Any]) -> None:
+    """Whatever stands where, it is read or refused in one line."""
+    path = written(tmp_path_factory.mktemp("any"), json.dumps(given_file))
+    try:
+        told = samples(path)[0].place
+    except HarnessError as error:
+        told = str(error)
+    assert len(told.splitlines()) == 1
 
 
 def test_a_link_does_not_lead_outside(tmp_path: Path) -> None:

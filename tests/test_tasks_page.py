@@ -36,7 +36,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_command_of_the_page_works(here: Path) -> None:
     """Each ends well, and the steady endpoint answers everything right."""
     assert len(COMMANDS) == 8
-    query = "select task, n_correct as n, n_planned as of from quality_summary where endpoint like 'steady%' order by all"
+    query = (
+        "select task, n_correct as n, n_planned as of from quality_summary where endpoint like 'steady%' order by all"
+    )
     found = [tuple(row.values()) for row in rows(here / "results", query)]
     assert found == [("evals", 1, 1), ("my", 2, 2), ("promptfooconfig", 6, 6)]
     names = ("quality/colours.py", "tools/lamps.py", "quality/mine.py", "data/mine.jsonl")

@@ -32,6 +32,8 @@ class Taken(NamedTuple):
     others: tuple[str, ...]
     rest: tuple[str, ...]
     """Kept as metadata."""
+    of_text: bool
+    """Whether every value is a text, as in a table without types."""
 
 
 def take(row: Mapping[str, Any], place: str, filed: Filed) -> Taken:
@@ -49,7 +51,7 @@ def take(row: Mapping[str, Any], place: str, filed: Filed) -> Taken:
         _present(target, row, place)
     others = tuple(name for name in OTHERS if name in names and name not in (asked, target))
     rest = tuple(name for name in names if name not in (asked, target, *others))
-    return Taken(asked, target, others, rest)
+    return Taken(asked, target, others, rest, filed.of_text)
 
 
 def told(taken: Taken, filed: Filed) -> str:
@@ -65,7 +67,7 @@ def told(taken: Taken, filed: Filed) -> str:
 def sample_of(row: Mapping[str, Any], place: str, number: int, taken: Taken, filed: Filed) -> Sample:
     """The sample of one row; TaskError, at ``place``, names the column that is wrong."""
     found = {name: _meaning(name, row.get(name), place) for name in taken.others}
-    target = _target(row.get(taken.target), filed) if taken.target else None
+    target = _target(row.get(taken.target), of_text=taken.of_text) if taken.target else None
     offered = found.get("choices")
     if offered is not None and target is not None:
         target = lettered.letter(target, offered, place)
@@ -247,9 +249,9 @@ def _json(value: Any, place: str, column: str) -> Any:
         raise TaskError(f"{place}: column {column!r} is not JSON: {error}") from None
 
 
-def _target(value: Any, filed: Filed) -> Any:
+def _target(value: Any, *, of_text: bool) -> Any:
     """The target; in a table of text a JSON list or object is read as such, and an empty cell is none."""
-    if not filed.of_text or not isinstance(value, str):
+    if not of_text or not isinstance(value, str):
         return value
     text = value.strip()
     if text.startswith(("[{", '["', "[]", '{"')):
