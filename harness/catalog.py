@@ -213,6 +213,7 @@ _TEXT = ("a string", lambda value: isinstance(value, str))
 _SWITCH = ("True or False", lambda value: isinstance(value, bool))
 _WHOLE = ("a whole number", _is_whole)
 _FUNCTION = ("a function", callable)
+_OPTIONAL_FUNCTION = ("a function, or None", lambda value: value is None or callable(value))
 _NAMES = ("a tuple of names, as in ('one',)", _is_names)
 _PLAIN = (
     "a name of letters, digits and _ . -",
@@ -232,12 +233,15 @@ _FIELDS: Mapping[type, Mapping[str, tuple[str, Check]]] = {
         "stream": _SWITCH,
         "licence": _TEXT,
         "source": _TEXT,
+        "world": _OPTIONAL_FUNCTION,
+        "steps": ("a whole number above 0, or None", _is_count),
     },
     # A scorer's name also tells its options, so it is any text.
     Scorer: {
         "name": ("a string that is not empty", lambda value: isinstance(value, str) and value != ""),
         "version": _WHOLE,
         "score": _FUNCTION,
+        "episode": _OPTIONAL_FUNCTION,
     },
     Load: {
         "name": _PLAIN,

@@ -78,6 +78,8 @@ def local_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[JsonObject]:
 
 def placed_rows(path: Path) -> Iterator[tuple[str, Any]]:
     """The same rows, whatever JSON value each is, with the place of each: the file and its line, item or row."""
+    if path.is_dir():
+        raise TaskError(f"{path} is a folder, and one data file is needed", hint=f"Give one of {', '.join(KINDS)}")
     suffix = kind_of(path)
     if suffix is None:
         named = "".join(path.suffixes[-2:]) if path.suffix == _PACKED else path.suffix

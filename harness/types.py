@@ -7,10 +7,10 @@ they are views over marks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from harness.exchange import Completion, Exchange
 
@@ -68,6 +68,10 @@ class Quirks:
     """Tokens that its models may think before they speak; probes that need visible text allow as many more."""
     embedding_model: str | None = None
     """Id of the model that its embeddings are asked of, which is seldom one that chats; None: the endpoint's own."""
+    cost_header: str | None = None
+    """Response header in which it tells what an answer cost, in USD; None: in none."""
+    reasoning_in_completion: bool = True
+    """Whether its ``completion_tokens`` hold the reasoning tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,12 @@ class Price:
     cached_input_usd_per_mtok: float | None = None
     source: str = ""
     """Where the figure comes from: ``providers.yaml``, or ``genai-prices`` with its version."""
+    cache_write_usd_per_mtok: float | None = None
+    """Of prompt tokens that were written to a cache; None: the price of other prompt tokens."""
+    cost_header: str | None = None
+    """Name, in lower case, of the response header in which the server tells the cost in USD; None: in none."""
+    reasoning_apart: bool = False
+    """Whether reasoning tokens are counted beside the completion tokens, and so paid on top of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,9 @@ class Provider:
     """Overrides by logical model name."""
     price_provider: str | None = None
     """Id of this provider in genai-prices; None: look nothing up."""
+    usd_per_hour: float | None = None
+    """What a server of one's own costs while it runs, whatever it answers; None: it is paid by the token, or not
+    known."""
     serve: Serve | None = None
     accept_encoding: str = "identity"
     """What the request allows the answer to be compressed with; compression bundles chunks and bends their times."""
@@ -177,8 +190,18 @@ class Sample:
     """Where it stands, such as a file and a line, for who has to mend it; empty: its id says enough."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
-    """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests.
-    Only loads have sessions."""
+    """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests. Where
+    its task has a world, each once the model calls no more."""
+
+
+class World(Protocol):
+    """A simulated environment that tool calls are carried out in: no clock, no randomness, nothing outside itself."""
+
+    def call(self, name: str, arguments: str) -> str:
+        """Carry out one call, ``arguments`` as the model wrote them; gives the result or what was wrong; no error."""
+
+    def state(self) -> JsonObject:
+        """What it holds now, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +228,9 @@ class Scorer:
     name: str
     version: int
     score: Callable[[Sample, Completion], Score]
+    """Of a session it is given the last answer."""
+    episode: Callable[[Sample, Sequence[Completion]], Score] | None = None
+    """Judges all answers of a session in their order, and then takes the place of ``score``; None: the last decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +242,17 @@ class Task:
     kind: Literal["quality", "tools"]
     description: str
     load: Callable[[Path | None], Iterator[Sample]]
-    """Yields the samples in a fixed order; the path is the user's ``--data`` file, None: the task's own source."""
+    """Yields the samples in a fixed order; the path is the user's ``--data`` (a file, or a folder for a task
+    that says so), None: the task's own source."""
     scorer: Scorer
     stream: bool = True
     licence: str = "Apache-2.0"
     source: str = ""
+    world: Callable[[Sample], World] | None = None
+    """Makes a sample's environment in its first state: calls are carried out in it, and the results go into the next
+    request. None: nothing is carried out."""
+    steps: int | None = None
+    """Most requests of one sample; goes with ``world``, where the model decides how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +316,7 @@ class Request:
     path: str
     """Below the base URL, for example ``/chat/completions``."""
     body: bytes | None
-    """None for a GET."""
+    """None for a GET, and where nothing was to be sent."""
     stream: bool
     workload_sha256: str
     """Of the canonical JSON of the body without ``model`` and the provider's quirks: equal hashes, equal question."""

@@ -103,6 +103,16 @@ def test_files_suites_and_named_tasks_run_together(here: Path) -> None:
     assert [tuple(one.values()) for one in rows(here / "results", query)][1] == ("my", "0001", 0, "includes(start)")
 
 
+def test_rows_with_turns_are_asked_turn_by_turn(here: Path) -> None:
+    """Each turn is a request of its own, and the last answer is judged."""
+    row = {"question": "Repeat exactly: one", "turns": ["Repeat exactly: two"], "answer": "two"}
+    (here / "turns.jsonl").write_text(json.dumps(row) + "\n")
+    done = harness(here, "eval", "turns.jsonl", "--scorer", "exact", "-e", "one/m")
+    assert done.returncode == 0, done.stderr
+    assert rows(here / "results", "select answer, value from scores") == [{"answer": "two", "value": 1.0}]
+    assert rows(here / "results", "select count(*) as n from attempts") == [{"n": 2}]
+
+
 def test_a_run_of_a_changed_file_is_not_continued(here: Path) -> None:
     """The plan is no longer what it was, or the file is gone; back as it was, there is nothing left to ask."""
     before = (here / "my.jsonl").read_text()
@@ -159,7 +169,7 @@ MISTAKES = {
     "a scorer without a file": (("eval", "arithmetic", *ONE), ["--scorer goes with a data file of rows"]),
     "a scorer of a suite": (("eval", "promptfooconfig.yaml", *ONE), ["--scorer goes with a data file of rows"]),
     "a system message without a file": (("eval", "arithmetic", "-e", "one/m", "--system", "a"), ["--system goes with"]),
-    "data and a file": (("eval", "my.jsonl", *ONE, "--data", "my.jsonl"), ["--data goes with one task"]),
+    "data and a file": (("eval", "my.jsonl", *ONE, "--data", "my.jsonl"), ["--data goes with tasks that have a name"]),
     "an unknown field": (("eval", "my.jsonl", *ONE, "--prompt", "{q}"), ["unknown field of the template 'q'"]),
     "a target of another kind": (("eval", "my.jsonl", *ONE), ["my.jsonl line 1", "the target of exact is a string"]),
     "a template of show": (("tasks", "show", "my.jsonl", "--scorer", "exact", "--prompt", "{"), ["a lone {"]),

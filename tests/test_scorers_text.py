@@ -300,5 +300,12 @@ def test_each_row_is_judged_by_its_own_scorer() -> None:
     said = Completion("It is 4", "", "", (), "stop", None, StreamMarks())
     got = [each.score(Sample("1", (), target="4", metadata={"scorer": name}), said) for name in ("exact", "numeric")]
     assert [(one.scorer, one.value) for one in got] == [("exact", 0.0), ("numeric", 1.0)]
+    assert each.episode is not None
+    whole = Scorer("whole", 1, numeric().score, lambda sample, said: Score(float(len(said)), None, "", "whole", 1))
+    both = per_row({"whole": whole, "numeric": numeric()})
+    assert both.episode is not None
+    rows = [Sample("1", (), "4", metadata={"scorer": name}) for name in ("whole", "numeric")]
+    sessions = [both.episode(row, (said, said)) for row in rows]
+    assert [(one.scorer, one.value) for one in sessions] == [("whole", 2.0), ("numeric", 1.0)]
     with pytest.raises(TaskError, match="sample 1"):
         each.score(Sample("1", (), target="4"), said)

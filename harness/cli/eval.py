@@ -23,9 +23,9 @@ from harness.run.tally import Budget
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Keep the first so many samples of each task.")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     default=None,
-    help="Local file in place of the task's own source.",
+    help="Local file, or folder of files, in place of the task's own source.",
 )
 @options.several(options.of_files)
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Ask each sample so often.")
@@ -64,8 +64,10 @@ def command(
     """
     found = catalog.discover()
     wanted = asked(tasks, found, about, limit)
-    if data is not None and (len(tasks) > 1 or wanted.files):
-        raise UsageError("--data goes with one task that has a name", hint="Run the tasks one by one")
+    if data is not None and wanted.files:
+        raise UsageError("--data goes with tasks that have a name", hint="A data file is its own")
+    if data is not None and len(tasks) > 1 and not data.is_dir():
+        raise UsageError("--data FILE goes with one task", hint="Run the tasks one by one, or give a folder")
     selection = Selection(
         suite="-".join(name.partition(":")[0] for name in wanted.tasks)[:40],
         endpoints=endpoint_names,

@@ -16,6 +16,8 @@ from harness.exchange import Outcome
 from harness.run.stages import Stage
 from harness.types import Attempt
 
+_AS_PLANNED = ("abandoned", "unneeded")
+"""Kinds that are no failures to whoever watches."""
 _PLAIN_EVERY_NS = 5_000_000_000
 _LIVE_EVERY_NS = 200_000_000
 """A load ends thousands of requests a second, and drawing each would be the larger load."""
@@ -67,7 +69,7 @@ class Progress:
         """Other processes of the run ended so many."""
         self._done += jobs
         self._retries += again
-        self._failures.update({kind: n for kind, n in failures.items() if kind != "abandoned"})
+        self._failures.update({kind: n for kind, n in failures.items() if kind not in _AS_PLANNED})
         self._draw()
 
     def finished(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
@@ -79,7 +81,7 @@ class Progress:
         if attempt.job.kind == "probe":
             self._stage = f"probe {attempt.job.task}"
         # A probe may well ask for what must be refused: its failures are its findings.
-        if outcome.failure and attempt.job.kind != "probe" and outcome.failure.kind != "abandoned":
+        if outcome.failure and attempt.job.kind != "probe" and outcome.failure.kind not in _AS_PLANNED:
             self._failures[outcome.failure.kind] += 1
         self._draw()
 

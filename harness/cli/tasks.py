@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from harness.cli.asked import asked
 from harness.errors import HarnessError, UnknownName
 from harness.prompts.filed import file_named
 from harness.prompts.task import task_of
+from harness.report import terminal
 from harness.scorers import by_name
 from harness.types import JsonObject, Load, Sample, Suite, Task
 
@@ -74,7 +74,7 @@ def list_all(as_json: bool) -> None:
     table = Table(*_COLUMNS, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*("-" if row[column] is None else escape(str(row[column])) for column in _COLUMNS))
-    console = Console()
+    console = terminal.console()
     console.print(table)
     for name, used, unused in catalog.shadowed:
         console.print(f"{name}: {used} is used, {unused} is not", style="dim", markup=False)
@@ -82,7 +82,7 @@ def list_all(as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--data", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Local data of the task.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, help="Local data of the task.")
 @options.several(options.of_files)
 @options.as_json
 def show(name: str, data: Path | None, as_json: bool, **about: Any) -> None:

@@ -28,9 +28,9 @@ def summarise(results: Path, run: str, *, only_loads: bool = False) -> JsonObjec
     Returns:
         ``run`` (what it was and what measured it), ``health`` (how well this client measured; None: nothing came),
         ``endpoints`` (a row each, in the run's order: quality and tools with Wilson intervals, TTFT, speed, cost,
-        features, errors), ``tasks``, ``loads``, ``features`` (what is not fully supported) and ``comparisons``
-        (against the first endpoint). Milliseconds, tokens per second and USD; None means not measured or not known,
-        and ``n`` stands beside every figure.
+        features, errors), ``tasks``, ``loads``, ``features`` (what is not fully supported), ``contract_faults`` (what
+        replies break of their contract, by name) and ``comparisons`` (against the first endpoint). Milliseconds,
+        tokens per second and USD; None means not measured or not known, and ``n`` stands beside every figure.
 
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
@@ -55,6 +55,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False) -> JsonObjec
         "tasks": [_with_interval(row) for row in by_view["quality_summary"]],
         "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
+        "contract_faults": by_view["contract_faults"],
         "comparisons": [
             comparison
             for name in names[1:]
@@ -92,6 +93,7 @@ _VIEWS = {
     "load_summary": "task, level, stage",
     "feature_matrix": "probe",
     "error_summary": "n desc, failure_kind",
+    "contract_faults": "fault",
 }
 """View -> order of its rows; rows that are equal in it stand in the order of the run's endpoints."""
 

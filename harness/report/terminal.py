@@ -36,6 +36,8 @@ def show(summary: JsonObject, console: Console) -> None:
         console.print(_comparisons(summary["comparisons"]))
     if summary["features"]:
         console.print(_features(summary["features"]))
+    if summary["contract_faults"]:
+        console.print(_broken(summary["contract_faults"]))
     failing = [row for row in summary["endpoints"] if row["errors"]]
     if failing:
         console.print(_errors(failing))
@@ -157,6 +159,18 @@ def _features(features: Sequence[JsonObject]) -> Table:
         4,
         ("probe", "endpoint", "verdict", "why"),
         ((row["probe"], row["endpoint"], row["verdict"], row["reason"]) for row in features),
+    )
+
+
+def _broken(faults: Sequence[JsonObject]) -> Table:
+    return _table(
+        "\nReplies that break the contract",
+        3,
+        ("fault", "endpoint", "example job", "replies", "of all"),
+        (
+            (row["fault"], row["endpoint"], row["example_job_id"], str(row["n"]), words.percent(row["share"]))
+            for row in faults
+        ),
     )
 
 

@@ -14,9 +14,10 @@ from dataclasses import asdict
 from harness.conformance.capture import Capture
 from harness.conformance.probe import Probe
 from harness.conformance.verdict import judge_all
-from harness.exchange import OUR_DOING, Failure, Outcome
+from harness.exchange import OUR_DOING, Completion, Failure, Outcome
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
+from harness.run import session
 from harness.run.plan import Plan
 from harness.run.samples import told
 from harness.types import Attempt, Endpoint, JsonObject, Score, Verdict
@@ -93,17 +94,39 @@ def cancelled(attempt: Attempt) -> bool:
 
 
 def _scores(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
+    """A line for each session of a task, most of which are one request, that came to its end."""
+    sessions: dict[str, list[Capture]] = defaultdict(list)
     for capture in captures:
-        job, outcome = capture.attempt.job, capture.outcome
-        if job.kind not in ("quality", "tools"):
-            continue
-        if not outcome.ok or outcome.completion is None:
+        if capture.attempt.job.kind in ("quality", "tools"):
+            sessions[session.first_id(capture.attempt.job)].append(capture)
+    for name, turns in sessions.items():
+        turns.sort(key=lambda one: one.attempt.job.turn)
+        job = turns[0].attempt.job
+        said = _said(turns, plan)
+        if said is None:
             continue  # a failure has no score: it is counted where failures are counted
         scorer = plan.tasks[job.task].scorer
         with told(f"scorer {scorer.name} of task {job.task} on sample {job.sample}"):
-            score = scorer.score(plan.sample(job), outcome.completion)
-        named = {"job": job.id, "endpoint": job.endpoint, "task": job.task, "sample": job.sample, "repeat": job.repeat}
+            score = session.score_of(scorer, plan.sample(job), said)
+        named = {"job": name, "endpoint": job.endpoint, "task": job.task, "sample": job.sample, "repeat": job.repeat}
         yield named | _score_json(score)
+
+
+def _said(turns: Sequence[Capture], plan: Plan) -> list[Completion] | None:
+    """All answers of a session; None: one of its requests failed, or is still to be sent."""
+    said: list[Completion] = []
+    for place, capture in enumerate(turns):
+        outcome = capture.outcome
+        if outcome.failure is not None and outcome.failure.kind == "unneeded":
+            return said
+        if not outcome.ok or outcome.completion is None or capture.attempt.job.turn != place:
+            return None
+        said.append(outcome.completion)
+    job = turns[-1].attempt.job
+    task, sample = plan.tasks[job.task], plan.sample(job)
+    whole = len(said) == session.requests_of(task, sample)
+    # Where a run was killed right here, nobody has said yet that the rest is not needed.
+    return said if whole or plan.over(job, [session.answer(one) for one in said]) else None
 
 
 def _score_json(score: Score) -> JsonObject:

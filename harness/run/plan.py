@@ -68,20 +68,31 @@ class Plan:
         """The exact request of a job.
 
         ``said`` is what the endpoint answered to the earlier turns of its session; without it a later turn is built as
-        far as it can be known beforehand, and that is what its hash is taken of.
+        far as it can be known beforehand, and that is what its hash is taken of. TaskError where the task's environment
+        fails.
         """
         if not said and job.id in self.built:
             return self.built[job.id]
         endpoint = self.endpoints[job.endpoint]
         if job.kind == "probe":
             return self.scenarios[job.sample].build(endpoint, job.repeat)
+        task = None if job.kind == "load" else self.tasks[job.task]
+        world = None if task is None else task.world
+        if world is not None and job.turn and not said:
+            # What stands there beforehand are the first messages alone, and they may well be built already.
+            return self.request(replace(job, id=session.first_id(job), turn=0))
         sample = self.sample(job)
-        stream = job.kind == "load" or self.tasks[job.task].stream
-        planned = request.build(session.at_turn(sample, job.turn, ()), endpoint, stream=stream)
+        stream = task is None or task.stream
         if not said:
-            return planned
-        built = request.build(session.at_turn(sample, job.turn, said), endpoint, stream=stream)
-        return replace(built, workload_sha256=planned.workload_sha256)
+            return request.build(session.at_turn(sample, job.turn, ()), endpoint, stream=stream)
+        with told(f"task {job.task}, sample {job.sample}: its world"):
+            asked = session.at_turn(sample, job.turn, said, world)
+        return replace(request.build(asked, endpoint, stream=stream), workload_sha256=self.request(job).workload_sha256)
+
+    def over(self, job: Job, said: Sequence[JsonObject]) -> bool:
+        """Whether a session is over before this request of it; ``said`` is what was answered to the earlier ones."""
+        task = self.tasks.get(job.task) if job.kind in ("quality", "tools") else None
+        return task is not None and task.world is not None and session.over(self.sample(job), said)
 
     def earlier(self, job: Job) -> str | None:
         """Id of the job whose answer this one's request is made of; None: it can be built without any."""
@@ -239,11 +250,22 @@ def _task_stage(
     stage = f"{task.kind}.{task.name}"
     order = [(sample.id, repeat) for repeat in range(selection.repeats) for sample in samples]
     random.Random(f"{selection.seed}/{stage}").shuffle(order)  # noqa: S311 - a reproducible order, not a secret
+    turns = {sample.id: session.requests_of(task, sample) for sample in samples}
     lanes = tuple(
-        tuple(job_of(stage, endpoint, task.kind, task.name, sample, repeat) for sample, repeat in order)
+        tuple(
+            job
+            for sample, repeat in order
+            for job in _session(job_of(stage, endpoint, task.kind, task.name, sample, repeat), turns[sample])
+        )
         for endpoint in endpoints
     )
     return Stage(stage, task.kind, Closed(selection.concurrency), lanes, together=True)
+
+
+def _session(first: Job, turns: int) -> Iterator[Job]:
+    yield first
+    for turn in range(1, turns):
+        yield replace(first, id=session.turn_id(first.id, turn), turn=turn)
 
 
 def _job_json(job: Job) -> JsonObject:

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 
 from harness.exchange import OUR_DOING, Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
@@ -35,6 +36,7 @@ from harness.wire.pool import Pool
 from harness.wire.transport import Client
 
 _TURN_FAILED = "an earlier turn of its session failed"
+_OVER = "its session was over before"
 _CHARS_PER_TOKEN = 4
 """For the token budget's estimate of a prompt alone; never for a reported count."""
 _LEAD_NS = 5_000_000
@@ -253,7 +255,7 @@ class Runner:
             self._give_up(turns, opening)
             return
         turns[0] = first, opening
-        said = [self._said[name] for name in earlier_turns(first) if name in self._said]
+        said = [self._said[name] for name in session.earlier_turns(first) if name in self._said]
         if len(said) < first.turn:
             self._give_up(turns, _TURN_FAILED)
             return
@@ -262,6 +264,9 @@ class Runner:
                 if stage.think_s:
                     await self._think(stage, job)
                 sched_ns = time.perf_counter_ns()
+            if said and self._plan.over(job, said):
+                self._give_up(turns[place:], _OVER, "unneeded")
+                return
             request = self._plan.request(job, said) if job.turn and said else planned
             if job.kind == "load" and place + 1 == len(turns):
                 await self._last(job, request, sched_ns)
@@ -269,7 +274,7 @@ class Runner:
             completion = await self._job(job, request, sched_ns)
             if completion is None:
                 if not self._exhausted():
-                    self._give_up([(later, asked) for later, asked in turns[place + 1 :]], _TURN_FAILED)
+                    self._give_up(turns[place + 1 :], _TURN_FAILED)
                 return
             if place + 1 < len(turns):
                 said.append(session.answer(completion))
@@ -283,11 +288,12 @@ class Runner:
         if self._budget.max_cost_usd is not None:
             self._later.rest()  # what it cost decides whether the next one is asked
 
-    def _give_up(self, turns: Session, why: str) -> None:
+    def _give_up(self, turns: Session, why: str, kind: FailureKind = "unasked") -> None:
         """Say of each turn why it was not asked, so that every planned request has its end."""
-        for job, request in turns:
+        for job, planned in turns:
             now_ns = time.perf_counter_ns()
-            exchange = _nothing("unasked", why)
+            request = replace(planned, body=None) if kind == "unneeded" else planned  # there are many of them
+            exchange = _nothing(kind, why)
             attempt = Attempt(job, self._tried.get(job.id, 0), request, exchange, now_ns, now_ns, 0)
             self._journal.append(attempt)
             self._record(attempt, assemble(exchange, stream=request.stream), again=False)
@@ -343,7 +349,7 @@ class Runner:
     def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
         self.tally.attempts += 1
         usage = outcome.completion.usage if outcome.completion else None
-        self.tally.cost_usd += cost_usd(usage, self._prices[attempt.job.endpoint]) or 0.0
+        self.tally.cost_usd += cost_usd(usage, self._prices[attempt.job.endpoint], attempt.exchange.headers) or 0.0
         if not again:
             self.tally.jobs += 1
             failure = outcome.failure
@@ -361,12 +367,6 @@ class Runner:
         if self._budget.max_cost_usd is not None and self.tally.cost_usd >= self._budget.max_cost_usd:
             self.tally.stopped = f"--max-cost {self._budget.max_cost_usd:g} USD was reached"
         return self.tally.stopped is not None
-
-
-def earlier_turns(job: Job) -> list[str]:
-    """Ids of the jobs of the same session before this one."""
-    first = job.id.rpartition("~")[0] if job.turn else job.id
-    return [f"{first}~{turn}" if turn else first for turn in range(job.turn)]
 
 
 def _at_once(stage: Stage, lane: Sequence[Job]) -> int:

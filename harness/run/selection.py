@@ -84,7 +84,7 @@ class Selection:
     probes: str | None = None
     loads: tuple[str, ...] = ()
     data: str | None = None
-    """Local file read by the tasks in place of their own source; None: their own source."""
+    """Local file or folder read by the tasks in place of their own source; None: their own source."""
     repeats: int = 1
     concurrency: int = 4
     """Requests under way per endpoint in quality and tool tasks."""

@@ -16,7 +16,6 @@ from harness.journal import read_attempts
 from harness.run import manifest, session
 from harness.run.judge import cancelled
 from harness.run.plan import Plan, make, sha256
-from harness.run.runner import earlier_turns
 from harness.run.selection import Selection
 from harness.run.tally import Before
 from harness.types import JsonObject, Provider
@@ -62,7 +61,7 @@ def replan(folder: RunFolder, again: Replan) -> Plan:
 
 def progress(folder: RunFolder, plan: Plan) -> Progress:
     """What the journals of a run say of its plan."""
-    turns = {name for job in plan.jobs if job.turn for name in earlier_turns(job)}
+    turns = {name for job in plan.jobs if job.turn for name in session.earlier_turns(job)}
     done: set[str] = set()
     tried: dict[str, int] = {}
     said: dict[str, JsonObject] = {}

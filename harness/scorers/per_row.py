@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from harness.errors import TaskError
 from harness.exchange import Completion
@@ -18,10 +18,17 @@ def per_row(scorers: Mapping[str, Scorer]) -> Scorer:
     TaskError for a sample that names none of them.
     """
 
-    def score(sample: Sample, completion: Completion) -> Score:
+    def own(sample: Sample) -> Scorer:
         named = sample.metadata.get("scorer")
         if not isinstance(named, str) or named not in scorers:
             raise TaskError(f"sample {sample.id}: {shown(named)} is none of its task's scorers")
-        return scorers[named].score(sample, completion)
+        return scorers[named]
 
-    return Scorer("per_row", VERSION, score)
+    def score(sample: Sample, completion: Completion) -> Score:
+        return own(sample).score(sample, completion)
+
+    def episode(sample: Sample, said: Sequence[Completion]) -> Score:
+        judge = own(sample)
+        return judge.score(sample, said[-1]) if judge.episode is None else judge.episode(sample, said)
+
+    return Scorer("per_row", VERSION, score, episode)

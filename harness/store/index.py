@@ -198,6 +198,7 @@ def _endpoint(row: JsonObject) -> JsonObject:
         "provider_kind": row.get("kind"),
         "price_source": price.get("source"),
         **{name: row.get(name) for name in ("provider", "model", "model_id", "base_url", "engine", "engine_version")},
+        "usd_per_hour": row.get("usd_per_hour"),
         **{
             name: price.get(name) for name in ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")
         },
