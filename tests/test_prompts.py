@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made import catalog, endpoint
 
@@ -297,7 +297,7 @@ JSON_VALUES = st.recursive(
 COLUMNS = (*columns.ASKED[:2], *columns.TARGETS[:1], *columns.OTHERS, "other")
 
 
-@settings(max_examples=300)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(COLUMNS), JSON_VALUES), st.sampled_from([None, "{other}", "{prompt} {choices}"]))
 def test_any_row_is_a_sample_or_one_line(row: dict[str, Any], prompt: str | None) -> None:
     """Whatever JSON stands in whichever column, nothing but an error with its place comes of it."""

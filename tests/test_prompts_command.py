@@ -13,6 +13,7 @@ from made import harness, told
 
 from harness.catalog import discover
 from harness.cli import main
+from harness.scorers.choice import VERSION as CHOICE
 from harness.store.query import rows
 
 ENDPOINTS = ("-e", "one/m", "-e", "two/m")
@@ -134,7 +135,7 @@ def test_dry_run_shows_what_is_read(here: Path, command: Command) -> None:
     line = done.stdout.splitlines()[0]
     assert line == (
         "table: table.csv: asks '{question}?'; target: answer; also read: choices; kept as metadata: question; "
-        "temperature 0.7, max_tokens 5; scored by choice(AB) v1"
+        f"temperature 0.7, max_tokens 5; scored by choice(AB) v{CHOICE}"
     )
     (shown,) = json.loads(command(here, "eval", "table.csv", *options, "-e", "one/m", "--dry-run", "--json").stdout)[
         "files"
@@ -146,7 +147,7 @@ def test_show_prints_samples_of_a_file(here: Path, command: Command) -> None:
     """As of any task, with all that the command line says of it."""
     done = command(here, "tasks", "show", "table.csv", "--scorer", "choice:AB", "--system", "Be brief.", "--json")
     shown = json.loads(done.stdout)
-    assert (shown["name"], shown["kind"], shown["scorer"]) == ("table", "quality", "choice(AB) v1")
+    assert (shown["name"], shown["kind"], shown["scorer"]) == ("table", "quality", f"choice(AB) v{CHOICE}")
     assert shown["samples"][0]["target"] == "B"
     assert [message["role"] for message in shown["samples"][0]["messages"]] == ["system", "user"]
     assert "assertions: icontains, not-contains" in command(here, "tasks", "show", "promptfooconfig.yaml").stdout
