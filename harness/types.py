@@ -23,7 +23,8 @@ KeySent = Literal["provider", "lower", "api_key", "wrong", "none"]
 instead; a made-up key; or none."""
 WRONG_KEY = "sk-this-key-is-made-up-and-must-be-refused"
 AuthScheme = Literal["bearer", "header", "none"]
-JobKind = Literal["quality", "tools", "probe", "load"]
+JobKind = Literal["quality", "tools", "judge", "probe", "load"]
+"""``judge``: a request to an endpoint that judges the answers of others."""
 Phase = Literal["warmup", "measure", "cooldown"]
 
 VerdictWord = Literal["supported", "partial", "ignored", "rejected", "broken", "untestable", "skipped"]
@@ -222,6 +223,16 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Judging:
+    """What another endpoint, the judge, is told and allowed when it judges an answer."""
+
+    rubric: str = ""
+    """What makes an answer good, in the task's words; empty: what makes any answer good."""
+    max_tokens: int = 1024
+    """Output tokens that the judge may use for one judgement."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scorer:
     """A named, versioned pure function from a sample and its completion to a score."""
 
@@ -231,6 +242,8 @@ class Scorer:
     """Of a session it is given the last answer."""
     episode: Callable[[Sample, Sequence[Completion]], Score] | None = None
     """Judges all answers of a session in their order, and then takes the place of ``score``; None: the last decides."""
+    judging: Judging | None = None
+    """How a judge is asked, where the score is another endpoint's; None: ``score`` is all there is to it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,6 +267,11 @@ WRONG: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
         {"scorer": None},
         "line 1: column 'scorer': unknown scorer 'exct'",
     ),
+    "a judge among others": (
+        ({**GOOD, "scorer": "exact"}, {**GOOD, "scorer": "judge:polite"}),
+        {"scorer": None},
+        'mixes "judge:polite" with others',
+    ),
     "a row without its scorer": (
         ({**GOOD, "scorer": "exact"}, GOOD),
         {"scorer": None},

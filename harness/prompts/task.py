@@ -14,6 +14,7 @@ from harness.prompts import columns
 from harness.prompts.filed import Filed, is_suite
 from harness.scorers import by_name
 from harness.scorers.per_row import per_row
+from harness.scorers.strict_json import shown
 from harness.types import Sample, Scorer, Task
 
 _NOTHING_SAID = Completion("", "", "", (), "stop", None, StreamMarks())
@@ -67,7 +68,15 @@ def _scorer(filed: Filed, taken: columns.Taken) -> Scorer:
                 found[spec] = by_name.scorer(spec)
             except UsageError as error:
                 raise TaskError(f"{place}: column 'scorer': {error.what}", hint=error.hint) from None
-    return next(iter(found.values())) if len(found) == 1 else per_row(found)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    judged = [spec for spec, one in found.items() if one.judging is not None]
+    if judged:
+        raise UsageError(
+            f"{filed.file}: column 'scorer' mixes {shown(judged[0])} with others, and judges rate a whole task",
+            hint="Part the file",
+        )
+    return per_row(found)
 
 
 def _samples(filed: Filed, taken: columns.Taken, scorer: Scorer) -> Iterator[Sample]:
