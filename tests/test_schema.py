@@ -34,6 +34,7 @@ CONTRACT = {
     "judge_summary": "run_id judge n n_ok n_failed n_unasked n_judged n_unreadable n_unanswered prompt_tokens cost_usd",
     "judged_pairs": "run_id judge task sample repeat turn endpoint baseline consistent value",
     "error_summary": "run_id endpoint failure_kind n",
+    "contract_faults": "run_id endpoint fault n share example_job_id",
 }
 
 LOAD = [

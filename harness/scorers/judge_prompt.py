@@ -21,8 +21,8 @@ MAX_TOKENS = 1024
 """What a judge may use for one judgement."""
 
 _ANY_RUBRIC = (
-    "An answer is good when it does what was asked, is right, leaves out nothing that matters, and is clear. Neither "
-    "length nor politeness is a merit of its own."
+    "it does what was asked, is right, leaves out nothing that matters, and is clear. Neither length nor politeness is "
+    "a merit of its own."
 )
 _SYSTEM = (
     "You judge answers that AI assistants gave. You are impartial: you do not know the assistants, and the order in "
@@ -71,7 +71,7 @@ def _question(sample: Sample, blocks: Sequence[Block], task: str, rubric: str) -
     code = _code(shown)
     material = "\n\n".join(f"[{code} {what}]\n{text}\n[{code} end]" for what, text in shown)
     referred = [_REFERENCE] if any(what == "reference answer" for what, _ in blocks) else []
-    words = "\n\n".join([rubric or _ANY_RUBRIC, material, *referred, task])
+    words = "\n\n".join([f"What makes an answer good: {rubric or _ANY_RUBRIC}", material, *referred, task])
     return Sample(
         id=sample.id,
         messages=(
