@@ -183,7 +183,10 @@ class World(Protocol):
     """A simulated environment that tool calls are carried out in: no clock, no randomness, nothing outside itself."""
 
     def call(self, name: str, arguments: str) -> str:
-        """Carry out one call, ``arguments`` as the model wrote them; gives the result or what was wrong; no error."""
+        """Carry out one call, ``arguments`` as the model wrote them; gives its result as text.
+
+        It never raises: what was wrong is the text ``{"error": "..."}``, and nothing has changed then.
+        """
 
     def state(self) -> JsonObject:
         """What it holds now, as JSON."""
