@@ -142,7 +142,12 @@ class Usage:
     cached_tokens: int | None = None
     """Part of ``prompt_tokens`` that came from a prompt cache."""
     reasoning_tokens: int | None = None
-    """Part of ``completion_tokens`` spent on reasoning."""
+    """Part of ``completion_tokens`` spent on reasoning; some servers count it beside them, which only a provider's
+    quirk can tell."""
+    cache_write_tokens: int | None = None
+    """Part of ``prompt_tokens`` that was written to a prompt cache."""
+    cost_usd: float | None = None
+    """What the server says that this answer cost."""
 
 
 @dataclass(frozen=True, slots=True)

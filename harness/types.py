@@ -68,6 +68,10 @@ class Quirks:
     """Tokens that its models may think before they speak; probes that need visible text allow as many more."""
     embedding_model: str | None = None
     """Id of the model that its embeddings are asked of, which is seldom one that chats; None: the endpoint's own."""
+    cost_header: str | None = None
+    """Response header in which it tells what an answer cost, in USD; None: in none."""
+    reasoning_in_completion: bool = True
+    """Whether its ``completion_tokens`` hold the reasoning tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,12 @@ class Price:
     cached_input_usd_per_mtok: float | None = None
     source: str = ""
     """Where the figure comes from: ``providers.yaml``, or ``genai-prices`` with its version."""
+    cache_write_usd_per_mtok: float | None = None
+    """Of prompt tokens that were written to a cache; None: the price of other prompt tokens."""
+    cost_header: str | None = None
+    """Name, in lower case, of the response header in which the server tells the cost in USD; None: in none."""
+    reasoning_apart: bool = False
+    """Whether reasoning tokens are counted beside the completion tokens, and so paid on top of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,9 @@ class Provider:
     """Overrides by logical model name."""
     price_provider: str | None = None
     """Id of this provider in genai-prices; None: look nothing up."""
+    usd_per_hour: float | None = None
+    """What a server of one's own costs while it runs, whatever it answers; None: it is paid by the token, or not
+    known."""
     serve: Serve | None = None
     accept_encoding: str = "identity"
     """What the request allows the answer to be compressed with; compression bundles chunks and bends their times."""

@@ -326,7 +326,7 @@ class Runner:
             self._most = max(self._most, self._under_way)
             admit_ns = time.perf_counter_ns()
             try:
-                exchange = await self._client(job).send(request, prepared=job.kind == "load", give_up_s=job.give_up_s)
+                exchange = await self._client(job).send(request, prepared=job.kind != "probe", give_up_s=job.give_up_s)
             except asyncio.CancelledError:
                 exchange = _nothing("cancelled", "the run was stopped while this request was under way")
                 self._journal.append(Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight))
@@ -349,7 +349,7 @@ class Runner:
     def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
         self.tally.attempts += 1
         usage = outcome.completion.usage if outcome.completion else None
-        self.tally.cost_usd += cost_usd(usage, self._prices[attempt.job.endpoint]) or 0.0
+        self.tally.cost_usd += cost_usd(usage, self._prices[attempt.job.endpoint], attempt.exchange.headers) or 0.0
         if not again:
             self.tally.jobs += 1
             failure = outcome.failure

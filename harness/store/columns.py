@@ -59,12 +59,14 @@ ATTEMPTS: Columns = {
     "response_model": _TEXT,
     "system_fingerprint": _TEXT,
     "tool_calls": _INT,
+    "prompt_chars": _INT,
     "text_chars": _INT,
     "chunk_delta_us": "INTEGER[]",
     "chunk_events": "USMALLINT[]",
     "deviations": "VARCHAR[]",
     "contract_faults": "VARCHAR[]",
     "cost_usd": _REAL,
+    "cost_source": _TEXT,
     "text_lossy": _FLAG,
 }
 

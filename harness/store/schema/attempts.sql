@@ -54,9 +54,9 @@ select
     (send0_ns - sched_ns) / 1e6 as slip_ms,
     (send0_ns - greatest(admit_ns, conn_ns, tls_ns)) / 1e6 as admit_slip_ms,
     case when ok then (eof_ns - tokn_ns) / 1e6 end as close_lag_ms,
-    give_up_s, cost_usd,
+    give_up_s, cost_usd, cost_source,
     lag_max_ns / 1e6 as lag_max_ms,
-    coalesced_reads, n_reads, tool_calls, text_chars, len(deviations) as deviations_n
+    coalesced_reads, n_reads, tool_calls, prompt_chars, text_chars, len(deviations) as deviations_n
 from marked;
 comment on view attempt_metrics is 'The metrics of each attempt. A failed attempt has NULL latencies, also where a part of an answer had arrived.';
 comment on column attempt_metrics.last_attempt is 'Whether it is the one that counts for its job: the last that we did not cancel ourselves.';

@@ -54,12 +54,14 @@ create table attempts (
     response_model varchar,
     system_fingerprint varchar,
     tool_calls integer,
+    prompt_chars integer,
     text_chars integer,
     chunk_delta_us integer[],
     chunk_events usmallint[],
     deviations varchar[] not null,
     contract_faults varchar[],
     cost_usd double,
+    cost_source varchar,
     text_lossy boolean not null
 );
 comment on table attempts is 'One row for each request sent, or failed to be; a retry is another row. Marks are ns of the monotonic clock of (shard, session).';
@@ -116,12 +118,14 @@ comment on column attempts.reasoning_tokens is 'Tokens, the reasoning part of co
 comment on column attempts.response_model is 'The model the server says it was. NULL: not stated.';
 comment on column attempts.system_fingerprint is 'As stated by the server. NULL: not stated.';
 comment on column attempts.tool_calls is 'Tool calls in the answer. NULL: no answer.';
+comment on column attempts.prompt_chars is 'Characters of text in its messages. NULL: not counted, as in probes and loads.';
 comment on column attempts.text_chars is 'Characters of visible text. NULL: no answer.';
 comment on column attempts.chunk_delta_us is 'Gaps between reads that held output, microseconds, the first since send0; gaps between chunks, not ITL. NULL: nothing was sent or no answer; empty: not streamed.';
 comment on column attempts.chunk_events is 'Output events in each of those reads, same length as chunk_delta_us. NULL: as there.';
 comment on column attempts.deviations is 'Tolerated deviations from the documented shape, by name; empty: none; never NULL.';
 comment on column attempts.contract_faults is 'What the answer breaks of its contract once it is understood, by name; empty: nothing. NULL: failed, not a chat completion, or sealed before this was looked at.';
-comment on column attempts.cost_usd is 'USD by stated usage and the prices of that time. NULL: usage or a needed price is not known.';
+comment on column attempts.cost_usd is 'USD as the server reports it, else by stated usage and the prices of that time. NULL: usage or a needed price is not known.';
+comment on column attempts.cost_source is 'reported (by the server) or prices. NULL: the cost is not known.';
 comment on column attempts.text_lossy is 'Whether a character that UTF-8 cannot hold was replaced in this row; never NULL.';
 
 create table texts (

@@ -26,6 +26,9 @@ spent as (
         )) as cost_unknown_n
     from attempt_metrics group by all
 ),
+hours as (
+    select run_id, endpoint, sum(hourly_usd) as hourly_usd from paid_hours group by all
+),
 timed as (
     select
         run_id, endpoint,
@@ -74,7 +77,7 @@ select
     coalesce(n, 0) as n, coalesce(n_ok, 0) as n_ok, coalesce(n_failed, 0) as n_failed, coalesce(n_cancelled, 0) as n_cancelled,
     coalesce(n_abandoned, 0) as n_abandoned, coalesce(n_unasked, 0) as n_unasked,
     ttft_p50_ms, ttft_p95_ms, coalesce(ttft_n, 0) as ttft_n, tpot_p50_ms, e2e_p50_ms, speed_p50, output_tokens_per_s,
-    case when coalesce(cost_unknown_n, 0) = 0 then known_usd end as cost_usd,
+    coalesce(hourly_usd, case when coalesce(cost_unknown_n, 0) = 0 then known_usd end) as cost_usd,
     coalesce(cost_known_n, 0) as cost_known_n, coalesce(cost_unknown_n, 0) as cost_unknown_n,
     quality_mean, coalesce(quality_n, 0) as quality_n, coalesce(quality_failed_n, 0) as quality_failed_n,
     coalesce(features_failed, 0) as features_failed, coalesce(features_partial, 0) as features_partial,
@@ -82,6 +85,7 @@ select
 from everyone
 left join asked using (run_id, endpoint)
 left join spent using (run_id, endpoint)
+left join hours using (run_id, endpoint)
 left join timed using (run_id, endpoint)
 left join moved using (run_id, endpoint)
 left join scored using (run_id, endpoint)
@@ -95,7 +99,7 @@ comment on column endpoint_summary.ttft_p50_ms is 'Median time to first token un
 comment on column endpoint_summary.ttft_n is 'Attempts that the TTFT percentiles rest on.';
 comment on column endpoint_summary.speed_p50 is 'Median over users of 1000 / tpot_ms, tokens per second.';
 comment on column endpoint_summary.output_tokens_per_s is 'Tokens of all load stages / seconds of all load stages. NULL: tokens not stated, or no load.';
-comment on column endpoint_summary.cost_usd is 'USD over all attempts, failed ones, warm-ups and probes with stated usage too. NULL: a needed cost is not known, or nothing was spent on.';
+comment on column endpoint_summary.cost_usd is 'USD over all attempts, failed ones, warm-ups and probes with stated usage too; of a server paid by the hour, its hours. NULL: a needed cost is not known, or nothing was spent on.';
 comment on column endpoint_summary.cost_known_n is 'Attempts whose cost is known.';
 comment on column endpoint_summary.cost_unknown_n is 'Attempts whose cost is needed and not known: ok ones but probes, and any with stated usage.';
 comment on column endpoint_summary.quality_mean is 'Mean score over all scored samples of quality and tool tasks, 0 to 1. NULL: nothing was scored.';
