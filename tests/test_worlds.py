@@ -395,6 +395,34 @@ def test_a_state_with_changes() -> None:
     assert start == {"a": {"b": 1, "c": 2}}
 
 
+def test_wishes_of_a_user_are_asked_in_the_same_environment(tmp_path: Path) -> None:
+    """A row has its own first state or the script's, and need not name all parts of the state in the end."""
+    path = tmp_path / "mine.jsonl"
+    made = {"id": "a", "asks": ["Make /new.", "Thanks."], "state": {"folders": {"/new": True}}, "facts": ["/new"]}
+    own = {
+        "id": 7,
+        "asks": "Delete /x for good.",
+        "state": {"files": {}},
+        "start": {"files": {"/x": "y"}, "folders": []},
+    }
+    path.write_text("\n".join(map(json.dumps, (made | {"start": {"files": {}, "folders": {}}}, own))))
+    first, second = TASKS["file_system"].load(path)
+    assert (first.turns, second.id, second.turns) == (("Thanks.",), "7", ())
+    making = [{"name": "make_folder", "arguments": {"path": "/new"}}]
+    assert judged("file_system", first, making, "Made.", "There is a /new.").value == 1.0
+    assert judged("file_system", second, [{"name": "delete", "arguments": {"path": "/x"}}], "Done.").value == 1.0
+    assert judged("file_system", second, "Done.").value == 0.0
+
+
+@pytest.mark.parametrize("asks", [7, [], ["x", 7], {"a": "b"}])
+def test_a_wish_that_is_none_is_told(asks: Any, tmp_path: Path) -> None:
+    """One line names the item and what it must be."""
+    path = tmp_path / "mine.jsonl"
+    path.write_text(json.dumps({"id": "a", "asks": asks, "state": {"files": {}}}))
+    with pytest.raises(TaskError, match="item a: asks is a text, or a list of texts"):
+        list(TASKS["file_system"].load(path))
+
+
 # --- over the wire ---------------------------------------------------------------------------------------
 
 

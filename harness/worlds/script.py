@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from harness.errors import TaskError
 from harness.types import JsonObject, Sample
 from harness.worlds.toolbox import Tool
 
@@ -63,16 +64,33 @@ class Script:
 
     def samples(self, wishes: Iterable[Wish]) -> Iterator[Sample]:
         """The samples for these wishes, in their order, as the scorer ``tool_state`` wants them."""
-        return map(self._sample, wishes)
+        for one in wishes:
+            yield self._sample(one, self.start, after(self.start, one.changes))
 
-    def _sample(self, wish: Wish) -> Sample:
+    def of_rows(self, rows: Iterable[JsonObject]) -> Iterator[Sample]:
+        """The samples of a user's file, a row each.
+
+        Columns: ``id``; ``asks``, a text or a list of texts; ``state``, the parts of the environment that count, as
+        they must be in the end; and where there are any ``start`` (else the script's own), ``facts``, ``solution``.
+        TaskError where ``asks`` is something else.
+        """
+        for row in rows:
+            name, asks, start = str(row["id"]), row["asks"], row.get("start") or self.start
+            if not isinstance(asks, str) and not (
+                isinstance(asks, list) and asks and all(isinstance(words, str) for words in asks)
+            ):
+                raise TaskError(f"item {name}: asks is a text, or a list of texts")
+            wish = Wish(name, asks, row.get("solution") or (), facts=row.get("facts") or ())
+            yield self._sample(wish, start, row["state"])
+
+    def _sample(self, wish: Wish, start: JsonObject, reached: JsonObject) -> Sample:
         first, *more = [wish.asks] if isinstance(wish.asks, str) else wish.asks
         return Sample(
             id=wish.name,
             messages=({"role": "system", "content": self.system}, {"role": "user", "content": first}),
-            target={"state": after(self.start, wish.changes), "facts": list(wish.facts)},
+            target={"state": reached, "facts": list(wish.facts)},
             tools=tuple(tool.schema for tool in self.tools.values()),
             params={"temperature": 0, "max_tokens": 512, "tool_choice": "auto"},
             turns=tuple(more),
-            metadata={"start": self.start, "solution": list(wish.solution)},
+            metadata={"start": start, "solution": list(wish.solution)},
         )

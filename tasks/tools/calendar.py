@@ -1,4 +1,4 @@
-"""A week of somebody's calendar, written for this project: what stands in it in the end is the score.
+"""Calendar: 16 wishes for one week, written for this project; the events in the end are the score.
 
 From one call to chains where events have to be found first. Traps: days are told by their names or as "tomorrow", two
 events have one title, hours and one event are protected by rules that the tools do not know, and two wishes change.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.data import local_rows
 from harness.scorers.tool_state import tool_state
 from harness.types import JsonObject, Sample, Task
 from harness.worlds.calendar import TOOLS, Calendar
@@ -190,9 +191,9 @@ WISHES = (
 """Easy and hard ones mixed, so that the first few are much like all."""
 
 
-def load(data: Path | None) -> Iterator[Sample]:  # noqa: ARG001 - this task has no data but its own
-    """The wishes in the order above."""
-    return SCRIPT.samples(WISHES)
+def load(data: Path | None) -> Iterator[Sample]:
+    """The wishes in the order above; a user's file needs the columns id, asks and state."""
+    return SCRIPT.samples(WISHES) if data is None else SCRIPT.of_rows(local_rows(data, ("id", "asks", "state")))
 
 
 TASK = Task(
@@ -204,4 +205,5 @@ TASK = Task(
     scorer=tool_state(Calendar.of),
     world=Calendar.of,
     steps=8,
+    source="tasks/tools/calendar.py",
 )

@@ -1,4 +1,4 @@
-"""Errands in a small file system, written for this project: the files left in the end are the score.
+"""Files: 16 errands in a small file system, written for this project; the files left in the end are the score.
 
 From one call to chains where a path has to be found first. Traps: "delete" means the trash unless the user says
 otherwise, one folder must never be changed, and two users change their mind. Known trap of the score: a model that does
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.data import local_rows
 from harness.scorers.tool_state import tool_state
 from harness.types import JsonObject, Sample, Task
 from harness.worlds.file_system import TOOLS, FileSystem
@@ -197,9 +198,9 @@ WISHES = (
 """Easy and hard ones mixed, so that the first few are much like all."""
 
 
-def load(data: Path | None) -> Iterator[Sample]:  # noqa: ARG001 - this task has no data but its own
-    """The errands in the order above."""
-    return SCRIPT.samples(WISHES)
+def load(data: Path | None) -> Iterator[Sample]:
+    """The wishes in the order above; a user's file needs the columns id, asks and state."""
+    return SCRIPT.samples(WISHES) if data is None else SCRIPT.of_rows(local_rows(data, ("id", "asks", "state")))
 
 
 TASK = Task(
@@ -211,4 +212,5 @@ TASK = Task(
     scorer=tool_state(FileSystem.of),
     world=FileSystem.of,
     steps=8,
+    source="tasks/tools/file_system.py",
 )

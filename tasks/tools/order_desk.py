@@ -1,4 +1,4 @@
-"""Customers at the order desk of a small shop, written for this project: what stands in its books is the score.
+"""Order desk: 16 wishes of customers of a small shop, written for this project; its books in the end are the score.
 
 From one call to chains where customer and order have to be found first. Traps: large refunds and other people's orders
 are to be refused by the rules of the desk, though the tools would do it; two customers share a first name; two change
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.data import local_rows
 from harness.scorers.tool_state import tool_state
 from harness.types import JsonObject, Sample, Task
 from harness.worlds.order_desk import TOOLS, OrderDesk
@@ -204,9 +205,9 @@ WISHES = (
 """Easy and hard ones mixed, so that the first few are much like all."""
 
 
-def load(data: Path | None) -> Iterator[Sample]:  # noqa: ARG001 - this task has no data but its own
-    """The wishes in the order above."""
-    return SCRIPT.samples(WISHES)
+def load(data: Path | None) -> Iterator[Sample]:
+    """The wishes in the order above; a user's file needs the columns id, asks and state."""
+    return SCRIPT.samples(WISHES) if data is None else SCRIPT.of_rows(local_rows(data, ("id", "asks", "state")))
 
 
 TASK = Task(
@@ -218,4 +219,5 @@ TASK = Task(
     scorer=tool_state(OrderDesk.of),
     world=OrderDesk.of,
     steps=8,
+    source="tasks/tools/order_desk.py",
 )
