@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from harness.exchange import Completion, Exchange
+from harness.world import World
 
 JsonObject = dict[str, Any]
 
@@ -23,7 +24,8 @@ KeySent = Literal["provider", "lower", "api_key", "wrong", "none"]
 instead; a made-up key; or none."""
 WRONG_KEY = "sk-this-key-is-made-up-and-must-be-refused"
 AuthScheme = Literal["bearer", "header", "none"]
-JobKind = Literal["quality", "tools", "probe", "load"]
+JobKind = Literal["quality", "tools", "judge", "probe", "load"]
+"""``judge``: a request to an endpoint that judges the answers of others."""
 Phase = Literal["warmup", "measure", "cooldown"]
 
 VerdictWord = Literal["supported", "partial", "ignored", "rejected", "broken", "untestable", "skipped"]
@@ -192,19 +194,6 @@ class Sample:
     its task has a world, each once the model calls no more."""
 
 
-class World(Protocol):
-    """A simulated environment that tool calls are carried out in: no clock, no randomness, nothing outside itself."""
-
-    def call(self, name: str, arguments: str) -> str:
-        """Carry out one call, ``arguments`` as the model wrote them; gives its result as text.
-
-        It never raises: what was wrong is the text ``{"error": "..."}``, and nothing has changed then.
-        """
-
-    def state(self) -> JsonObject:
-        """What it holds now, as JSON."""
-
-
 @dataclass(frozen=True, slots=True)
 class Score:
     """A judgement of one answer by one scorer."""
@@ -223,6 +212,16 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Judging:
+    """What another endpoint, the judge, is told and allowed when it judges an answer."""
+
+    rubric: str = ""
+    """What makes an answer good, in the task's words; empty: what makes any answer good."""
+    max_tokens: int = 1024
+    """Output tokens that the judge may use for one judgement."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scorer:
     """A named, versioned pure function from a sample and its completion to a score."""
 
@@ -232,6 +231,8 @@ class Scorer:
     """Of a session it is given the last answer."""
     episode: Callable[[Sample, Sequence[Completion]], Score] | None = None
     """Judges all answers of a session in their order, and then takes the place of ``score``; None: the last decides."""
+    judging: Judging | None = None
+    """How a judge is asked, where the score is another endpoint's; None: ``score`` is all there is to it."""
 
 
 @dataclass(frozen=True, slots=True)

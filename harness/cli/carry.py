@@ -19,6 +19,7 @@ from harness.errors import CannotMeasure, UsageError
 from harness.folder import results_option
 from harness.prices import price_of
 from harness.report import terminal, whole
+from harness.report.judging import silent
 from harness.run import sitting
 from harness.run.conduct import Company
 from harness.run.plan import Plan
@@ -83,6 +84,7 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | N
     if tell is not None:
         tell(sat)
     if sat.status == "finished":
+        _refuse_silent_judge(sat, results)
         if sat.barren is not None:
             why = f"most often with {sat.barren.kind} ({sat.barren.detail})"
             raise CannotMeasure(
@@ -97,6 +99,17 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | N
     again = f"{_called()} resume {sat.folder.id}{results_option(results)}"
     click.echo(f"harness: {why}; what was there is sealed. Go on with: {again}", err=True)
     sys.exit(130)
+
+
+def _refuse_silent_judge(sat: sitting.Sitting, results: Path) -> None:
+    if not sat.folder.read_manifest().get("judges") or (row := silent(results, sat.folder.id)) is None:
+        return
+    again = f"{_called()} resume {sat.folder.id}{results_option(results)}"
+    raise CannotMeasure(
+        f"judge {row['judge']} answered none of its {row['n']} requests, most often {row['failure_kind']}; "
+        "the answers are kept",
+        hint=f"See harness providers check, then ask it again: {again}",
+    )
 
 
 def _called() -> str:
@@ -142,7 +155,10 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
 
 
 def ceiling_usd(plan: Plan, endpoint: str) -> float | None:
-    """Cost if each answer used its whole allowance, each byte were a token, and none were retried; None: not known."""
+    """Cost if each answer used its whole allowance, each byte were a token, and none were retried; None: not known.
+
+    A prompt that will hold answers counts them by their allowance.
+    """
     price = price_of(plan.endpoints[endpoint])
     if price is None or price.input_usd_per_mtok is None or price.output_usd_per_mtok is None:
         return None
@@ -154,5 +170,6 @@ def ceiling_usd(plan: Plan, endpoint: str) -> float | None:
         allowed = request.allowance(asked)
         if allowed is None:
             return None
-        total += len(asked.body or b"") * price.input_usd_per_mtok + allowed * price.output_usd_per_mtok
+        to_come = sum(request.allowance(one) or 0 for one in plan.to_come(job))
+        total += (len(asked.body or b"") + to_come) * price.input_usd_per_mtok + allowed * price.output_usd_per_mtok
     return total / 1e6

@@ -29,7 +29,7 @@ from harness.run.tally import Budget
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
-@options.several(options.sending)
+@options.several(options.judging, options.sending)
 def command(
     tasks: tuple[str, ...],
     endpoint_names: tuple[str, ...],
@@ -37,6 +37,8 @@ def command(
     data: Path | None,
     repeats: int,
     concurrency: int,
+    judges: tuple[str, ...],
+    pairwise: bool,
     results: Path,
     providers_file: Path | None,
     seed: int,
@@ -51,6 +53,7 @@ def command(
     \b
     Examples:
       harness eval arithmetic assistant --endpoint local/smollm2
+      harness eval mt_bench -e local/smollm2 --judge groq/llama-3.3-70b
       harness eval gsm8k --limit 50 --data gsm8k/test.jsonl --endpoint local/smollm2
     """
     found = catalog.discover()
@@ -68,8 +71,14 @@ def command(
         concurrency=concurrency,
         seed=seed,
         max_requests=max_requests,
+        judges=tuple(dict.fromkeys(judges)),
+        pairwise=pairwise,
     )
     providers = config.load_providers(providers_file)
-    plan = make(selection, found, [config.endpoint(providers, name) for name in dict.fromkeys(endpoint_names)])
+    endpoints, asked = (
+        [config.endpoint(providers, name) for name in names]
+        for names in (dict.fromkeys(endpoint_names), selection.judges)
+    )
+    plan = make(selection, found, endpoints, asked)
     budget = Budget(max_cost, max_duration)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json))

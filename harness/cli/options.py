@@ -53,6 +53,16 @@ endpoints = click.option(
     metavar="PROVIDER/MODEL",
     help="What to test; repeat it to compare. The first one is the baseline.",
 )
+judges = click.option(
+    "--judge",
+    "judges",
+    multiple=True,
+    metavar="PROVIDER/MODEL",
+    help="Who judges the answers of judged tasks; repeat it for several judges.",
+)
+pairwise = click.option(
+    "--pairwise", is_flag=True, help="Judges also compare each endpoint's answers with the first one's, in both orders."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 seed = click.option(
     "--seed",
@@ -92,5 +102,7 @@ def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
     return wrap
 
 
+judging: Sequence[_Option] = (judges, pairwise)
+"""Who judges, and how."""
 sending: Sequence[_Option] = (results, providers, seed, max_cost, max_requests, max_duration, dry_run, as_json)
 """What every command that sends something lets the user say."""

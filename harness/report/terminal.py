@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import words
+from harness.report import judging, words
 from harness.types import JsonObject
 
 _PIPED_WIDTH = 200
@@ -30,6 +30,8 @@ def show(summary: JsonObject, console: Console) -> None:
         console.print(Text(line, style="dim"), soft_wrap=True)
     if len(summary["tasks"]) > len(summary["endpoints"]):
         console.print(_tasks(summary["tasks"]))
+    for line in judging.lines(summary["judging"]):
+        console.print(Text(words.plain(line)), soft_wrap=True)
     if summary["loads"]:
         console.print(_loads(summary["loads"]))
     if summary["comparisons"]:

@@ -18,6 +18,7 @@ from harness.exchange import OUR_DOING, Completion, Failure, Outcome
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
 from harness.run import session
+from harness.run.judgements import Judgements
 from harness.run.plan import Plan
 from harness.run.samples import told
 from harness.types import Attempt, Endpoint, JsonObject, Score, Verdict
@@ -26,6 +27,8 @@ from harness.wire.assemble import assemble
 
 def judge(folder: RunFolder, plan: Plan, outcomes: Iterable[tuple[Attempt, Outcome]] | None = None) -> Failure | None:
     """Write ``scores.jsonl`` and ``verdicts.jsonl`` of a run from its journals, replacing earlier ones.
+
+    So too ``judgements.jsonl``, where other endpoints judged.
 
     ``outcomes`` are all its attempts in the order written with what they came to, as ``Sealing.outcomes`` hands them
     out; None: the journals are read here. Of a load no more than the failures is kept in memory.
@@ -41,8 +44,11 @@ def judge(folder: RunFolder, plan: Plan, outcomes: Iterable[tuple[Attempt, Outco
         elif not cancelled(attempt):
             last[attempt.job.id] = Capture(attempt, outcome)
     captures = list(last.values())
-    write_verdicts(folder, captures, plan.probes, plan.endpoints)
-    write_atomic(folder.scores_path, _lines(_scores(captures, plan)))
+    write_verdicts(folder, captures, plan.probes, plan.tested)
+    judgements = Judgements(captures, plan) if plan.matters else None
+    if judgements is not None:
+        write_atomic(folder.judgements_path, _lines(judgements.rows()))
+    write_atomic(folder.scores_path, _lines(_scores(captures, plan, judgements)))
     return barren(captures, load.failures())
 
 
@@ -93,7 +99,7 @@ def cancelled(attempt: Attempt) -> bool:
     return attempt.exchange.failure is not None and attempt.exchange.failure.kind == "cancelled"
 
 
-def _scores(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
+def _scores(captures: Iterable[Capture], plan: Plan, judgements: Judgements | None) -> Iterator[JsonObject]:
     """A line for each session of a task, most of which are one request, that came to its end."""
     sessions: dict[str, list[Capture]] = defaultdict(list)
     for capture in captures:
@@ -107,7 +113,12 @@ def _scores(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
             continue  # a failure has no score: it is counted where failures are counted
         scorer = plan.tasks[job.task].scorer
         with told(f"scorer {scorer.name} of task {job.task} on sample {job.sample}"):
-            score = session.score_of(scorer, plan.sample(job), said)
+            if scorer.judging is None:
+                score = session.score_of(scorer, plan.sample(job), said)
+            elif judgements is None or (judged := judgements.score(job, len(said), scorer)) is None:
+                continue  # the judging was broken off
+            else:
+                score = judged
         named = {"job": name, "endpoint": job.endpoint, "task": job.task, "sample": job.sample, "repeat": job.repeat}
         yield named | _score_json(score)
 

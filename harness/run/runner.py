@@ -80,7 +80,7 @@ class Runner:
         self._budget = budget
         self._tried = before.tried
         self._said = before.said
-        self._following = Following(before.answered)
+        self._following = Following(before.answered, before.answers)
         self._limiters = {e.provider.id: Limiter(e.provider.limits) for e in plan.endpoints.values()}
         self._started_ns = 0
         self._waiting: set[asyncio.Task[None]] = set()

@@ -80,7 +80,7 @@ def resume(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provi
     """
     again = stored.replanner(catalog, providers)
     plan = stored.replan(folder, again)
-    for row in folder.read_manifest()["endpoints"]:
+    for row in manifest.asked_of(folder.read_manifest()):
         if row["config_sha256"] != manifest.config_sha256(plan.endpoints[row["id"]]):
             raise UsageError(
                 f"run {folder.id} cannot be continued: {row['id']} now has another address, model id, key or quirk",
@@ -203,7 +203,7 @@ class _Run:
             self._base_urls[provider.id] = running.base_url
             versions[provider.id] = running.version
         manifest_now = self._folder.read_manifest()
-        for row in manifest_now["endpoints"]:
+        for row in manifest.asked_of(manifest_now):
             row["base_url"] = self._base_urls.get(row["provider"], row["base_url"])
             row["engine_version"] = versions.get(row["provider"], row["engine_version"])
         self._folder.write_manifest(manifest_now)

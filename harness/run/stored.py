@@ -15,6 +15,7 @@ from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
 from harness.run import manifest, session
 from harness.run.judge import cancelled
+from harness.run.judging import answer_of
 from harness.run.plan import Plan, make, sha256
 from harness.run.selection import Selection
 from harness.run.tally import Before
@@ -37,7 +38,10 @@ def replanner(catalog: Catalog, providers: Mapping[str, Provider]) -> Replan:
     """Makes plans from these tasks and providers."""
 
     def again(selection: Selection) -> Plan:
-        return make(selection, catalog, [config.endpoint(providers, name) for name in selection.endpoints])
+        endpoints, judges = (
+            [config.endpoint(providers, name) for name in names] for names in (selection.endpoints, selection.judges)
+        )
+        return make(selection, catalog, endpoints, judges)
 
     return again
 
@@ -66,6 +70,8 @@ def progress(folder: RunFolder, plan: Plan) -> Progress:
     tried: dict[str, int] = {}
     said: dict[str, JsonObject] = {}
     answered: dict[str, Capture] = {}
+    answers: dict[str, str] = {}
+    unjudged: set[str] = set()
     for attempt in read_attempts(folder):
         job = attempt.job
         tried[job.id] = attempt.number + 1
@@ -76,7 +82,13 @@ def progress(folder: RunFolder, plan: Plan) -> Progress:
             said[job.id] = session.answer(outcome.completion)
         if job.kind == "probe" and job.sample in plan.followed and job.id in done:
             answered[job.id] = Capture(attempt, outcome)
-    return Progress(frozenset(done), Before(tried, said, answered))
+        if job.id in plan.answers and outcome.ok and outcome.completion is not None:
+            answers[job.id] = answer_of(outcome.completion)
+        if job.kind == "judge":
+            (unjudged.discard if outcome.ok else unjudged.add)(job.id)
+    # A judge is no object of measurement: where it failed, and has something to judge, it is asked again.
+    done -= {name for name in unjudged if name in plan.matters and plan.matters[name].answered(answers)}
+    return Progress(frozenset(done), Before(tried, said, answered, answers))
 
 
 def lengthen(folder: RunFolder, selection: Selection, again: Replan) -> Plan:

@@ -46,6 +46,8 @@ class Before:
     """Answers, in the form of ``session.answer``, to the earlier turns of sessions that go on, by job id."""
     answered: Mapping[str, Capture] = field(default_factory=dict)
     """Answers to probes' scenarios whose followers are still to be asked, by job id."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """Texts of the answers that judges are shown, by job id."""
 
 
 @dataclass(slots=True)

@@ -20,7 +20,8 @@ from harness.errors import TaskError
 from harness.exchange import Completion
 from harness.scorers.abstention import LEAKED, leaked
 from harness.scorers.strict_json import clipped, shown
-from harness.types import JsonObject, Sample, Score, Scorer, World
+from harness.types import JsonObject, Sample, Score, Scorer
+from harness.world import World
 
 VERSION = 1
 _NAME = "tool_state"

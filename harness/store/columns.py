@@ -100,6 +100,24 @@ SCORES: Columns = {
     "text_lossy": _FLAG,
 }
 
+JUDGEMENTS: Columns = {
+    "run_id": _TEXT,
+    "job_id": _TEXT,
+    "judge": _TEXT,
+    "task": _TEXT,
+    "sample": _TEXT,
+    "repeat": _INT,
+    "turn": _INT,
+    "endpoint": _TEXT,
+    "baseline": _TEXT,
+    "endpoint_first": _FLAG,
+    "verdict": _TEXT,
+    "value": _REAL,
+    "fault": _TEXT,
+    "reason": _TEXT,
+    "text_lossy": _FLAG,
+}
+
 VERDICTS: Columns = {
     "run_id": _TEXT,
     "endpoint": _TEXT,
@@ -147,8 +165,9 @@ SEALED: Mapping[str, Columns] = {
     "attempts": ATTEMPTS,
     "texts": TEXTS,
     "scores": SCORES,
+    "judgements": JUDGEMENTS,
     "verdicts": VERDICTS,
     "server_samples": SERVER_SAMPLES,
     "client_samples": CLIENT_SAMPLES,
 }
-"""Table name -> columns of its Parquet file; the samples have one only where something was sampled."""
+"""Table name -> columns of its Parquet file; judgements and samples have one only where there are any."""

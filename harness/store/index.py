@@ -20,9 +20,9 @@ from harness.store.overview import status_of
 from harness.types import JsonObject
 
 _WAIT_S = 120.0
-_SEALED = ("attempts", "texts", "scores", "verdicts", "server_samples", "client_samples")
-_MAY_LACK = frozenset({"texts", "server_samples", "client_samples"})
-"""Texts may be purged; samples are there only where something was sampled."""
+_SEALED = ("attempts", "texts", "scores", "judgements", "verdicts", "server_samples", "client_samples")
+_MAY_LACK = frozenset({"texts", "judgements", "server_samples", "client_samples"})
+"""Texts may be purged; judgements and samples are there only where something was judged or sampled."""
 
 
 class Published(NamedTuple):

@@ -29,7 +29,8 @@ SCHEMA_VERSION = 5
 """Of the published tables and views; a database of another version is built anew, never migrated."""
 _SCHEMA = (
     *("runs", "records", "samples"),
-    *("attempts", "quality", "cost", "conformance", "load", "load_summary", "limits", "server", "summary", "dialects"),
+    *("attempts", "quality", "judging", "cost", "conformance"),
+    *("load", "load_summary", "limits", "server", "summary", "dialects"),
 )
 """Files of ``schema``, tables first; each view stands after those it reads."""
 

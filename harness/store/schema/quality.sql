@@ -52,9 +52,9 @@ comment on column quality_summary.mean_score is 'Mean of the scores, 0 to 1. NUL
 create view error_summary as
 select run_id, endpoint, failure_kind, count(*) as n, any_value(failure_detail) as example
 from attempts
-where failure_kind is not null and failure_kind <> 'unneeded' and kind <> 'probe'
+where failure_kind is not null and failure_kind <> 'unneeded' and kind not in ('probe', 'judge')
 group by all;
-comment on view error_summary is 'Failed attempts by kind, retried ones and those set apart (cancelled, abandoned, unasked) too. Probes provoke errors and are left out, and so are requests that turned out not to be needed.';
+comment on view error_summary is 'Failed attempts by kind, retried ones and those set apart (cancelled, abandoned, unasked) too. Probes provoke errors and are left out, and so are requests that turned out not to be needed; a judge''s failures are in judge_summary.';
 comment on column error_summary.n is 'Attempts.';
 comment on column error_summary.example is 'Detail of one of them.';
 

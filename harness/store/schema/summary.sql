@@ -2,7 +2,7 @@
 
 create view endpoint_summary as
 with everyone as (
-    select run_id, endpoint from endpoints union select run_id, endpoint from attempts
+    select run_id, endpoint from endpoints union select run_id, endpoint from attempts where kind <> 'judge'
     union select run_id, endpoint from verdicts
 ),
 asked as (
@@ -14,7 +14,7 @@ asked as (
         count(*) filter (where failure_kind = 'cancelled') as n_cancelled,
         count(*) filter (where failure_kind = 'abandoned') as n_abandoned,
         count(*) filter (where failure_kind = 'unasked') as n_unasked
-    from attempt_metrics where kind <> 'probe' group by all
+    from attempt_metrics where kind not in ('probe', 'judge') group by all
 ),
 spent as (
     select
@@ -24,7 +24,7 @@ spent as (
         count(*) filter (where cost_usd is null and (
             (ok and kind <> 'probe') or prompt_tokens is not null or output_tokens is not null
         )) as cost_unknown_n
-    from attempt_metrics group by all
+    from attempt_metrics where kind <> 'judge' group by all
 ),
 hours as (
     select run_id, endpoint, sum(hourly_usd) as hourly_usd from paid_hours group by all
@@ -90,7 +90,7 @@ left join timed using (run_id, endpoint)
 left join moved using (run_id, endpoint)
 left join scored using (run_id, endpoint)
 left join probed using (run_id, endpoint);
-comment on view endpoint_summary is 'One row for each endpoint of a run. Times are from measured ok load attempts only; probes provoke errors, so they are in no n.';
+comment on view endpoint_summary is 'One row for each endpoint of a run. What it did as a judge is in judge_summary alone. Times are from measured ok load attempts only; probes provoke errors, so they are in no n.';
 comment on column endpoint_summary.n is 'Quality, tool and load attempts, warm-ups too: n_ok + n_failed.';
 comment on column endpoint_summary.n_cancelled is 'Attempts that we broke off ourselves; they are not in n.';
 comment on column endpoint_summary.n_abandoned is 'Attempts whose user gave up as planned; they are not in n.';
