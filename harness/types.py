@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from harness.exchange import Completion, Exchange
+from harness.world import World
 
 JsonObject = dict[str, Any]
 
@@ -193,16 +194,6 @@ class Sample:
     turns: tuple[str, ...] = ()
     """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests. Where
     its task has a world, each once the model calls no more."""
-
-
-class World(Protocol):
-    """A simulated environment that tool calls are carried out in: no clock, no randomness, nothing outside itself."""
-
-    def call(self, name: str, arguments: str) -> str:
-        """Carry out one call, ``arguments`` as the model wrote them; gives the result or what was wrong; no error."""
-
-    def state(self) -> JsonObject:
-        """What it holds now, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
