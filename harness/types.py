@@ -187,6 +187,8 @@ class Sample:
     tools: tuple[JsonObject, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     """Body fields: temperature, max_tokens, tool_choice, response_format, stop, seed..."""
+    place: str = ""
+    """Where it stands, such as a file and a line, for who has to mend it; empty: its id says enough."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
     """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests. Where
@@ -242,6 +244,8 @@ class Scorer:
     """Judges all answers of a session in their order, and then takes the place of ``score``; None: the last decides."""
     judging: Judging | None = None
     """How a judge is asked, where the score is another endpoint's; None: ``score`` is all there is to it."""
+    waits: bool = False
+    """Whether it waits for a process of its own: several answers are then judged at once, in threads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from harness.scorers.strict_json import clipped, parse, shown
 from harness.types import JsonObject, Sample, Score, Scorer
 
 VERSION = 2
+EXAMPLE = "tool_call"
 _NAME = "tool_call"
 _IGNORED = re.compile(r"[\s,./\-_*^]")
 _PLAIN_NUMBER = re.compile(r"[-+]?[0-9]{1,50}(\.[0-9]{1,50})?")
