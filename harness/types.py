@@ -248,8 +248,7 @@ class Task:
     kind: Literal["quality", "tools"]
     description: str
     load: Callable[[Path | None], Iterator[Sample]]
-    """Yields the samples in a fixed order; the path is the user's ``--data`` (a file, or a folder for a task
-    that says so), None: the task's own source."""
+    """Yields the samples in a fixed order; the path is the user's ``--data``, None: the task's own source."""
     scorer: Scorer
     stream: bool = True
     licence: str = "Apache-2.0"
