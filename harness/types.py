@@ -174,6 +174,8 @@ class Sample:
     params: Mapping[str, Any] = field(default_factory=dict)
     """Body fields: temperature, max_tokens, tool_choice, response_format, stop, seed..."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    """``cluster`` names what it shares with other samples (a passage, a template, a set of tools) so that their scores
+    are not independent; a subject is none. The rest is the task's own."""
     turns: tuple[str, ...] = ()
     """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests.
     Only loads have sessions."""

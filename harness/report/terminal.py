@@ -28,12 +28,19 @@ def show(summary: JsonObject, console: Console) -> None:
     console.print(_overview(summary["endpoints"]))
     for line in (f"Measured with {words.health(summary['health'])}", *words.concerns(summary["health"])):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    if len(summary["tasks"]) > len(summary["endpoints"]):
+    if summary["tasks"]:
         console.print(_tasks(summary["tasks"]))
+        if any(row["n_asked"] and not row["enough"] for row in summary["tasks"]):
+            console.print(Text(words.TOO_LITTLE, style="dim"), soft_wrap=True)
+    repeated = [row for row in summary["tasks"] if row["repeats"]]
+    if repeated:
+        console.print(_repeats(repeated))
     if summary["loads"]:
         console.print(_loads(summary["loads"]))
     if summary["comparisons"]:
         console.print(_comparisons(summary["comparisons"]))
+        for line in words.rules(summary):
+            console.print(Text(line, style="dim"), soft_wrap=True)
     if summary["features"]:
         console.print(_features(summary["features"]))
     failing = [row for row in summary["endpoints"] if row["errors"]]
@@ -60,10 +67,13 @@ def _table(title: str, words_first: int, columns: Sequence[str], rows: Iterable[
 
 
 def _overview(endpoints: Sequence[JsonObject]) -> Table:
+    ranked = {kind: any(row[kind] and row[kind]["rank"] for row in endpoints) for kind in ("quality", "tools")}
     columns = (
         "endpoint",
         "quality",
+        *(("rank",) if ranked["quality"] else ()),
         "tool calls",
+        *(("rank",) if ranked["tools"] else ()),
         "TTFT p50 ms",
         "p95 ms",
         "tok/s",
@@ -78,8 +88,10 @@ def _overview(endpoints: Sequence[JsonObject]) -> Table:
         (
             (
                 row["endpoint"],
-                words.share(row["quality"]),
-                words.share(row["tools"]),
+                words.score(row["quality"]),
+                *((words.rank(row["quality"]),) if ranked["quality"] else ()),
+                words.score(row["tools"]),
+                *((words.rank(row["tools"]),) if ranked["tools"] else ()),
                 words.spread(row.get("ttft_p50_ms"), row["ttft_p50_interval_ms"], row.get("ttft_n")),
                 words.spread(row.get("ttft_p95_ms"), row["ttft_p95_interval_ms"]),
                 words.number(row.get("output_tokens_per_s"), 1),
@@ -96,13 +108,36 @@ def _tasks(tasks: Sequence[JsonObject]) -> Table:
     return _table(
         "\nTasks",
         2,
-        ("task", "endpoint", "right", "no answer"),
+        ("task", "endpoint", "score", "of asked", "scored", "failed", "invalid", "not asked"),
         (
             (
                 row["task"],
                 row["endpoint"],
-                words.share(row),
-                f"{row['n_failed']} of {row['n_planned']}",
+                words.score(row),
+                words.percent(row["mean_of_asked"]),
+                f"{row['n_scored']} of {row['n_planned']}",
+                words.counted(row["failed"]),
+                words.counted(words.unjudged(row)),
+                str(row["n_not_asked"] or words.NOTHING),
+            )
+            for row in tasks
+        ),
+    )
+
+
+def _repeats(tasks: Sequence[JsonObject]) -> Table:
+    most = max(row["repeats"]["repeats"] for row in tasks)
+    return _table(
+        f"\nRepeats: right at least once, and every time, in {most} tries [95 % intervals over questions]",
+        2,
+        ("task", "endpoint", "pass@1", f"pass@{most}", f"pass^{most}"),
+        (
+            (
+                row["task"],
+                row["endpoint"],
+                words.tries(row["repeats"]["pass_at"][0]),
+                words.tries(row["repeats"]["pass_at"][-1]),
+                words.tries(row["repeats"]["pass_hat"][-1]),
             )
             for row in tasks
         ),
@@ -135,16 +170,17 @@ def _comparisons(comparisons: Sequence[JsonObject]) -> Table:
     return _table(
         f"\nAgainst {comparisons[0]['baseline']}, on what both answered",
         2,
-        ("metric", "endpoint", "difference", "95 % interval", "n", "could have seen", "verdict"),
+        ("metric", "endpoint", "difference", "95 % interval", "n", "flips", "could have seen", "verdict"),
         (
             (
-                words.METRICS[row["metric"]],
+                words.metric(row),
                 row["endpoint"],
                 words.value(row),
                 words.bounds(row),
                 str(row["n"]),
+                words.flips(row),
                 words.could_have_seen(row),
-                row["verdict"],
+                words.judgement(row),
             )
             for row in comparisons
         ),

@@ -101,9 +101,11 @@ def _scores(captures: Iterable[Capture], plan: Plan) -> Iterator[JsonObject]:
             continue  # a failure has no score: it is counted where failures are counted
         scorer = plan.tasks[job.task].scorer
         with told(f"scorer {scorer.name} of task {job.task} on sample {job.sample}"):
-            score = scorer.score(plan.sample(job), outcome.completion)
+            sample = plan.sample(job)
+            score = scorer.score(sample, outcome.completion)
         named = {"job": job.id, "endpoint": job.endpoint, "task": job.task, "sample": job.sample, "repeat": job.repeat}
-        yield named | _score_json(score)
+        cluster = sample.metadata.get("cluster")
+        yield named | _score_json(score) | ({} if cluster is None else {"cluster": str(cluster)})
 
 
 def _score_json(score: Score) -> JsonObject:

@@ -94,6 +94,7 @@ SCORES: Columns = {
     "version": _INT,
     "fault": _TEXT,
     "details_json": _TEXT,
+    "cluster": _TEXT,
     "text_lossy": _FLAG,
 }
 
