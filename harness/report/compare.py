@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from statistics import fmean
 
 from harness.report import words
 from harness.report.quality import KINDS, Quality
 from harness.stats.coverage import FLOOR
 from harness.stats.family import benjamini_hochberg, rank_ranges
 from harness.stats.paired import PairedDifference, paired_difference, paired_ratio
+from harness.stats.power import planned_error, smallest_detectable_mean
 from harness.stats.repeats import Repeats, spread
 from harness.stats.verdict import verdict
 from harness.store.query import rows
@@ -155,12 +157,26 @@ def _drawn(found: PairedDifference, seed: int) -> JsonObject:
 
 
 def _spread(each: Sequence[JsonObject]) -> JsonObject | None:
-    """Variance of the difference between questions and of one try within them; None: asked once."""
+    """Variance of the difference between questions and of one try within them; None: asked once.
+
+    With it stands what twice the questions and twice the repeats could have seen.
+    """
     sides = [
         [Repeats(row[side], row[f"{side}_variance"], row[f"{side}_n"]) for row in each] for side in ("before", "after")
     ]
     found = spread(*sides)
-    return found and {"between": found.between, "within": list(found.within)}
+    if found is None:
+        return None
+    n, repeats = len(each), fmean(row["before_n"] + row["after_n"] for row in each) / 2
+    more = {"mde_of_twice_the_questions": (2 * n, repeats), "mde_of_twice_the_repeats": (n, 2 * repeats)}
+    return {
+        "between": found.between,
+        "within": list(found.within),
+        **{
+            name: smallest_detectable_mean(planned_error(*found, *planned), planned[0] - 1)
+            for name, planned in more.items()
+        },
+    }
 
 
 def _withheld(

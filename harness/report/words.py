@@ -98,8 +98,8 @@ def unjudged(row: JsonObject) -> JsonObject:
 
 
 TOO_LITTLE = (
-    f"No score stands where under {percent(FLOOR)} of what was asked could be scored: it lies between the bounds in which "
-    "the rest counts as wrong, and as right."
+    f"No score stands where under {percent(FLOOR)} of what was asked could be scored: it lies between the bounds in "
+    "which the rest counts as wrong, and as right."
 )
 
 

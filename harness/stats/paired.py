@@ -22,7 +22,10 @@ from harness.stats.resampling import bootstrap_t, sign_flip_p
 from harness.stats.serial import interval_in_time
 from harness.stats.verdict import VerdictWord
 
-Test = Literal["McNemar exact", "sign flips", "none"]
+Test = Literal["McNemar exact", "McNemar mid-p", "sign flips", "none"]
+MANY = 25
+"""Discordant questions from which on the exact test is so much too strict that its mid-p is taken."""
+
 Method = Literal["Newcombe", "Student", "clustered", "bootstrap over clusters", "none"]
 
 
@@ -69,11 +72,13 @@ def paired_difference(
     *,
     confidence: float = 0.95,
     seed: int = 0,
+    draws: int | None = None,
 ) -> PairedDifference:
     """Difference of two mean scores over matched questions.
 
-    Right or wrong once each: exact McNemar, with the interval of Newcombe. Any other scores, means of repeats, and
-    questions in clusters: sign flips, with Student's t of the questions' differences or of their clusters.
+    Right or wrong once each: McNemar, exact below ``MANY`` discordant questions and mid-p from there on, with the
+    interval of Newcombe. Any other scores, means of repeats, and questions in clusters: sign flips, with Student's t of
+    the questions' differences or of their clusters.
 
     Args:
         a: score of A on each question, 0..1.
@@ -81,11 +86,13 @@ def paired_difference(
         clusters: a name for each question, None for one that stands alone; None: all stand alone.
         confidence: of Newcombe's interval; the others are at 0.95.
         seed: of whatever is drawn.
+        draws: how often; None: as often as suits the number of questions.
 
     Source: Newcombe, "Improved confidence intervals for the difference between binomial proportions based on paired
     data", Statistics in Medicine 17 (1998), method 10 (score intervals squared and added, with the continuity-corrected
-    phi); McNemar, Psychometrika 12 (1947), in its exact binomial form; Miller, arXiv 2411.00640 (2024), section 4, for
-    the paired and the clustered error.
+    phi); McNemar, Psychometrika 12 (1947), in its binomial form; Fagerland, Lydersen & Laake, "The McNemar test for
+    binary matched-pairs data", BMC Medical Research Methodology 13 (2013), for its mid-p; Miller, arXiv 2411.00640
+    (2024), section 4, for the paired and the clustered error.
 
     Raises:
         ValueError: the lists are not of one length, or ``confidence`` is not 0.95 where it must be.
@@ -98,7 +105,7 @@ def paired_difference(
         return _of_shares(a, differences, confidence)
     if confidence != 0.95:
         raise ValueError("intervals of mean scores are at 0.95 alone")
-    return _of_means(differences, groups, seed)
+    return _of_means(differences, groups, seed, draws)
 
 
 def _of_shares(a: Sequence[float], differences: Sequence[float], confidence: float) -> PairedDifference:
@@ -114,19 +121,21 @@ def _of_shares(a: Sequence[float], differences: Sequence[float], confidence: flo
         a_ahead=only_a,
         b_ahead=only_b,
         mde=smallest_detectable_difference(n, only_a + only_b),
-        test="McNemar exact",
+        test="McNemar exact" if only_a + only_b < MANY else "McNemar mid-p",
         method="Newcombe",
         standard_error=standard_error(differences),
     )
 
 
-def _of_means(differences: Sequence[float], groups: Sequence[Cluster] | None, seed: int) -> PairedDifference:
+def _of_means(
+    differences: Sequence[float], groups: Sequence[Cluster] | None, seed: int, draws: int | None
+) -> PairedDifference:
     n = len(differences)
     mean = math.fsum(differences) / n
     units = [Cluster(value, 1) for value in differences] if groups is None else groups
     error = clustered_error(units)
-    p_value, flips = sign_flip_p([each.total for each in units], seed=seed)
-    resampled, draws = bootstrap_t(*zip(*units, strict=True), seed=seed) if error else (None, 0)
+    p_value, flips = sign_flip_p([each.total for each in units], seed=seed, draws=draws)
+    resampled, drawn = bootstrap_t(*zip(*units, strict=True), seed=seed, draws=draws) if error else (None, 0)
     found: Method = "Student"
     if not error:
         # Equal differences are no proof that all are: some share of the others may be as far off as can be.
@@ -152,7 +161,7 @@ def _of_means(differences: Sequence[float], groups: Sequence[Cluster] | None, se
         standard_error=error,
         clusters=None if groups is None else len(groups),
         bootstrap=resampled,
-        draws=max(flips, draws),
+        draws=max(flips, drawn),
     )
 
 
@@ -180,10 +189,12 @@ def _phi(both: int, only_first: int, only_second: int, neither: int) -> float:
 
 
 def _mcnemar(only_a: int, only_b: int) -> float:
-    n = only_a + only_b
-    tail = sum(math.comb(n, i) for i in range(min(only_a, only_b) + 1))
+    n, fewer = only_a + only_b, min(only_a, only_b)
+    twice = 2 * sum(math.comb(n, i) for i in range(fewer + 1))
+    if n >= MANY:
+        twice -= math.comb(n, fewer)  # the outcome that was seen counts half
     # An integer ratio: a float power would overflow for thousands of discordant items.
-    return min(1.0, 2 * tail / (1 << n))
+    return min(1.0, twice / (1 << n))
 
 
 @dataclass(frozen=True, slots=True)

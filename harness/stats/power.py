@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 from harness.stats import student
@@ -39,18 +40,17 @@ def smallest_detectable_mean(error: float, df: float) -> float:
     return min(1.0, (student.quantile(1 - ALPHA / 2, df) + student.quantile(POWER, df)) * error)
 
 
-def planned_error(between: float, within_a: float, within_b: float, n: int, repeats: int) -> float:
+def planned_error(between: float, within: Sequence[float], n: int, repeats: float) -> float:
     """Standard error of a paired difference that ``n`` questions asked ``repeats`` times each would have.
 
     sqrt((omega_d^2 + (sigma_A^2 + sigma_B^2) / K) / n): repeats lessen only what luck adds, questions lessen all.
 
     Args:
         between: variance of the questions' true differences (omega_d^2).
-        within_a: variance of one try of A about its question's mean (sigma_A^2).
-        within_b: the same of B.
+        within: variance of one try about its question's mean, of A and of B (sigma_A^2, sigma_B^2).
         n: questions.
         repeats: tries of each question (K).
 
     Source: Miller, arXiv 2411.00640 (2024), section 5.
     """
-    return math.sqrt((between + (within_a + within_b) / repeats) / n)
+    return math.sqrt((between + sum(within) / repeats) / n)

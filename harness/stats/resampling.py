@@ -30,29 +30,34 @@ def sign_flip_p(differences: Sequence[float], *, seed: int = 0, draws: int | Non
     """Two-sided p that the differences are symmetric about 0, and of how many flips; 0 flips: all were counted.
 
     If two endpoints are equal, each question's difference might as well have had the other sign. p is the share of
-    flips whose sum is at least as far from 0 as the one that was seen, that one included, so that p is never 0. Where
-    there are few enough differences all flips are counted, and p is exact. Differences of a cluster are added up first.
+    flips whose sum is at least as far from 0 as the one that was seen. Where there are few enough differences all flips
+    are counted, and p is exact. Where they are drawn, the one that was seen is one of them, so that p is never 0, and
+    those that are exactly as far count half (mid-p), or repeats with their few possible scores would make the test too
+    strict. Differences of a cluster are added up first.
 
     Source: Fisher, "The design of experiments" (1935), section 21; Phipson & Smyth, "Permutation p-values should never
-    be zero", Statistical Applications in Genetics and Molecular Biology 9 (2010).
+    be zero", Statistical Applications in Genetics and Molecular Biology 9 (2010); Lancaster, "Significance tests in
+    discrete distributions", JASA 56 (1961), for mid-p.
     """
     told = [value for value in differences if value]
     if not told:
         return 1.0, 0
     draws = draws_for(len(told)) if draws is None else draws
-    seen = abs(math.fsum(told)) - _ROUNDING * math.fsum(map(abs, told))
+    seen, rounding = abs(math.fsum(told)), _ROUNDING * math.fsum(map(abs, told))
     if 1 << (len(told) - 1) <= draws:
         first, *rest = told  # a flip and its mirror image are equally far from 0: the first may keep its sign
         sums = (first + sum(map(_signed, rest, signs)) for signs in itertools.product((1, -1), repeat=len(rest)))
-        return sum(abs(each) >= seen for each in sums) / (1 << len(rest)), 0
+        return sum(abs(each) >= seen - rounding for each in sums) / (1 << len(rest)), 0
     import numpy as np  # noqa: PLC0415 - a report without such a comparison does not wait for it
 
     generator, values = np.random.default_rng(seed), np.asarray(told)
-    far = 0
+    far, level = 0, 1  # the flip that was seen
     for rows in _blocks(draws, len(told)):
         signs = generator.integers(0, 2, (rows, len(told)), dtype=np.int8)
-        far += int(np.count_nonzero(np.abs(2.0 * (signs @ values) - values.sum()) >= seen))
-    return (1 + far) / (1 + draws), draws
+        beyond = np.abs(2.0 * (signs @ values) - values.sum()) - seen
+        far += int(np.count_nonzero(beyond > rounding))
+        level += int(np.count_nonzero(np.abs(beyond) <= rounding))
+    return (far + level / 2) / (1 + draws), draws
 
 
 def _signed(value: float, sign: int) -> float:
