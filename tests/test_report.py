@@ -145,7 +145,9 @@ def test_a_comparison_is_of_what_both_answered(two: JsonObject) -> None:
         0.5,
         0.5,
     )
-    assert (words.value(ratio), words.bounds(ratio), ratio["verdict"]) == ("×0.50", "0.50 to 0.50", "better")
+    assert (words.value(ratio), words.bounds(ratio)) == ("×0.50", "0.50 to 0.50")
+    # Six of six on one side: 2 / 2^6 alone, twice that in a family of two.
+    assert (ratio["p_value"], ratio["p_adjusted"], ratio["verdict"]) == (0.03125, 0.0625, "unclear")
 
 
 def test_too_few_prompts_bound_nothing(tmp_path: Path) -> None:

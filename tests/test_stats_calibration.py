@@ -21,7 +21,7 @@ from harness.stats.intervals import quantile_interval
 from harness.stats.means import mean_of
 from harness.stats.paired import PairedDifference, paired_difference, paired_ratio
 from harness.stats.power import planned_error, smallest_detectable_difference, smallest_detectable_mean
-from harness.stats.verdict import verdict
+from harness.stats.verdict import verdict, verdict_of_ratio
 
 RUNS = 2000
 DRAWS = 399
@@ -158,6 +158,19 @@ def test_a_ratio_of_equal_times_is_called_in_a_twentieth() -> None:
     assert called == pytest.approx(0.05, abs=0.0101)
     first = paired_ratio([1.0] * n, ratios[0].tolist())
     assert (first.low, first.high) == (ratios[0, int(low)], ratios[0, int(high)])
+
+
+@pytest.mark.parametrize(("n", "alike"), [(263, 0.0), (300, 0.5)])
+def test_a_ratio_of_times_in_a_row_is_called_in_at_most_a_twentieth(n: int, alike: float) -> None:
+    """By p and by the word, of independent requests and of neighbours that are alike: 5 % or a little less."""
+    draw = np.random.default_rng(31)
+    steps = draw.normal(0, 0.3, (RUNS, n))
+    for at in range(1, n):
+        steps[:, at] = alike * steps[:, at - 1] + math.sqrt(1 - alike * alike) * steps[:, at]
+    found = [paired_ratio([1.0] * n, row, blocks=True) for row in np.exp(steps).tolist()]
+    by_p = np.mean([each.p_value is not None and each.p_value <= 0.05 for each in found])
+    by_word = np.mean([verdict_of_ratio(each.low, each.high, each.p_value) != "unclear" for each in found])
+    assert 0.01 < by_word <= by_p <= 0.0601
 
 
 def test_a_family_of_equal_endpoints_is_called_in_a_twentieth() -> None:

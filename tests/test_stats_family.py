@@ -12,7 +12,7 @@ from harness.stats.verdict import verdict
 
 
 def test_the_example_of_benjamini_and_hochberg() -> None:
-    """Of the 15 p-values of their paper (section 3) four are at or below 0.05 adjusted."""
+    """Of the 15 p-values of their paper's example four are at or below 0.05 adjusted."""
     p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528]
     p += [0.7590, 1.0]
     assert sum(each <= 0.05 for each in benjamini_hochberg(p)) == 4

@@ -19,6 +19,8 @@ from harness.stats.means import FEWEST_CLUSTERS, Cluster, clustered, clustered_e
 from harness.stats.paired import MANY, paired_difference
 from harness.stats.power import planned_error, smallest_detectable_difference, smallest_detectable_mean
 from harness.stats.resampling import bootstrap_t, draws_for, sign_flip_p
+from harness.stats.serial import p_in_time
+from harness.stats.signs import sign_test
 
 DEGREES = (0.5, 1, 2, 3, 9, 19, 29, 59, 60, 61, 100, 999, 12_345, 1e6)
 SCORES = st.lists(st.sampled_from([0.0, 0.25, 1 / 3, 0.5, 0.7, 1.0]), min_size=2, max_size=30)
@@ -161,6 +163,26 @@ def test_few_discordant_questions_have_the_exact_p(only_a: int, only_b: int) -> 
     assert found.test == "McNemar exact"
     assert found.p_value == pytest.approx(mcnemar([[10, only_a], [only_b, 0]], exact=True).pvalue)
     assert (found.a_ahead, found.b_ahead) == (only_a, only_b)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_the_sign_test_is_binomial(one: int, other: int) -> None:
+    """Its exact p is that of scipy, its mid-p less by half of what was seen on either side."""
+    p = stats.binomtest(one, one + other).pvalue if one + other else 1.0
+    assert sign_test(one, other) == pytest.approx(p)
+    if one != other:
+        assert sign_test(one, other, mid=True) == pytest.approx(p - stats.binom.pmf(one, one + other, 0.5))
+
+
+def test_a_median_in_time_is_tested_with_what_neighbours_share() -> None:
+    """Six of six above: 2 / 2^6. Long runs on one side are less proof; too few of them are none."""
+    assert p_in_time([1.5, 1.2, 1.9, 1.4, 1.3, 1.7], 1.0) == 2 / 64
+    assert p_in_time([1.0, 1.0], 1.0) == 1.0
+    runs = [1.2] * 12 + [0.9] * 6 + [1.2] * 12 + [0.9] * 6 + [1.2] * 24
+    assert p_in_time(runs, 1.0, alike=False) == sign_test(12, 48) < 0.001
+    assert (p_in_time(runs, 1.0) or 0.0) > 0.01
+    assert p_in_time(runs[:30], 1.0) is None
 
 
 @pytest.mark.parametrize(("only_a", "only_b"), [(25, 0), (10, 15), (13, 12), (60, 90), (3000, 2000)])

@@ -15,7 +15,7 @@ from harness.stats.family import benjamini_hochberg, rank_ranges
 from harness.stats.paired import PairedDifference, paired_difference, paired_ratio
 from harness.stats.power import planned_error, smallest_detectable_mean
 from harness.stats.repeats import Repeats, spread
-from harness.stats.verdict import verdict
+from harness.stats.verdict import verdict, verdict_of_ratio
 from harness.store.query import rows
 from harness.types import JsonObject
 
@@ -92,6 +92,8 @@ def compare(
             row["margin"] = margin
             low, high = (None, None) if row["withheld"] else (row["low"], row["high"])
             row["verdict"] = verdict(low, high, row["p_adjusted"], margin)
+        else:
+            row["verdict"] = verdict_of_ratio(row["low"], row["high"], row["p_adjusted"])
     return found, len(tested)
 
 
@@ -214,12 +216,11 @@ def _of_times(one: str, other: str, measures: Measures) -> Iterator[JsonObject]:
         "value": found.ratio,
         "low": found.low,
         "high": found.high,
-        "p_value": None,
+        "p_value": found.p_value,
         "p_adjusted": None,
         "mde": None,
-        "test": "none",
+        "test": "sign test",
         "method": "order statistics",
-        "verdict": found.verdict,
     }
 
 

@@ -37,7 +37,7 @@ def rank_ranges(names: Sequence[str], better: Collection[tuple[str, str]]) -> di
     number that are worse. With comparisons adjusted by Benjamini-Hochberg the share of wrong calls among them is
     bounded, not the chance of any wrong one, so the ranges are not simultaneous confidence intervals of ranks.
 
-    Source: Mogstad, Romano, Shaikh & Wilhelm, "Inference for ranks", Review of Economic Studies 91 (2024), section 3.
+    Source: Mogstad, Romano, Shaikh & Wilhelm, "Inference for ranks", Review of Economic Studies 91 (2024).
     """
     return {
         name: Ranks(

@@ -48,7 +48,7 @@ class Mean:
 def standard_error(values: Sequence[float]) -> float | None:
     """Of the mean of independent values, by the central limit theorem; None of fewer than two.
 
-    Source: Miller, "Adding error bars to evals", arXiv 2411.00640 (2024), eq. 1.
+    Source: Miller, "Adding error bars to evals", arXiv 2411.00640 (2024).
     """
     return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
 
@@ -58,8 +58,8 @@ def clustered_error(clusters: Sequence[Cluster]) -> float | None:
 
     SE = sqrt(C / (C - 1) * sum over clusters of (sum of their deviations from the mean)^2) / n.
 
-    Source: Miller, arXiv 2411.00640 (2024), eq. 4, with the factor C / (C - 1) of Cameron & Miller, "A practitioner's
-    guide to cluster-robust inference", Journal of Human Resources 50 (2015), section II.B.
+    Source: Miller, arXiv 2411.00640 (2024), with the factor C / (C - 1) of Cameron & Miller, "A practitioner's guide to
+    cluster-robust inference", Journal of Human Resources 50 (2015).
     """
     count, n = len(clusters), sum(each.n for each in clusters)
     if count < 2:

@@ -19,8 +19,9 @@ from harness.stats.means import (
 )
 from harness.stats.power import smallest_detectable_difference, smallest_detectable_mean
 from harness.stats.resampling import bootstrap_t, sign_flip_p
-from harness.stats.serial import interval_in_time
-from harness.stats.verdict import VerdictWord
+from harness.stats.serial import interval_in_time, p_in_time
+from harness.stats.signs import sign_test
+from harness.stats.verdict import VerdictWord, verdict_of_ratio
 
 Test = Literal["McNemar exact", "McNemar mid-p", "sign flips", "none"]
 MANY = 25
@@ -92,7 +93,7 @@ def paired_difference(
     data", Statistics in Medicine 17 (1998), method 10 (score intervals squared and added, with the continuity-corrected
     phi); McNemar, Psychometrika 12 (1947), in its binomial form; Fagerland, Lydersen & Laake, "The McNemar test for
     binary matched-pairs data", BMC Medical Research Methodology 13 (2013), for its mid-p; Miller, arXiv 2411.00640
-    (2024), section 4, for the paired and the clustered error.
+    (2024), for the paired and the clustered error.
 
     Raises:
         ValueError: the lists are not of one length, or ``confidence`` is not 0.95 where it must be.
@@ -117,7 +118,7 @@ def _of_shares(a: Sequence[float], differences: Sequence[float], confidence: flo
         difference=(only_b - only_a) / n,
         low=low,
         high=high,
-        p_value=_mcnemar(only_a, only_b),
+        p_value=sign_test(only_a, only_b, mid=only_a + only_b >= MANY),
         a_ahead=only_a,
         b_ahead=only_b,
         mde=smallest_detectable_difference(n, only_a + only_b),
@@ -188,15 +189,6 @@ def _phi(both: int, only_first: int, only_second: int, neither: int) -> float:
     return corrected / math.sqrt(margins)
 
 
-def _mcnemar(only_a: int, only_b: int) -> float:
-    n, fewer = only_a + only_b, min(only_a, only_b)
-    twice = 2 * sum(math.comb(n, i) for i in range(fewer + 1))
-    if n >= MANY:
-        twice -= math.comb(n, fewer)  # the outcome that was seen counts half
-    # An integer ratio: a float power would overflow for thousands of discordant items.
-    return min(1.0, twice / (1 << n))
-
-
 @dataclass(frozen=True, slots=True)
 class PairedRatio:
     """B over A, matched by prompt."""
@@ -207,13 +199,13 @@ class PairedRatio:
     low: float | None
     """None: n is too small to bound it."""
     high: float | None
+    p_value: float | None
+    """Two-sided, of a median of 1; None: n is too small for what neighbours have in common."""
 
     @property
     def verdict(self) -> VerdictWord:
-        """Of B against A where less is better: unclear whenever the interval holds 1 or cannot be given."""
-        if self.low is None or self.high is None or self.low <= 1.0 <= self.high:
-            return "unclear"
-        return "better" if self.high < 1 else "worse"
+        """Of B against A where less is better, as the only comparison there is."""
+        return verdict_of_ratio(self.low, self.high)
 
 
 def paired_ratio(
@@ -232,4 +224,5 @@ def paired_ratio(
     """
     ratios = [y / x for x, y in zip(a, b, strict=True) if x > 0]
     low, high = interval_in_time(ratios, 0.5, confidence)[0] if blocks else quantile_interval(ratios, 0.5, confidence)
-    return PairedRatio(len(ratios), quantile(ratios, 0.5), low, high)
+    p_value = p_in_time(ratios, 1.0, alike=None if blocks else False) if ratios else None
+    return PairedRatio(len(ratios), quantile(ratios, 0.5), low, high, p_value)

@@ -35,7 +35,7 @@ def smallest_detectable_mean(error: float, df: float) -> float:
     With Student's quantiles of ``df`` degrees of freedom, which is what few questions cost. Never above 1, the largest
     difference that scores can have.
 
-    Source: Miller, "Adding error bars to evals", arXiv 2411.00640 (2024), section 5, with t in place of z.
+    Source: Miller, "Adding error bars to evals", arXiv 2411.00640 (2024), with t in place of z.
     """
     return min(1.0, (student.quantile(1 - ALPHA / 2, df) + student.quantile(POWER, df)) * error)
 
@@ -51,6 +51,6 @@ def planned_error(between: float, within: Sequence[float], n: int, repeats: floa
         n: questions.
         repeats: tries of each question (K).
 
-    Source: Miller, arXiv 2411.00640 (2024), section 5.
+    Source: Miller, arXiv 2411.00640 (2024).
     """
     return math.sqrt((between + sum(within) / repeats) / n)

@@ -20,7 +20,7 @@ def pass_at_k(tries: Tries, k: int) -> float:
 
     Not 1 - (1 - c/n)^k, which is too low for every k above 1.
 
-    Source: Chen et al., "Evaluating large language models trained on code", arXiv 2107.03374 (2021), eq. 1.
+    Source: Chen et al., "Evaluating large language models trained on code", arXiv 2107.03374 (2021).
 
     Raises:
         ValueError: ``k`` is not between 1 and n.
@@ -35,7 +35,7 @@ def pass_hat_k(tries: Tries, k: int) -> float:
     Not (c/n)^k, which is too high for every k above 1.
 
     Source: Yao et al., "tau-bench: a benchmark for tool-agent-user interaction in real-world domains",
-    arXiv 2406.12045 (2024), section 4.
+    arXiv 2406.12045 (2024).
 
     Raises:
         ValueError: ``k`` is not between 1 and n.
@@ -93,7 +93,7 @@ def spread(*endpoints: Sequence[Repeats]) -> Spread | None:
     The variance of a question's mean over K tries is omega^2 + sigma^2 / K; what is seen between questions less what
     luck within them explains is omega^2, and never below 0. None: fewer than two questions were scored twice.
 
-    Source: Miller, "Adding error bars to evals", arXiv 2411.00640 (2024), section 3.1; section 5 for a difference.
+    Source: Miller, "Adding error bars to evals", arXiv 2411.00640 (2024).
 
     Raises:
         ValueError: the endpoints have not the same number of questions.

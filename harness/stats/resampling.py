@@ -73,7 +73,7 @@ def bootstrap_t(
     cluster of one. Each draw's distance from the mean is divided by its own standard error, without which few clusters
     give intervals that are too narrow. A bound is None where too many draws have no error of their own.
 
-    Source: Efron, "The jackknife, the bootstrap and other resampling plans" (1982), section 10.10; Cameron, Gelbach &
+    Source: Efron & Tibshirani, "An introduction to the bootstrap" (1993), section 12.5; Cameron, Gelbach &
     Miller, "Bootstrap-based improvements for inference with clustered errors", Review of Economics and Statistics 90
     (2008), for few clusters.
 

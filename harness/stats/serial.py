@@ -10,6 +10,7 @@ from typing import Literal
 
 from harness.stats import student
 from harness.stats.intervals import Interval, quantile_interval
+from harness.stats.signs import sign_test
 
 Method = Literal["order statistics", "batch means"]
 
@@ -67,6 +68,30 @@ def batch_interval(values: Sequence[float], q: float, confidence: float = 0.95) 
         ordered[math.floor(low * (n - 1))] if low > 0 else None,
         ordered[math.ceil(high * (n - 1))] if high < 1 else None,
     )
+
+
+def p_in_time(values: Sequence[float], median: float, *, alike: bool | None = None) -> float | None:
+    """Two-sided p that values in time order have this median; None: n is too small for what neighbours have in common.
+
+    That of the sign test, and where neighbours are alike the larger of it and Student's test that the means of
+    ``BATCHES`` batches of "lies below" are a half, as in ``batch_interval``. A value at the median is on neither side.
+
+    Args:
+        values: in time order.
+        median: what is tested.
+        alike: whether neighbours are; None: as ``correlated`` finds.
+    """
+    below = [0.5 if value == median else float(value < median) for value in values]
+    p_value = sign_test(below.count(1.0), below.count(0.0))
+    if not (correlated(values) if alike is None else alike):
+        return p_value
+    if len(values) < BATCHES * _SHORTEST:
+        return None
+    means = [fmean(batch) for batch in split(below, BATCHES)]
+    error, off = stdev(means) / math.sqrt(BATCHES), fmean(means) - 0.5
+    if error == 0:
+        return p_value
+    return max(p_value, student.two_sided(off / error, BATCHES - 1))
 
 
 def interval_in_time(values: Sequence[float], q: float, confidence: float = 0.95) -> tuple[Interval, Method]:

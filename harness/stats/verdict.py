@@ -9,6 +9,13 @@ from harness.stats.power import ALPHA
 VerdictWord = Literal["better", "worse", "unclear", "not worse", "inconclusive"]
 
 
+def verdict_of_ratio(low: float | None, high: float | None, p_adjusted: float | None = None) -> VerdictWord:
+    """Of B against A, from the 95 % interval of B over A where less is better; unclear where it cannot be given."""
+    if low is None or high is None:
+        return "unclear"
+    return verdict(1 - high, 1 - low, p_adjusted)
+
+
 def verdict(
     low: float | None, high: float | None, p_adjusted: float | None = None, margin: float | None = None
 ) -> VerdictWord:
