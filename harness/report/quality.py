@@ -6,6 +6,7 @@ answers costs a handful of rows however many questions it has.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -103,7 +104,7 @@ def _figures(found: Sequence[JsonObject], reasons: Sequence[JsonObject], seed: i
         **dict(zip(("mean", "low", "high"), shown, strict=True)),
         "standard_error": mean.standard_error,
         "method": mean.method,
-        "binary": all(row["n_right"] == row["mean_score"] * row["n_scored"] for row in questions),
+        "binary": all(math.isclose(row["n_right"], row["mean_score"] * row["n_scored"]) for row in questions),
         "n": mean.n,
         "clusters": mean.clusters,
         "right": {"share": right.mean, "low": right.low, "high": right.high},

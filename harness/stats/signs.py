@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 
 def sign_test(one: int, other: int, *, mid: bool = False) -> float:
     """Two-sided binomial p of so many times the one and so many the other, both being equally likely.
@@ -14,8 +12,9 @@ def sign_test(one: int, other: int, *, mid: bool = False) -> float:
     in discrete distributions", JASA 56 (1961), for mid-p.
     """
     n, fewer = one + other, min(one, other)
-    twice = 2 * sum(math.comb(n, i) for i in range(fewer + 1))
-    if mid:
-        twice -= math.comb(n, fewer)
+    ways, tail = 1, 1
+    for i in range(fewer):
+        ways = ways * (n - i) // (i + 1)
+        tail += ways
     # An integer ratio: a float power would overflow for thousands of outcomes.
-    return min(1.0, twice / (1 << n))
+    return min(1.0, (2 * tail - (ways if mid else 0)) / (1 << n))
