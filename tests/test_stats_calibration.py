@@ -118,7 +118,7 @@ def test_the_exact_test_of_few_questions_is_stricter_than_it_says() -> None:
         found = paired_difference(*_binary(50, low=0.6)(draw)[:2])
         if found.test != "McNemar exact":
             continue
-        n = found.discordant
+        n = found.a_ahead + found.b_ahead
         if n not in sizes:
             tails = stats.binom.cdf(np.arange(n + 1), n, 0.5)
             sizes[n] = 2 * max((float(tail) for tail in tails if 2 * tail <= 0.05), default=0.0)

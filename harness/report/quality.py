@@ -38,8 +38,10 @@ class Quality:
     def __init__(self, results: Path, run: str, seed: int) -> None:
         """Reads the run's questions; ``seed`` is that of whatever is drawn. Errors: as ``rows``."""
         self._seed = seed
-        self._questions = _by_place(rows(results, _QUESTIONS, [run]))
-        self._reasons = _by_place(rows(results, _REASONS, [run]))
+        questions = rows(results, _QUESTIONS, [run])
+        some_missing = any(row["n_scored"] < row["n_asked"] for row in questions)
+        self._questions = _by_place(questions)
+        self._reasons = _by_place(rows(results, _REASONS, [run]) if some_missing else [])
         self._measured: dict[Place, JsonObject] = {}
 
     def measured(self, place: Place) -> JsonObject:

@@ -42,7 +42,8 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     manifest = folder.read_manifest()
     stored = _endpoints(folder, manifest)
     names = [endpoint["id"] for endpoint in stored]
-    asked = ("load_summary",) if only_loads else tuple(_VIEWS)
+    unasked = () if manifest.get("loads") else ("load_summary",)  # the dearest of the views
+    asked = ("load_summary",) if only_loads else tuple(view for view in _VIEWS if view not in unasked)
     by_view = {view: _of_run(results, view, folder.root.name, names) if view in asked else [] for view in _VIEWS}
     health = rows(results, "select * exclude (run_id) from run_health where run_id = ?", [folder.root.name])
     measures = _measures(results, folder.root.name) if len(names) > 1 or not only_loads else {}

@@ -218,7 +218,7 @@ def rules(summary: JsonObject) -> list[str]:
     if margin is not None:
         said = (
             f"not worse: a loss of {100 * margin:g} points or more is left out by the interval; worse: the interval is "
-            f"below 0, and {adjusted}."
+            f"below 0, and {adjusted}. The TTFT ratio is judged without a margin."
         )
     withheld = dict.fromkeys(row["withheld"] for row in own if row["withheld"])
     return [said, *(f"No verdict: {why}." for why in withheld)]

@@ -60,11 +60,6 @@ class PairedDifference:
     draws: int = 0
     """Flips and resamples that were drawn; 0: none, or all flips were counted."""
 
-    @property
-    def discordant(self) -> int:
-        """Questions on which one of the two scored more."""
-        return self.a_ahead + self.b_ahead
-
 
 def paired_difference(
     a: Sequence[float],
