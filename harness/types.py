@@ -191,6 +191,8 @@ class Sample:
     place: str = ""
     """Where it stands, such as a file and a line, for who has to mend it; empty: its id says enough."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    """``cluster`` names what it shares with other samples (a passage, a template, a set of tools) so that their scores
+    are not independent; a subject is none. The rest is the task's own."""
     turns: tuple[str, ...] = ()
     """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests. Where
     its task has a world, each once the model calls no more."""
