@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 from harness import config
 from harness.errors import TaskError, UnknownName
 from harness.plugins import Plugin, plugins
-from harness.types import Judging, Load, Scorer, Slo, Suite, Task
+from harness.types import Load, Scorer, Slo, Suite, Task
 
 _CONSTANTS = ("TASK", "TASKS", "LOAD", "SUITE", "PROBES")
 _OURS = re.compile(rb"^\s*(?:from|import)\s+harness\b|^(?:TASK|TASKS|LOAD|SUITE|PROBES)\s*[:=]", re.MULTILINE)
@@ -242,7 +242,7 @@ _FIELDS: Mapping[type, Mapping[str, tuple[str, Check]]] = {
         "version": _WHOLE,
         "score": _FUNCTION,
         "episode": _OPTIONAL_FUNCTION,
-        "judging": ("a Judging, or None", lambda value: value is None or isinstance(value, Judging)),
+        "judging": ("a string, or None", lambda value: value is None or isinstance(value, str)),
     },
     Load: {
         "name": _PLAIN,

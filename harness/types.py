@@ -216,16 +216,6 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
-    """What another endpoint, the judge, is told and allowed when it judges an answer."""
-
-    rubric: str = ""
-    """What makes an answer good, in the task's words; empty: what makes any answer good."""
-    max_tokens: int = 1024
-    """Output tokens that the judge may use for one judgement."""
-
-
-@dataclass(frozen=True, slots=True)
 class Scorer:
     """A named, versioned pure function from a sample and its completion to a score."""
 
@@ -235,8 +225,8 @@ class Scorer:
     """Of a session it is given the last answer."""
     episode: Callable[[Sample, Sequence[Completion]], Score] | None = None
     """Judges all answers of a session in their order, and then takes the place of ``score``; None: the last decides."""
-    judging: Judging | None = None
-    """How a judge is asked, where the score is another endpoint's; None: ``score`` is all there is to it."""
+    judging: str | None = None
+    """Where another endpoint judges: what makes an answer good, empty for what makes any good. None: nobody judges."""
     waits: bool = False
     """Whether it waits for a process of its own: several answers are then judged at once, in threads."""
 

@@ -33,6 +33,8 @@ CONTRACT = {
     "cost_known_n quality_mean features_failed features_judged",
     "feature_matrix": "run_id endpoint probe surface severity verdict reason evidence agree samples",
     "conformance_score": "run_id endpoint grade support honesty broken_n broken_core_n evidence core_evidence",
+    "judge_summary": "run_id judge n n_ok n_failed n_unasked n_judged n_unreadable n_unanswered prompt_tokens cost_usd",
+    "judged_pairs": "run_id judge task sample repeat turn endpoint baseline consistent value",
     "error_summary": "run_id endpoint failure_kind n",
     "contract_faults": "run_id endpoint fault n share example_job_id",
 }

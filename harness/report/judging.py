@@ -172,7 +172,8 @@ def _apart(by_judge: Mapping[str, float | None]) -> str:
 def _share(row: JsonObject) -> str:
     if row["win_rate"] is None:
         return words.NOTHING
-    return f"{100 * row['win_rate']:.0f} % [{100 * row['low']:.0f}–{100 * row['high']:.0f}] n={row['n']}"
+    rate, low, high = (f"{100 * row[name]:.0f}" for name in ("win_rate", "low", "high"))
+    return f"{rate} % [{low}–{high}] n={row['n']}"
 
 
 def silent(results: Path, run: str) -> JsonObject | None:

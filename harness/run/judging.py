@@ -13,7 +13,7 @@ from harness.run.selection import Selection
 from harness.run.session import turn_id
 from harness.run.stages import Stage, job_of
 from harness.scorers.judge_prompt import to_compare, to_rate
-from harness.types import Endpoint, Job, Judging, Sample, Task
+from harness.types import Endpoint, Job, Sample, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def judge_stages(
 
 
 def question(
-    matter: Matter, sample: Sample, judging: Judging, judge: Endpoint, answers: Mapping[str, str] | None
+    matter: Matter, sample: Sample, rubric: str, judge: Endpoint, answers: Mapping[str, str] | None
 ) -> Sample | None:
     """What a judge is asked: with the answers by job id, or (None) as far as it can be known without any.
 
@@ -92,8 +92,9 @@ def question(
     if answers is not None and not matter.answered(answers):
         return None
     said = [["" if answers is None else answers[name] for name in turns] for turns in matter.answers]
-    room = replace(judging, max_tokens=judging.max_tokens + judge.provider.quirks.reasoning_tokens)
-    return to_compare(sample, said[0], said[1], room) if len(said) == 2 else to_rate(sample, said[0], room)
+    asked = to_compare(sample, said[0], said[1], rubric) if len(said) == 2 else to_rate(sample, said[0], rubric)
+    room = asked.params["max_tokens"] + judge.provider.quirks.reasoning_tokens
+    return replace(asked, params={**asked.params, "max_tokens": room})
 
 
 def answer_of(completion: Completion) -> str:

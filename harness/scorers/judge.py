@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from harness.errors import TaskError
 from harness.exchange import Completion
 from harness.scorers.judge_reply import Reading
-from harness.types import Judging, Sample, Score, Scorer
+from harness.types import Sample, Score, Scorer
 
 VERSION = 1
 EXAMPLE = "judge:It is polite and answers the question."
@@ -35,14 +35,14 @@ def judge(rubric: str = "") -> Scorer:
         reference(sample, 0)
         return Score(None, None, "no judge has said anything of it yet", name, VERSION, fault=NOT_JUDGED)
 
-    return Scorer(name, VERSION, score, judging=Judging(rubric))
+    return Scorer(name, VERSION, score, judging=rubric)
 
 
 def reference(sample: Sample, turn: int) -> str | None:
-    """The reference answer to one turn; None: there is none. TaskError for a target of another shape."""
+    """The reference answer to one turn; None: none, or an empty one. TaskError for a target of another shape."""
     target = sample.target
     if target is None or isinstance(target, str):
-        return target if turn == 0 else None
+        return target or None if turn == 0 else None
     turns = 1 + len(sample.turns)
     fits = isinstance(target, list | tuple) and len(target) == turns
     if not fits or not all(one is None or isinstance(one, str) for one in target):
@@ -50,8 +50,7 @@ def reference(sample: Sample, turn: int) -> str | None:
             f"sample {sample.id}: the target of judge is a reference answer: a text, a list of {turns} (one for each "
             "turn), or none"
         )
-    found: str | None = target[turn]
-    return found
+    return target[turn] or None
 
 
 def scored(scorer: Scorer, said: Mapping[str, Sequence[Reading | None]]) -> Score:

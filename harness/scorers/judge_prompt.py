@@ -12,14 +12,17 @@ from typing import Any
 
 from harness.scorers.judge import reference
 from harness.scorers.judge_reply import HIGHEST, LOWEST
-from harness.types import JsonObject, Judging, Sample
+from harness.types import JsonObject, Sample
 
 LONGEST_ANSWER = 60_000
 """Characters of one text that a judge is shown; of a longer one it sees the beginning, and is told so."""
 
+MAX_TOKENS = 1024
+"""What a judge may use for one judgement."""
+
 _ANY_RUBRIC = (
-    "An answer is good when it does what was asked, is right, leaves out nothing that matters, and is clear. Neither "
-    "length nor politeness is a merit of its own."
+    "it does what was asked, is right, leaves out nothing that matters, and is clear. Neither length nor politeness is "
+    "a merit of its own."
 )
 _SYSTEM = (
     "You judge answers that AI assistants gave. You are impartial: you do not know the assistants, and the order in "
@@ -46,13 +49,13 @@ Block = tuple[str, str]
 """What a piece of the material is, and its text."""
 
 
-def to_rate(sample: Sample, said: Sequence[str], judging: Judging) -> Sample:
+def to_rate(sample: Sample, said: Sequence[str], rubric: str) -> Sample:
     """The question to a judge about one answer: the last of ``said``, the answers to the turns so far."""
     blocks = [*_opening(sample), *_turns(sample, said, "assistant"), *_reference(sample, len(said) - 1)]
-    return _question(sample, blocks, _RATE, judging)
+    return _question(sample, blocks, _RATE, rubric)
 
 
-def to_compare(sample: Sample, first: Sequence[str], second: Sequence[str], judging: Judging) -> Sample:
+def to_compare(sample: Sample, first: Sequence[str], second: Sequence[str], rubric: str) -> Sample:
     """The question which of two answers is better: the last ones of ``first``, shown as A, and of ``second``, as B."""
     if len(first) == 1:
         blocks = [*_opening(sample), ("answer of assistant A", first[0]), ("answer of assistant B", second[0])]
@@ -60,22 +63,22 @@ def to_compare(sample: Sample, first: Sequence[str], second: Sequence[str], judg
         blocks = _opening(sample)[:-1]
         for name, said in (("A", first), ("B", second)):
             blocks += [*_opening(sample)[-1:], *_turns(sample, said, f"assistant {name}")]
-    return _question(sample, [*blocks, *_reference(sample, len(first) - 1)], _COMPARE, judging)
+    return _question(sample, [*blocks, *_reference(sample, len(first) - 1)], _COMPARE, rubric)
 
 
-def _question(sample: Sample, blocks: Sequence[Block], task: str, judging: Judging) -> Sample:
+def _question(sample: Sample, blocks: Sequence[Block], task: str, rubric: str) -> Sample:
     shown = [(what, _cut(text)) for what, text in blocks]
     code = _code(shown)
     material = "\n\n".join(f"[{code} {what}]\n{text}\n[{code} end]" for what, text in shown)
     referred = [_REFERENCE] if any(what == "reference answer" for what, _ in blocks) else []
-    words = "\n\n".join([judging.rubric or _ANY_RUBRIC, material, *referred, task])
+    words = "\n\n".join([f"What makes an answer good: {rubric or _ANY_RUBRIC}", material, *referred, task])
     return Sample(
         id=sample.id,
         messages=(
             {"role": "system", "content": _SYSTEM.format(code=code)},
             {"role": "user", "content": words},
         ),
-        params={"temperature": 0, "max_tokens": judging.max_tokens},
+        params={"temperature": 0, "max_tokens": MAX_TOKENS},
     )
 
 

@@ -26,23 +26,29 @@ HUB = "HuggingFaceH4/mt_bench_prompts"
 REVISION = "e3a795c5e9a82ee40611c416b8a7786c73198991"
 COLUMNS = ("question_id", "prompt_id"), ("turns", "prompt")
 """As the project and as the hub name them."""
+QUESTIONS = "question.jsonl"
 REFERENCES = "reference_answer_gpt-4.jsonl"
+
+REFERRED = ("reasoning", "math", "coding")
+"""Categories whose references the judge is shown; upstream ignores those that a few other questions have."""
 
 _TEMPERATURE = {"writing": 0.7, "roleplay": 0.7, "stem": 0.1, "humanities": 0.1}
 """Of the other categories it is 0."""
 
 
 def load(data: Path | None) -> Iterator[Sample]:
-    """The conversations in the order of the source.
+    """The conversations in order; a local copy needs the columns question_id, category and turns (a list of texts).
 
-    A local copy needs the project's columns question_id, category and turns, or those of the hub: prompt_id, category
-    and prompt.
+    The hub's names prompt_id and prompt do as well; a folder is searched for the project's own files.
     """
+    if data is not None and data.is_dir():
+        data = data / QUESTIONS
     references = {} if data is None else _references(data.with_name(REFERENCES))
     for row in rows(hub=HUB, revision=REVISION, split="train", data=data, columns=("category",)):
         names, turns = (next((one for one in ways if row.get(one) is not None), ways[0]) for ways in COLUMNS)
         name = str(row.get(names))
-        yield _sample(name, row["category"], turns, row.get(turns), references.get(name) or row.get("reference"))
+        reference = references.get(name) or row.get("reference") if row["category"] in REFERRED else None
+        yield _sample(name, row["category"], turns, row.get(turns), reference)
 
 
 def _sample(name: str, category: str, column: str, turns: object, reference: object) -> Sample:

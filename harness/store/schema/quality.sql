@@ -62,7 +62,7 @@ create view contract_faults as
 with answered as (
     select run_id, endpoint, job_id, number, contract_faults
     from attempts
-    where contract_faults is not null and kind <> 'probe'
+    where contract_faults is not null and kind not in ('probe', 'judge')
 ),
 named as (
     select run_id, endpoint, job_id, number, unnest(contract_faults) as fault

@@ -27,7 +27,8 @@ spent as (
     from attempt_metrics where kind <> 'judge' group by all
 ),
 hours as (
-    select run_id, endpoint, sum(hourly_usd) as hourly_usd from paid_hours group by all
+    select run_id, endpoint, sum(hourly_usd) as hourly_usd from paid_hours
+    where kind <> 'judge' group by all
 ),
 timed as (
     select
