@@ -48,8 +48,12 @@ class Auth:
 class Limits:
     """What the user allows us to send to one provider; None means no such limit."""
 
+    requests_per_second: int | None = None
     requests_per_minute: int | None = None
+    requests_per_day: int | None = None
+    """Of all runs of this user together, from midnight to midnight UTC."""
     tokens_per_minute: int | None = None
+    """Prompt and answer together."""
     concurrency: int | None = None
 
 
