@@ -38,6 +38,7 @@ class Terms:
     workers: int = 1
     calibrate: bool | None = None
     scrape: bool = True
+    cache: bool = False
 
 
 def new_nonce() -> str:
@@ -65,6 +66,7 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
             providers_file=terms.providers_file,
             calibrate=terms.calibrate,
             scrape=terms.scrape,
+            cache=terms.cache,
         )
         sat = sitting.start(plan, results=terms.results, company=company, again=again)
     finish(sat, terms.results, as_json=terms.as_json, tell=tell)

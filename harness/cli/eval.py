@@ -29,6 +29,7 @@ from harness.run.tally import Budget
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
+@options.cache
 @options.several(options.sending)
 def command(
     tasks: tuple[str, ...],
@@ -40,7 +41,9 @@ def command(
     results: Path,
     providers_file: Path | None,
     seed: int,
+    cache: bool,
     max_cost: float | None,
+    max_tokens: int | None,
     max_requests: int | None,
     max_duration: float | None,
     dry_run: bool,
@@ -71,5 +74,5 @@ def command(
     )
     providers = config.load_providers(providers_file)
     plan = make(selection, found, [config.endpoint(providers, name) for name in dict.fromkeys(endpoint_names)])
-    budget = Budget(max_cost, max_duration)
-    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json))
+    budget = Budget(max_cost, max_duration, max_requests, max_tokens)
+    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))

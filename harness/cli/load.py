@@ -161,7 +161,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], **given: Any) -> None:
     terms = Terms(
         given["results"],
         given["providers_file"],
-        Budget(given["max_cost"], given["max_duration"]),
+        Budget(*(given[f"max_{name}"] for name in ("cost", "duration", "requests", "tokens"))),
         dry_run=given["dry_run"],
         as_json=given["as_json"],
         workers=given["workers"] or crew.default_workers(plan),

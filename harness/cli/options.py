@@ -66,10 +66,23 @@ max_cost = click.option(
     type=Amount(),
     default=None,
     metavar="USD",
-    help="Stop asking once this much is spent (exit code 130).",
+    help="Never spend more than this (exit code 130): what a request may cost is set aside first.",
+)
+max_tokens = click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Never use more tokens than this, prompts and answers, in the same way.",
 )
 max_requests = click.option(
-    "--max-requests", type=click.IntRange(min=1), default=None, help="Refuse a plan with more requests than this."
+    "--max-requests",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Refuse a plan with more requests than this, and send no more, retries included.",
+)
+cache = click.option(
+    "--cache", is_flag=True, help="Take answers that earlier runs got to the very same requests; they have no times."
 )
 max_duration = click.option(
     "--max-duration",
@@ -78,7 +91,7 @@ max_duration = click.option(
     metavar="SECONDS",
     help="Stop asking after this time (exit code 130).",
 )
-dry_run = click.option("--dry-run", is_flag=True, help="Print the plan and its most expensive cost, send nothing.")
+dry_run = click.option("--dry-run", is_flag=True, help="Print requests, tokens, cost and time, send nothing.")
 
 
 def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
@@ -92,5 +105,9 @@ def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
     return wrap
 
 
-sending: Sequence[_Option] = (results, providers, seed, max_cost, max_requests, max_duration, dry_run, as_json)
+sending: Sequence[_Option] = (
+    *(results, providers, seed),
+    *(max_cost, max_tokens, max_requests, max_duration),
+    *(dry_run, as_json),
+)
 """What every command that sends something lets the user say."""

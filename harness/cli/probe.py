@@ -61,6 +61,7 @@ def command(
     providers_file: Path | None,
     seed: int,
     max_cost: float | None,
+    max_tokens: int | None,
     max_requests: int | None,
     max_duration: float | None,
     dry_run: bool,
@@ -90,7 +91,13 @@ def command(
     catalogue, providers = catalog.discover(), config.load_providers(providers_file)
     selection = Selection(suite="probe", endpoints=names, probes=profile, seed=seed, max_requests=max_requests)
     plan = make(selection, catalogue, [config.endpoint(providers, name) for name in names])
-    terms = Terms(results, providers_file, Budget(max_cost, max_duration), dry_run=dry_run, as_json=as_json)
+    terms = Terms(
+        results,
+        providers_file,
+        Budget(max_cost, max_duration, max_requests, max_tokens),
+        dry_run=dry_run,
+        as_json=as_json,
+    )
     found = _probe(plan, terms, stored.replanner(catalogue, providers), outputs)
     # Only now: a run that was broken off, or that reached nobody, pins and proves nothing.
     if lock is not None and found is not None:

@@ -17,6 +17,7 @@ from harness.run.tally import Budget
 @click.command()
 @click.argument("suite")
 @options.endpoints
+@options.cache
 @options.several(options.sending)
 def command(
     suite: str,
@@ -24,7 +25,9 @@ def command(
     results: Path,
     providers_file: Path | None,
     seed: int,
+    cache: bool,
     max_cost: float | None,
+    max_tokens: int | None,
     max_requests: int | None,
     max_duration: float | None,
     dry_run: bool,
@@ -38,7 +41,8 @@ def command(
       harness run demo -e local/smollm2 --dry-run
     """
     plan = plan_suite(suite, endpoint_names, providers_file, seed=seed, max_requests=max_requests)
-    carry_out(plan, Terms(results, providers_file, Budget(max_cost, max_duration), dry_run=dry_run, as_json=as_json))
+    budget = Budget(max_cost, max_duration, max_requests, max_tokens)
+    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))
 
 
 def plan_suite(

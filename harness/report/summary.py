@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.errors import StoreError
 from harness.folder import RunFolder, open_run
+from harness.report.running import running
 from harness.stats.intervals import quantile_interval, wilson
 from harness.stats.paired import PairedDifference, PairedRatio, paired_difference, paired_ratio
 from harness.store.overview import status_of
@@ -28,9 +29,9 @@ def summarise(results: Path, run: str, *, only_loads: bool = False) -> JsonObjec
     Returns:
         ``run`` (what it was and what measured it), ``health`` (how well this client measured; None: nothing came),
         ``endpoints`` (a row each, in the run's order: quality and tools with Wilson intervals, TTFT, speed, cost,
-        features, errors), ``tasks``, ``loads``, ``features`` (what is not fully supported) and ``comparisons``
-        (against the first endpoint). Milliseconds, tokens per second and USD; None means not measured or not known,
-        and ``n`` stands beside every figure.
+        features, errors), ``tasks``, ``loads``, ``running`` (tries, cache, endpoints given up), ``features`` (what is
+        not fully supported) and ``comparisons`` (against the first endpoint). Milliseconds, tokens per second and USD;
+        None means not measured or not known, and ``n`` stands beside every figure.
 
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
@@ -54,6 +55,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False) -> JsonObjec
         else [_endpoint(endpoint, by_view, [ms for _, ms in measures[endpoint["id"]]]) for endpoint in stored],
         "tasks": [_with_interval(row) for row in by_view["quality_summary"]],
         "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
+        "running": running(results, folder.root.name, names),
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
         "comparisons": [
             comparison

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import words
+from harness.report import running, words
 from harness.types import JsonObject
 
 _PIPED_WIDTH = 200
@@ -28,6 +28,8 @@ def show(summary: JsonObject, console: Console) -> None:
     console.print(_overview(summary["endpoints"]))
     for line in (f"Measured with {words.health(summary['health'])}", *words.concerns(summary["health"])):
         console.print(Text(line, style="dim"), soft_wrap=True)
+    for line in running.lines(summary["running"], run["id"]):
+        console.print(Text(words.plain(line)), soft_wrap=True)
     if len(summary["tasks"]) > len(summary["endpoints"]):
         console.print(_tasks(summary["tasks"]))
     if summary["loads"]:

@@ -98,10 +98,7 @@ class Crew:
         """Of all processes together."""
         total = Tally(stopped=self._stopped)
         for hand in self._hands:
-            total.jobs += hand.tally.jobs
-            total.failed += hand.tally.failed
-            total.attempts += hand.tally.attempts
-            total.cost_usd += hand.tally.cost_usd
+            total.plus(hand.tally)
         return total
 
     # --- stages ----------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from harness.run.plan import Plan
 from harness.run.runner import Runner, Session, closing
 from harness.run.stages import Part, Stage, parts
 from harness.run.stored import Progress
-from harness.run.tally import Budget
+from harness.run.tally import Budget, Tally
 from harness.types import Attempt, Job, JsonObject, Limits
 from harness.wire.pool import Pool
 
@@ -81,6 +81,13 @@ class Counts:
 
     def planned(self, jobs: int) -> None:
         """The starting process knows."""
+
+    def follow(self, tally: Callable[[], Tally]) -> None:
+        """The starting process is told the tally."""
+
+    def told(self, line: str) -> None:
+        """Goes into this process's log."""
+        sys.stderr.write(f"{line}\n")
 
     def stage(self, stage: Stage) -> None:
         """The starting process says so."""

@@ -25,11 +25,22 @@ from harness.folder import results_option
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Of the published tables and views; a database of another version is built anew, never migrated."""
 _SCHEMA = (
     *("runs", "records", "samples"),
-    *("attempts", "quality", "conformance", "load", "load_summary", "limits", "server", "summary", "dialects"),
+    *(
+        "attempts",
+        "quality",
+        "conformance",
+        "load",
+        "load_summary",
+        "limits",
+        "server",
+        "summary",
+        "running",
+        "dialects",
+    ),
 )
 """Files of ``schema``, tables first; each view stands after those it reads."""
 

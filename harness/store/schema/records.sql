@@ -46,6 +46,7 @@ create table attempts (
     n_reads integer not null,
     lag_max_ns bigint,
     in_flight integer not null,
+    cached boolean not null default false,
     finish_reason varchar,
     prompt_tokens bigint,
     completion_tokens bigint,
@@ -107,6 +108,7 @@ comment on column attempts.coalesced_reads is 'Reads that held more than one HTT
 comment on column attempts.n_reads is 'Reads that held body bytes; never NULL.';
 comment on column attempts.lag_max_ns is 'Largest delay between arrival and our reading, ns. NULL: no kernel stamp.';
 comment on column attempts.in_flight is 'Requests under way on the endpoint when it was sent, itself included; never NULL.';
+comment on column attempts.cached is 'Whether the answer is a copy that an earlier run had kept: nothing was sent, it has no times and cost nothing; never NULL.';
 comment on column attempts.finish_reason is 'As stated by the server. NULL: not stated.';
 comment on column attempts.prompt_tokens is 'Tokens, as stated by the server. NULL: not stated.';
 comment on column attempts.completion_tokens is 'Tokens, as stated by the server. NULL: not stated.';
