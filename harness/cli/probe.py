@@ -11,12 +11,13 @@ import click
 
 from harness import catalog, config
 from harness.cli import options, probe_registry, probe_results
-from harness.cli.carry import Terms, carry_out, ceiling_usd
+from harness.cli.carry import Terms, carry_out
 from harness.conformance.probe import PROFILES
 from harness.errors import UsageError
 from harness.report import conformance, lockfile, matrix, terminal
 from harness.report.words import plain
 from harness.run import stored
+from harness.run.forecast import forecasts
 from harness.run.plan import Plan, make
 from harness.run.selection import Selection
 from harness.run.sitting import Sitting
@@ -135,7 +136,7 @@ def _probe(plan: Plan, terms: Terms, again: stored.Replan, outputs: probe_result
 def _announce(plan: Plan) -> None:
     """Say what is about to be spent."""
     total = sum(1 for _ in plan.jobs)
-    costs = [ceiling_usd(plan, name) for name in plan.endpoints]
+    costs = [one.cost_max_usd for one in forecasts(plan, {})]
     spent = f"at most {sum(cost for cost in costs if cost is not None):.4f} USD"
     told = spent if None not in costs else "the cost is not known (no price)"
     click.echo(f"{len(plan.probes)} probes, {total} requests, {told}; those that accuse are sent again", err=True)

@@ -44,7 +44,7 @@ class Progress:
         self._failures: Counter[str] = Counter()
         self._retries = 0
         self._by_endpoint: dict[str, Counter[str]] = {}
-        """By endpoint: jobs done under "", failed attempts under their kinds."""
+        """By endpoint: jobs that were asked under "", failed attempts and what was not asked under their kinds."""
         self._stage = ""
         self._tally: Callable[[], Tally] = Tally
 
@@ -102,7 +102,7 @@ class Progress:
             self._retries += 1
         else:
             self._done += 1
-            own[""] += 1
+            own["unasked" if outcome.failure and outcome.failure.kind == "unasked" else ""] += 1
         if job.kind == "probe":
             self._stage = f"probe {job.task}"
         # A probe may well ask for what must be refused: its failures are its findings.

@@ -32,8 +32,8 @@ def lines(found: Sequence[JsonObject], run: str) -> list[str]:
 
 
 def _tries(row: JsonObject) -> str:
-    counted = [f"{row['n_ok_first']} of {row['n_asked']} answered at the first try"]
-    if len(within := row["n_ok_within"]) > 1:
+    counted = [f"{row['n_answered_first']} of {row['n_asked']} answered at the first try"]
+    if len(within := row["n_answered_within"]) > 1:
         counted.append(f"{within[-1]} within {len(within)}")
     usd = row["retries_cost_usd"]
     again = f"{row['n_retries']} tried again, at a cost of {words.cost(usd)}" + (" USD" if usd else "")

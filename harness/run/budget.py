@@ -44,7 +44,12 @@ def most(request: Request, price: Price | None) -> Most:
 
 def estimate_tokens(request: Request) -> int:
     """Tokens that a request may well use, prompt and answer: what a limit of tokens per minute is held to."""
-    return len(request.body or b"") // _BYTES_PER_TOKEN + (allowance(request) or 0)
+    return estimate_prompt_tokens(request) + (allowance(request) or 0)
+
+
+def estimate_prompt_tokens(request: Request) -> int:
+    """Tokens that a prompt may well have."""
+    return len(request.body or b"") // _BYTES_PER_TOKEN
 
 
 def used_tokens(attempt: Attempt, outcome: Outcome) -> int | None:

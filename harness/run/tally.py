@@ -45,6 +45,15 @@ class Budget:
     max_tokens: int | None = None
     """Prompts and answers together."""
 
+    def part(self, number: int, of: int) -> Budget:
+        """What one of ``of`` processes may spend; together they spend no more than this.
+
+        Time and requests are not divided: they are kept for all together, requests by the plan alone, since a load
+        tries nothing again.
+        """
+        tokens = None if self.max_tokens is None else self.max_tokens // of + (number < self.max_tokens % of)
+        return Budget(None if self.max_cost_usd is None else self.max_cost_usd / of, None, None, tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class Before:

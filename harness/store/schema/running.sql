@@ -23,8 +23,8 @@ asked as (
     select
         run_id, endpoint,
         count(*) as n_asked,
-        count(*) filter (where ok_at = 1) as n_ok_first,
-        count(ok_at) as n_ok,
+        count(*) filter (where ok_at = 1) as n_answered_first,
+        count(ok_at) as n_answered,
         max(tries_n) as tries_max,
         list(ok_at) filter (where ok_at is not null) as ok_at_all,
         sum(tries_n - 1)::bigint as n_retries,
@@ -44,9 +44,9 @@ unasked as (
 select
     run_id, endpoint,
     coalesce(n_asked, 0) as n_asked,
-    coalesce(n_ok_first, 0) as n_ok_first,
-    coalesce(n_ok, 0) as n_ok,
-    coalesce(list_transform(range(1, tries_max + 1), lambda r: len(list_filter(ok_at_all, lambda n: n <= r))), []) as n_ok_within,
+    coalesce(n_answered_first, 0) as n_answered_first,
+    coalesce(n_answered, 0) as n_answered,
+    coalesce(list_transform(range(1, tries_max + 1), lambda r: len(list_filter(coalesce(ok_at_all, []), lambda n: n <= r))), []) as n_answered_within,
     coalesce(n_retries, 0) as n_retries,
     retries_cost_usd,
     coalesce(n_cached, 0) as n_cached,
@@ -55,9 +55,9 @@ select
 from asked full join unasked using (run_id, endpoint);
 comment on view request_summary is 'Requests of each endpoint (not probes) by tries: what failed by our own doing (cancelled, abandoned, unasked) is no try.';
 comment on column request_summary.n_asked is 'Jobs that were asked at least once.';
-comment on column request_summary.n_ok_first is 'Of these, answered at the first try.';
-comment on column request_summary.n_ok is 'Of these, answered at last.';
-comment on column request_summary.n_ok_within is 'Answered within 1, 2, 3 ... tries, up to the most that any job took; empty: none was asked.';
+comment on column request_summary.n_answered_first is 'Of these, answered at the first try.';
+comment on column request_summary.n_answered is 'Of these, answered at last.';
+comment on column request_summary.n_answered_within is 'Answered within 1, 2, 3 ... tries, up to the most that any job took; empty: none was asked.';
 comment on column request_summary.n_retries is 'Tries after the first.';
 comment on column request_summary.retries_cost_usd is 'USD of the tries after the first, by stated usage; refusals cost nothing. NULL: a needed cost is not known, or nothing was asked.';
 comment on column request_summary.n_cached is 'Answers that came from the cache of earlier runs: they cost nothing and have no times.';
