@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made import endpoint, harness, load, plan, sample, task
+from made import endpoint, harness, load, plan, sample, task, told
 
 from harness.run.arrivals import Closed, Constant
 from harness.run.budget import most
@@ -81,18 +81,18 @@ def test_a_load_takes_the_time_of_its_arrivals() -> None:
 def test_a_dry_run_tells_all_of_it_and_sends_nothing(tmp_path: Path) -> None:
     """As a table and as JSON, for each endpoint; times of earlier runs are used, and nothing is written."""
     argv = ("eval", "arithmetic:6", "-e", "steady-vendor/sim-small", "-e", "groq/llama-3.1-8b")
-    told = json.loads(harness(tmp_path, *argv, "--dry-run", "--json").stdout)
-    assert told["requests"] == 12
-    mine, theirs = told["endpoints"]
+    found = json.loads(harness(tmp_path, *argv, "--dry-run", "--json").stdout)
+    assert found["requests"] == 12
+    mine, theirs = found["endpoints"]
     assert (mine["requests"], theirs["requests"]) == (6, 6)
     assert mine["cost_max_usd"] > 0
-    assert told["cost_ceiling_usd"]["groq/llama-3.1-8b"] == theirs["cost_max_usd"] > 0
+    assert found["cost_ceiling_usd"]["groq/llama-3.1-8b"] == theirs["cost_max_usd"] > 0
     assert {one["time_basis"] for one in (mine, theirs)} == {"unknown"}
-    assert told["time_s"] is None
+    assert found["time_s"] is None
     assert not (tmp_path / "results").exists()
     assert harness(tmp_path, *argv[:4]).returncode == 0
-    told = json.loads(harness(tmp_path, *argv, "--dry-run", "--json").stdout)
-    assert [one["time_basis"] for one in told["endpoints"]] == ["earlier runs", "unknown"]
+    found = json.loads(harness(tmp_path, *argv, "--dry-run", "--json").stdout)
+    assert [one["time_basis"] for one in found["endpoints"]] == ["earlier runs", "unknown"]
     printed = harness(tmp_path, *argv, "--dry-run").stdout
     assert "12  requests in all; nothing was sent" in printed
     assert "about " in printed
@@ -106,3 +106,9 @@ def test_processes_share_a_budget() -> None:
     assert sum(one.max_cost_usd or 0 for one in parts) == 1.0
     assert {(one.max_duration_s, one.max_requests) for one in parts} == {(None, None)}
     assert Budget().part(0, 4) == Budget()
+
+
+def test_a_load_that_may_take_too_much_is_refused(tmp_path: Path) -> None:
+    """In tokens as in money: a load cannot wait until there is room again."""
+    argv = ("load", "chat", "-e", "steady-vendor/sim-small", "-n", "20", "--max-tokens", "500")
+    told(harness(tmp_path, *argv), 2, "this load may use ", "--max-tokens 500")

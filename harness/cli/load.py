@@ -29,6 +29,7 @@ from harness.run.arrivals import (
     parse_rates,
     parse_steps,
 )
+from harness.run.budget import most
 from harness.run.conduct import OWN_KINDS
 from harness.run.forecast import forecasts
 from harness.run.plan import Plan, make
@@ -159,7 +160,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], **given: Any) -> None:
     selection = _with_search(selection, changes, given)
     plan = make(selection, found, endpoints)
     _refuse_beyond_limits(plan)
-    _refuse_beyond_cost(plan, given["max_cost"])
+    _refuse_beyond_budget(plan, given["max_cost"], given["max_tokens"])
     terms = Terms(
         given["results"],
         given["providers_file"],
@@ -327,13 +328,16 @@ def _beyond(endpoint: Endpoint, asked: str, limit: str) -> UsageError:
     )
 
 
-def _refuse_beyond_cost(plan: Plan, most: float | None) -> None:
-    """A load asks for whole answers, so what it may cost at most is near what it will cost."""
-    if most is None:
-        return
-    total = sum(one.cost_max_usd or 0.0 for one in forecasts(plan, {}))
-    if total > most:
-        raise UsageError(
-            f"this load may cost {total:.2f} USD, more than --max-cost {most:g}",
-            hint="Give fewer --requests or shorter --output-tokens, or raise it",
-        )
+def _refuse_beyond_budget(plan: Plan, usd: float | None, tokens: int | None) -> None:
+    """A load asks for whole answers and waits for no money, so what it may take at most has to be there."""
+    if usd is not None and (total := sum(one.cost_max_usd or 0.0 for one in forecasts(plan, {}))) > usd:
+        raise _too_much(f"cost {total:.2f} USD", f"--max-cost {usd:g}")
+    if tokens is not None and (most_tokens := sum(most(plan.request(job), None).tokens for job in plan.jobs)) > tokens:
+        raise _too_much(f"use {most_tokens} tokens", f"--max-tokens {tokens}")
+
+
+def _too_much(may: str, bound: str) -> UsageError:
+    return UsageError(
+        f"this load may {may}, more than {bound}",
+        hint="Give fewer --requests or shorter --output-tokens, or raise it",
+    )
