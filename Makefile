@@ -34,7 +34,7 @@ bench: $(VENV)/.test
 matrix: $(VENV)/.test
 	$(BIN)/python tests/matrix/run.py --markdown docs/matrix.md $(MATRIX)
 
-# The tables in docs/ that are made of the code: probes, faults.
+# The tables in docs/ that are made of the code: tasks, probes, faults.
 pages: $(VENV)/.test
 	$(BIN)/python tests/pages.py
 

@@ -75,13 +75,13 @@ def summary(of: Version, run: str) -> JsonObject:
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def attempts(of: Version, run: str) -> pd.DataFrame:
-    """The attempts of a run with their metrics, in the order of sending."""
+    """The attempts of a run with their metrics, in the order of sending; a session's score stands at its first."""
     query = """
         select m.endpoint, m.kind, m.stage, m.sample, m.repeat, m.number, m.phase, m.failure_kind, s.value as score,
             m.ttft_ms, m.e2e_ms, m.tpot_ms, m.prompt_tokens, m.output_tokens, m.cost_usd, m.started_at, m.job_id
         from attempt_metrics m
         left join scores s on s.run_id = m.run_id and s.job_id = m.job_id and m.last_attempt and m.ok
-        where m.run_id = ?
+        where m.run_id = ? and m.failure_kind is distinct from 'unneeded'
         order by m.started_at, m.job_id, m.number
     """
     return frame(Path(of.results), query, [run])

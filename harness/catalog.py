@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from harness import config
 from harness.errors import TaskError, UnknownName
-from harness.types import Load, Scorer, Slo, Suite, Task
+from harness.types import Judging, Load, Scorer, Slo, Suite, Task
 
 _CONSTANTS = ("TASK", "TASKS", "LOAD", "SUITE", "PROBES")
 _OURS = re.compile(rb"^\s*(?:from|import)\s+harness\b|^(?:TASK|TASKS|LOAD|SUITE|PROBES)\s*[:=]", re.MULTILINE)
@@ -197,6 +197,7 @@ _TEXT = ("a string", lambda value: isinstance(value, str))
 _SWITCH = ("True or False", lambda value: isinstance(value, bool))
 _WHOLE = ("a whole number", _is_whole)
 _FUNCTION = ("a function", callable)
+_OPTIONAL_FUNCTION = ("a function, or None", lambda value: value is None or callable(value))
 _NAMES = ("a tuple of names, as in ('one',)", _is_names)
 _PLAIN = (
     "a name of letters, digits and _ . -",
@@ -216,12 +217,16 @@ _FIELDS: Mapping[type, Mapping[str, tuple[str, Check]]] = {
         "stream": _SWITCH,
         "licence": _TEXT,
         "source": _TEXT,
+        "world": _OPTIONAL_FUNCTION,
+        "steps": ("a whole number above 0, or None", _is_count),
     },
     # A scorer's name also tells its options, so it is any text.
     Scorer: {
         "name": ("a string that is not empty", lambda value: isinstance(value, str) and value != ""),
         "version": _WHOLE,
         "score": _FUNCTION,
+        "episode": _OPTIONAL_FUNCTION,
+        "judging": ("a Judging, or None", lambda value: value is None or isinstance(value, Judging)),
     },
     Load: {
         "name": _PLAIN,

@@ -17,7 +17,7 @@ import yaml
 
 from harness.config_schema import FieldPath, parse
 from harness.errors import ConfigError
-from harness.types import Deadlines, Declared, JsonObject, Limits, Provider, Quirks
+from harness.types import Deadlines, Declared, JsonObject, Limits, Price, Provider, Quirks
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 24
@@ -39,6 +39,9 @@ _SECRET_VALUE = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}"
     r"|[Bb]earer\s+\S+)"
 )
+
+
+_NO_PRICE = Price(None, None)
 
 
 def as_block(provider: Provider) -> JsonObject:
@@ -63,7 +66,13 @@ def as_block(provider: Provider) -> JsonObject:
         if changed := {key: value for key, value in actual.items() if value != usual[key]}:
             block[name] = {key: list(value) if isinstance(value, tuple) else value for key, value in changed.items()}
     if provider.prices:
-        block["prices"] = {model: asdict(price) for model, price in provider.prices.items()}
+        block["prices"] = {
+            model: {name: value for name, value in asdict(price).items() if value != getattr(_NO_PRICE, name)}
+            | {name: getattr(price, name) for name in ("input_usd_per_mtok", "output_usd_per_mtok")}
+            for model, price in provider.prices.items()
+        }
+    if provider.usd_per_hour is not None:
+        block["cost"] = {"usd_per_hour": provider.usd_per_hour}
     return block
 
 

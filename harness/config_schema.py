@@ -148,6 +148,8 @@ class QuirksBlock(_Block):
     extra_body: Annotated[dict[str, Any], AfterValidator(_extra_body)] = {}
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
     embedding_model: Annotated[str, Field(min_length=1)] | None = None
+    cost_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
+    reasoning_in_completion: bool = True
 
     @model_validator(mode="after")
     def _agrees(self) -> QuirksBlock:
@@ -170,7 +172,14 @@ class PriceBlock(_Block):
     input_usd_per_mtok: Usd | None
     output_usd_per_mtok: Usd | None
     cached_input_usd_per_mtok: Usd | None = None
+    cache_write_usd_per_mtok: Usd | None = None
     source: str = "providers.yaml"
+
+
+class CostBlock(_Block):
+    """``cost:`` of a server of one's own."""
+
+    usd_per_hour: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ServeBlock(_Block):
@@ -197,6 +206,7 @@ class ProviderBlock(_Block):
     declared: DeclaredBlock = DeclaredBlock()
     prices: dict[ModelName, PriceBlock] = {}
     price_provider: str | None = None
+    cost: CostBlock | None = None
     serve: ServeBlock | None = None
     accept_encoding: Literal["identity", "gzip"] = "identity"
     metrics_url: Annotated[str, AfterValidator(_url)] | None = None
@@ -232,6 +242,7 @@ _BLOCKS: Mapping[str, type[BaseModel]] = {
     "quirks": QuirksBlock,
     "declared": DeclaredBlock,
     "prices": PriceBlock,
+    "cost": CostBlock,
     "serve": ServeBlock,
 }
 
@@ -310,10 +321,13 @@ def _provider(name: str, block: ProviderBlock) -> Provider:
             quirks.extra_body,
             quirks.reasoning_tokens,
             quirks.embedding_model,
+            quirks.cost_header,
+            quirks.reasoning_in_completion,
         ),
         declared=Declared(tuple(told.unsupported), tuple(told.ignored), told.source),
         prices={model: Price(**price.model_dump()) for model, price in block.prices.items()},
         price_provider=block.price_provider,
+        usd_per_hour=block.cost.usd_per_hour if block.cost else None,
         serve=Serve(block.serve.engine, dict(block.serve.model_extra or {})) if block.serve else None,
         accept_encoding=block.accept_encoding,
         metrics_url=block.metrics_url,

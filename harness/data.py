@@ -1,17 +1,22 @@
 """Rows of data sets: a local file, a pinned revision on the Hugging Face hub, or a file shipped with a task.
 
-The only importer of ``datasets``, loaded when the first row is asked for (seconds of import).
+The only importer of ``datasets``, for the hub, Parquet and Arrow: a second and 100 MB that text files do without.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
+import difflib
 import glob
+import gzip
 import hashlib
+import itertools
 import json
 import logging
 import threading
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +30,13 @@ _REACH_S = 2.5
 """How long the hub may take to answer at all; ``datasets`` itself retries for about 25 s."""
 
 _LINES = (".jsonl", ".ndjson", ".json")
-_TABLES = (".csv", ".tsv", ".parquet")
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_BUILDERS = {".parquet": "parquet", ".arrow": "arrow"}
+_PACKED = ".gz"
+KINDS = (*_LINES, *_SEPARATORS, *_BUILDERS)
+"""Suffixes of local files; those of text may have ``.gz`` behind them."""
+_MAX_FIELD = 1 << 26
+"""Characters of one value in a table of text."""
 
 
 def rows(
@@ -44,7 +55,7 @@ def rows(
         revision: commit of it; a branch name gives up repeatability.
         split: for example ``test``.
         config: subset of the data set; None: it has only one.
-        data: local JSONL, CSV, TSV or Parquet file read in place of the hub; None: the hub.
+        data: local file of ``KINDS`` read in place of the hub; None: the hub.
         columns: what every row must hold.
 
     Raises:
@@ -57,18 +68,35 @@ def rows(
 
 
 def local_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[JsonObject]:
-    """The rows of a JSONL, JSON (an array of objects), CSV, TSV or Parquet file, chosen by its suffix.
+    """The rows of a JSONL, JSON (an array of objects), CSV, TSV, Parquet or Arrow file, chosen by its suffix.
 
     JSON values keep their types; every CSV and TSV value is the text that stands there. Nothing is cached and
     nothing is sent. TaskError when the file is missing, empty or malformed or a row lacks one of ``columns``.
     """
-    suffix = path.suffix.lower()
-    if suffix not in _LINES + _TABLES:
-        raise TaskError(f"{path}: {suffix or 'no suffix'} is not a known kind of data file", hint=_kinds())
+    if path.is_dir():
+        raise TaskError(f"{path} is a folder, and one data file is needed", hint=f"Give one of {', '.join(KINDS)}")
+    suffix = kind_of(path)
+    if suffix is None:
+        named = "".join(path.suffixes[-2:]) if path.suffix == _PACKED else path.suffix
+        raise TaskError(
+            f"{path}: {named or 'no suffix'} is not a known kind of data file",
+            hint=f"Give one of {', '.join(KINDS)}",
+        )
     if not path.is_file():
         raise TaskError(f"no such data file: {path}")
-    source = _json_rows(path) if suffix in _LINES else _table_rows(path, suffix)
-    return _checked(source, columns)
+    if suffix in _LINES:
+        return _checked(_json_rows(path), columns)
+    if suffix in _SEPARATORS:
+        return _checked(_csv_rows(path, _SEPARATORS[suffix]), columns)
+    return _checked(_arrow_rows(path, _BUILDERS[suffix]), columns)
+
+
+def kind_of(path: Path) -> str | None:
+    """The suffix of ``KINDS`` that says how a file is read, without ``.gz``; None: it is no data file by its name."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    packed = suffixes[-1:] == [_PACKED]
+    suffix = suffixes[-2] if packed and len(suffixes) > 1 else (suffixes[-1] if suffixes else "")
+    return suffix if suffix in KINDS and not (packed and suffix in _BUILDERS) else None
 
 
 def package_rows(path: Path, sha256: str) -> Iterator[JsonObject]:
@@ -83,10 +111,6 @@ def package_rows(path: Path, sha256: str) -> Iterator[JsonObject]:
     return _checked(_json_lines(path, enumerate(content.decode("utf-8").split("\n"), 1)), ())
 
 
-def _kinds() -> str:
-    return f"Give one of {', '.join(_LINES + _TABLES)}"
-
-
 def _checked(source: Iterable[tuple[str, Any]], columns: Sequence[str]) -> Iterator[JsonObject]:
     """Rows that are objects and hold all columns; ``source`` yields each with its place in the file."""
     for where, row in source:
@@ -94,7 +118,9 @@ def _checked(source: Iterable[tuple[str, Any]], columns: Sequence[str]) -> Itera
             raise TaskError(f"{where}: a row is a JSON object, this is a {type(row).__name__}")
         lacking = [column for column in columns if row.get(column) is None]
         if lacking:
-            raise TaskError(f"{where}: no column {lacking[0]!r}", hint=f"It has: {', '.join(map(str, row))[:200]}")
+            near = difflib.get_close_matches(lacking[0], list(map(str, row)), n=1)
+            hint = f"It has: {', '.join(map(str, row))[:200]}" + (f". Is {near[0]} meant?" if near else "")
+            raise TaskError(f"{where}: no column {lacking[0]!r}", hint=hint)
         yield row
 
 
@@ -102,14 +128,15 @@ def _checked(source: Iterable[tuple[str, Any]], columns: Sequence[str]) -> Itera
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    # The "text" builder and not "json": Arrow would turn dates into datetimes and fill objects with null names.
-    with path.open("rb") as file:
-        start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not start.startswith(b"["):
-        lines = (row["text"] for row in _local("text", path, encoding="utf-8-sig"))
-        yield from _json_lines(path, enumerate(lines, 1))
+    # Not by ``datasets``: Arrow would turn dates into datetimes and fill objects with null names.
+    lines = _text_lines(path)
+    first = next(((number, line) for number, line in lines if line.strip()), None)
+    if first is None:
+        raise TaskError(f"{path}: no rows")
+    if not first[1].lstrip().startswith("["):
+        yield from _json_lines(path, itertools.chain([first], lines))
         return
-    text = "".join(row["text"] for row in _local("text", path, encoding="utf-8-sig", sample_by="document"))
+    text = "\n" * (first[0] - 1) + "".join([first[1], *(line for _, line in lines)])
     for number, row in enumerate(_decoded(str(path), text), 1):
         yield f"{path} item {number}", row
 
@@ -134,42 +161,67 @@ def _decoded(where: str, text: str) -> Any:
         raise TaskError(f"{where}: not JSON: {error}") from None
 
 
-def _table_rows(path: Path, suffix: str) -> Iterator[tuple[str, Any]]:
-    if suffix == ".parquet":
-        table = _local("parquet", path)
-    else:
-        separator = "\t" if suffix == ".tsv" else ","
-        table = _local("csv", path, sep=separator, keep_default_na=False, header_of=path)
+def _csv_rows(path: Path, separator: str) -> Iterator[tuple[str, Any]]:
+    csv.field_size_limit(_MAX_FIELD)
+    table = csv.reader((line for _, line in _text_lines(path)), delimiter=separator, strict=True)
+    header: list[str] = []
+    before, empty = 0, True
+    try:
+        for row in table:
+            where, before = f"{path} line {before + 1}", table.line_num
+            if not header:
+                header = _header(path, row)
+            elif row:
+                empty = False
+                if len(row) != len(header):
+                    raise TaskError(f"{where}: {len(row)} values under {len(header)} columns")
+                yield where, dict(zip(header, row, strict=True))
+    except csv.Error as error:
+        raise TaskError(f"{path} line {table.line_num}: cannot be read as csv: {error}") from None
+    if empty:
+        _header(path, header)
+        raise TaskError(f"{path}: no rows")
+
+
+def _header(path: Path, names: list[str]) -> list[str]:
+    if len(set(names)) != len(names) or not names:
+        raise TaskError(f"{path} line 1: the header must name each column once, it is: {', '.join(names)[:200]}")
+    return names
+
+
+def _text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text file, packed or not, with their numbers; they end only where a line feed stands."""
+    try:
+        with gzip.open(path, "rb") if path.suffix.lower() == _PACKED else path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+                try:
+                    yield number, text.decode()
+                except UnicodeDecodeError as error:
+                    raise TaskError(f"{path} line {number}: not UTF-8 at byte {error.start + 1}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise TaskError(f"{path}: cannot be read: {_first_line(error)}") from None
+
+
+def _arrow_rows(path: Path, builder: str) -> Iterator[tuple[str, Any]]:
     empty = True
-    for number, row in enumerate(table, 1):
+    for number, row in enumerate(_by_datasets(builder, path), 1):
         empty = False
         yield f"{path} row {number}", row
     if empty:
         raise TaskError(f"{path}: no rows")
 
 
-def _local(builder: str, path: Path, *, header_of: Path | None = None, **options: Any) -> Iterator[JsonObject]:
+def _by_datasets(builder: str, path: Path) -> Iterator[JsonObject]:
     datasets = _quiet_datasets()
     try:
-        if header_of is not None:
-            options["features"] = _text_columns(datasets, header_of, options["sep"])
         # Streaming reads the file itself: no Arrow copy in the user's cache.
         pattern = glob.escape(str(path.resolve()))
-        found = datasets.load_dataset(builder, data_files=pattern, split="train", streaming=True, **options)
-        # pandas keeps a CSV file open until its last row was read, and a limit leaves rows unread.
-        yield from list(found) if builder == "csv" else found
+        yield from datasets.load_dataset(builder, data_files=pattern, split="train", streaming=True)
     except HarnessError:
         raise
-    except Exception as error:  # noqa: BLE001 - pandas, Arrow and datasets each raise their own for a malformed file
+    except Exception as error:  # noqa: BLE001 - Arrow and datasets each raise their own for a malformed file
         raise TaskError(f"{path}: cannot be read as {builder}: {_first_line(error)}") from None
-
-
-def _text_columns(datasets: Any, path: Path, separator: str) -> Any:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = next(csv.reader(file, delimiter=separator), [])
-    if len(set(header)) != len(header) or not header:
-        raise TaskError(f"{path} line 1: the header must name each column once, it is: {', '.join(header)[:200]}")
-    return datasets.Features({column: datasets.Value("string") for column in header})
 
 
 # --- the hub ---------------------------------------------------------------------------------------------

@@ -37,12 +37,14 @@ FailureKind = Literal[
     "cancelled",
     "abandoned",
     "unasked",
+    "unneeded",
     "harness",
 ]
 """``cancelled``: the run was stopped meanwhile; ``abandoned``: the plan's user gave up waiting, as planned;
-``unasked``: it was not sent, since an earlier turn of its session failed or its endpoint was given up."""
+``unasked``: it was not sent, since an earlier turn of its session failed or its endpoint was given up; ``unneeded``:
+its session was over before the most requests were used up that were planned for it."""
 
-OUR_DOING: frozenset[FailureKind] = frozenset({"cancelled", "abandoned", "unasked"})
+OUR_DOING: frozenset[FailureKind] = frozenset({"cancelled", "abandoned", "unasked", "unneeded"})
 """Kinds that say nothing about the endpoint: they are counted apart."""
 
 
@@ -142,7 +144,12 @@ class Usage:
     cached_tokens: int | None = None
     """Part of ``prompt_tokens`` that came from a prompt cache."""
     reasoning_tokens: int | None = None
-    """Part of ``completion_tokens`` spent on reasoning."""
+    """Part of ``completion_tokens`` spent on reasoning; some servers count it beside them, which only a provider's
+    quirk can tell."""
+    cache_write_tokens: int | None = None
+    """Part of ``prompt_tokens`` that was written to a prompt cache."""
+    cost_usd: float | None = None
+    """What the server says that this answer cost."""
 
 
 @dataclass(frozen=True, slots=True)

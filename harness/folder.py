@@ -128,6 +128,11 @@ class RunFolder:
         return self.root / "scores.jsonl"
 
     @property
+    def judgements_path(self) -> Path:
+        """What judges said of answers, one request to a judge a line; can be made again from the journals."""
+        return self.root / "judgements.jsonl"
+
+    @property
     def verdicts_path(self) -> Path:
         """Verdicts of probes, one a line; can be made again from the journals."""
         return self.root / "verdicts.jsonl"

@@ -7,10 +7,10 @@ they are views over marks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from harness.exchange import Completion, Exchange
 
@@ -23,7 +23,8 @@ KeySent = Literal["provider", "lower", "api_key", "wrong", "none"]
 instead; a made-up key; or none."""
 WRONG_KEY = "sk-this-key-is-made-up-and-must-be-refused"
 AuthScheme = Literal["bearer", "header", "none"]
-JobKind = Literal["quality", "tools", "probe", "load"]
+JobKind = Literal["quality", "tools", "judge", "probe", "load"]
+"""``judge``: a request to an endpoint that judges the answers of others."""
 Phase = Literal["warmup", "measure", "cooldown"]
 
 VerdictWord = Literal["supported", "partial", "ignored", "rejected", "broken", "untestable", "skipped"]
@@ -72,6 +73,10 @@ class Quirks:
     """Tokens that its models may think before they speak; probes that need visible text allow as many more."""
     embedding_model: str | None = None
     """Id of the model that its embeddings are asked of, which is seldom one that chats; None: the endpoint's own."""
+    cost_header: str | None = None
+    """Response header in which it tells what an answer cost, in USD; None: in none."""
+    reasoning_in_completion: bool = True
+    """Whether its ``completion_tokens`` hold the reasoning tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,12 @@ class Price:
     cached_input_usd_per_mtok: float | None = None
     source: str = ""
     """Where the figure comes from: ``providers.yaml``, or ``genai-prices`` with its version."""
+    cache_write_usd_per_mtok: float | None = None
+    """Of prompt tokens that were written to a cache; None: the price of other prompt tokens."""
+    cost_header: str | None = None
+    """Name, in lower case, of the response header in which the server tells the cost in USD; None: in none."""
+    reasoning_apart: bool = False
+    """Whether reasoning tokens are counted beside the completion tokens, and so paid on top of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +151,9 @@ class Provider:
     """Overrides by logical model name."""
     price_provider: str | None = None
     """Id of this provider in genai-prices; None: look nothing up."""
+    usd_per_hour: float | None = None
+    """What a server of one's own costs while it runs, whatever it answers; None: it is paid by the token, or not
+    known."""
     serve: Serve | None = None
     accept_encoding: str = "identity"
     """What the request allows the answer to be compressed with; compression bundles chunks and bends their times."""
@@ -179,8 +193,18 @@ class Sample:
     """Body fields: temperature, max_tokens, tool_choice, response_format, stop, seed..."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
-    """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests.
-    Only loads have sessions."""
+    """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests. Where
+    its task has a world, each once the model calls no more."""
+
+
+class World(Protocol):
+    """A simulated environment that tool calls are carried out in: no clock, no randomness, nothing outside itself."""
+
+    def call(self, name: str, arguments: str) -> str:
+        """Carry out one call, ``arguments`` as the model wrote them; gives the result or what was wrong; no error."""
+
+    def state(self) -> JsonObject:
+        """What it holds now, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +225,29 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Judging:
+    """What another endpoint, the judge, is told and allowed when it judges an answer."""
+
+    rubric: str = ""
+    """What makes an answer good, in the task's words; empty: what makes any answer good."""
+    max_tokens: int = 1024
+    """Output tokens that the judge may use for one judgement."""
+
+
+@dataclass(frozen=True, slots=True)
 class Scorer:
     """A named, versioned pure function from a sample and its completion to a score."""
 
     name: str
     version: int
     score: Callable[[Sample, Completion], Score]
+    """Of a session it is given the last answer."""
+    episode: Callable[[Sample, Sequence[Completion]], Score] | None = None
+    """Judges all answers of a session in their order, and then takes the place of ``score``; None: the last decides."""
+    judging: Judging | None = None
+    """How a judge is asked, where the score is another endpoint's; None: ``score`` is all there is to it."""
+    waits: bool = False
+    """Whether it waits for a process of its own: several answers are then judged at once, in threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,11 +259,17 @@ class Task:
     kind: Literal["quality", "tools"]
     description: str
     load: Callable[[Path | None], Iterator[Sample]]
-    """Yields the samples in a fixed order; the path is the user's ``--data`` file, None: the task's own source."""
+    """Yields the samples in a fixed order; the path is the user's ``--data`` (a file, or a folder for a task
+    that says so), None: the task's own source."""
     scorer: Scorer
     stream: bool = True
     licence: str = "Apache-2.0"
     source: str = ""
+    world: Callable[[Sample], World] | None = None
+    """Makes a sample's environment in its first state: calls are carried out in it, and the results go into the next
+    request. None: nothing is carried out."""
+    steps: int | None = None
+    """Most requests of one sample; goes with ``world``, where the model decides how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +333,7 @@ class Request:
     path: str
     """Below the base URL, for example ``/chat/completions``."""
     body: bytes | None
-    """None for a GET."""
+    """None for a GET, and where nothing was to be sent."""
     stream: bool
     workload_sha256: str
     """Of the canonical JSON of the body without ``model`` and the provider's quirks: equal hashes, equal question."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.catalog import discover
+from harness.catalog import Catalog, discover
 from harness.report import catalogue
 from harness.simulator.faults import FAULTS
 from harness.simulator.mutants import MUTANTS
+from harness.types import Task
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -20,10 +23,40 @@ def table(title: str, rows: Mapping[str, str]) -> str:
     return "\n".join([f"| {title} | is |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in rows.items())])
 
 
+def tasks(shipped: Catalog) -> str:
+    """A table of the tasks by kind: what each is, how it is scored, where its data are from, what may replace them."""
+    lines = []
+    for kind in ("quality", "tools"):
+        lines += [f"## {kind.capitalize()}\n", "| task | is | n | scorer | source | licence | `--data` |"]
+        lines += ["|---|---|---|---|---|---|---|"]
+        files: dict[Path, list[Task]] = {}
+        for task in shipped.tasks.values():
+            if task.kind == kind:
+                files.setdefault(shipped.files["task", task.name], []).append(task)
+        lines += ["| " + " | ".join(_cells(file, found)) + " |" for file, found in files.items()] + [""]
+    return "\n".join(lines).rstrip().replace("<", "&lt;")
+
+
+def _cells(file: Path, found: Sequence[Task]) -> tuple[str, ...]:
+    """What the file of these tasks says in its first line and in the docstring of its loader."""
+    task, names = found[0], ", ".join(f"`{one.name}`" for one in found)
+    text = _first_line(ast.get_docstring(ast.parse(file.read_text("utf-8")))) or task.description
+    told = re.search(r":.*?\b(\d[\d,]*)", text)
+    n = f"{sum(1 for _ in task.load(None)):,}" if task.source.startswith("tasks/") else told[1] if told else "–"
+    needs = re.sub(r".*needs (the columns )?", "", _first_line(task.load.__doc__).rpartition("; ")[2].rstrip("."))
+    return (names, text, n, task.scorer.name, task.source, task.licence, needs)
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]
+
+
 def parts() -> dict[tuple[str, str], str]:
     """By page and mark: what stands between the two comments."""
-    probes = tuple(discover([ROOT / "tasks"]).probes.values())
+    shipped = discover([ROOT / "tasks"])
+    probes = tuple(shipped.probes.values())
     return {
+        ("shipped-tasks.md", "tasks"): tasks(shipped),
         ("conformance.md", "probes"): catalogue.markdown(probes),
         ("simulator.md", "faults"): table("fault", FAULTS),
         ("simulator.md", "mutants"): table("mutant", MUTANTS),

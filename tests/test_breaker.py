@@ -158,7 +158,7 @@ def test_loads_and_what_we_did_ourselves_count_for_nothing() -> None:
     """Failures under load are data; what was cancelled or not asked says nothing of the endpoint."""
     made = Breakers(lambda _: None)
     _note(made, 9, _bad("connect"), "load")
-    for kind in ("cancelled", "unasked"):
+    for kind in ("cancelled", "unasked", "unneeded"):
         _note(made, 9, _bad(kind))  # type: ignore[arg-type]
     assert made._states == {}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness import config
 from harness.exchange import Usage
 from harness.prices import cost_usd, price_of
-from harness.types import Endpoint, Price, Provider
+from harness.types import Endpoint, Price, Provider, Quirks
 
 LIST = Price(2.0, 8.0, 0.5, "by hand")
 
@@ -143,3 +143,42 @@ def test_shipped_prices() -> None:
                 assert price is not None
                 assert ("simulated" in price.source) == (provider.kind == "simulated")
     assert price_of(Endpoint(replace(providers["local"], prices={"smollm2": LIST}), "smollm2", "x")) is LIST
+
+
+# --- what the server says, and how it counts -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("usage", "price", "headers", "usd"),
+    [
+        # what the usage states comes before any list price, 0 too
+        (Usage(1000, 500, cost_usd=0.0001), LIST, [], 0.0001),
+        (Usage(1000, 500, cost_usd=0.0), LIST, [], 0.0),
+        (Usage(1000, 500, cost_usd=0.0001), None, [], 0.0001),
+        # the header that the provider is declared to tell it in, and no other
+        (None, replace(LIST, cost_header="x-cost"), [("x-cost", "0.25")], 0.25),
+        (Usage(1000, 500), LIST, [("x-cost", "0.25")], 0.006),
+        (Usage(1000, 500), replace(LIST, cost_header="x-cost"), [("x-cost", "free")], 0.006),
+        (Usage(1000, 500), replace(LIST, cost_header="x-cost"), [("x-cost", "nan")], 0.006),
+        (Usage(1000, 500), replace(LIST, cost_header="x-cost"), [("x-cost", "-1")], 0.006),
+        # 1,000 x 2 + (500 + 300) x 8 = 8,400 per million, where reasoning is counted apart
+        (Usage(1000, 500, reasoning_tokens=300), replace(LIST, reasoning_apart=True), [], 0.0084),
+        # 700 x 2 + 300 x 2.5 + 500 x 8 = 6,150 per million; without a price of its own a written token is a plain one
+        (Usage(1000, 500, cache_write_tokens=300), replace(LIST, cache_write_usd_per_mtok=2.5), [], 0.00615),
+        (Usage(1000, 500, cache_write_tokens=300), LIST, [], 0.006),
+    ],
+)
+def test_what_the_server_reports_comes_first(
+    usage: Usage | None, price: Price | None, headers: list[tuple[str, str]], usd: float
+) -> None:
+    """Reported cost, then the user's price, then the list; by the way this provider counts."""
+    assert cost_usd(usage, price, headers) == pytest.approx(usd, rel=1e-12)
+
+
+def test_quirks_of_bills_are_known_without_a_price() -> None:
+    """A provider that tells the cost in a header needs no price list."""
+    provider = Provider("p", "gateway", "http://x", quirks=Quirks(cost_header="X-Cost", reasoning_in_completion=False))
+    price = price_of(Endpoint(provider, "m", "m"))
+    assert price == Price(None, None, cost_header="x-cost", reasoning_apart=True)
+    assert cost_usd(Usage(10, 10), price) is None
+    assert cost_usd(Usage(10, 10), price, [("x-cost", "0.5")]) == 0.5

@@ -436,3 +436,23 @@ def test_a_run_is_shown_before_anything_was_published(tmp_path: Path) -> None:
     run.write_manifest(manifest(run, status="running"))
     Journal(run).close()
     assert json.loads(invoke(runs.command, "show", "--json", "--results", str(tmp_path)))["status"] == "interrupted"
+
+
+def test_rows_that_do_not_fit_the_building_memory_are_taken_in_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One text larger than all the memory that building is given costs memory, never the text."""
+    large = tmp_path / "large.parquet"
+    pq.write_table(pa.table({"text": ["x" * 20_000_000, "y"]}), large)
+    monkeypatch.setitem(query._BUILDING, "memory_limit", "16MB")
+    sql = "insert into found select text from read_parquet(?)"
+    with query.build(tmp_path / "made.duckdb") as connection:
+        connection.execute("create table found (text varchar)")
+        with pytest.raises(query.DatabaseError, match="Out of Memory"):
+            connection.execute(sql, [str(large)])
+        query.take_in(connection, sql, [str(large)])
+        assert query.fetch(connection, "select length(text) as n from found order by n", ()).rows == [
+            (1,),
+            (20_000_000,),
+        ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.parquet", "made.duckdb"]

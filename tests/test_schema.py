@@ -254,6 +254,27 @@ def test_quality_counts_failures_apart(results: Path) -> None:
     }
 
 
+def test_a_session_of_several_requests_counts_once(tmp_path: Path) -> None:
+    """One whole and right, one that failed in its second request, one with a request still to be sent."""
+    turns = [
+        *(ask(f"s1~{turn}" if turn else "s1", sample="s1", turn=turn) for turn in (0, 1)),
+        ask("s1~2", sample="s1", turn=2, failure_kind="unneeded", failure_detail="over"),
+        ask("s2", sample="s2"),
+        ask("s2~1", sample="s2", turn=1, failure_kind="http_5xx", failure_detail="oops", status=500),
+        ask("s2~2", sample="s2", turn=2, failure_kind="unasked", failure_detail="its session failed"),
+        ask("s3", sample="s3"),
+    ]
+    make_run(tmp_path, attempts=turns, scores=[score("s1", 1.0)])
+    assert publish(tmp_path).problems == ()
+    (row,) = query.rows(tmp_path, "select * exclude (run_id, endpoint, task, kind) from quality_summary")
+    counts = {"n_planned": 6, "n_scored": 1, "n_failed": 1, "n_invalid": 0, "n_correct": 1}
+    assert row == {**counts, "mean_score": 1.0}
+    (row,) = query.rows(tmp_path, "select n, n_ok, n_failed, n_unasked, quality_n from endpoint_summary")
+    assert row == {"n": 5, "n_ok": 4, "n_failed": 1, "n_unasked": 1, "quality_n": 1}
+    kinds = query.rows(tmp_path, "select failure_kind from error_summary order by all")
+    assert [one["failure_kind"] for one in kinds] == ["http_5xx", "unasked"]
+
+
 def test_a_load_stage(results: Path) -> None:
     """Five measured attempts, three ok: 33 tokens in the 3.15 s from the first planned arrival to the last token."""
     (row,) = query.rows(results, "select * from load_summary")

@@ -175,6 +175,7 @@ CHOICES = [
     ("A dog barks, so option C", "C"),
     ("It is C, surely C", "C"),
     ("It may be B or C", None),
+    ("It may be A or C", None),
     ("The answer is a dog", None),
     ("Cats and Dogs", None),
     ("E", None),
@@ -187,6 +188,15 @@ def test_choice_reads_a_letter_or_none(text: str, letter: str | None) -> None:
     """A letter is taken from where answers state it, and an ambiguous answer is not guessed at."""
     score = judge(choice(), "C", text)
     assert (score.answer, score.value) == (letter, float(letter == "C"))
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [("I think it must be C", "C"), ("I’m sure: C", "C"), ("I would take I", "I"), ("I", "I"), ("It is I or C", None)],
+)
+def test_choice_does_not_take_the_pronoun_for_a_letter(text: str, letter: str | None) -> None:
+    """Where I is one of the letters, "I think" names none."""
+    assert judge(choice("ABCDEFGHIJ"), "C", text).answer == letter
 
 
 def test_choice_and_exact_refuse_a_target_of_another_kind() -> None:

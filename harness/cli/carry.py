@@ -18,6 +18,7 @@ from harness.errors import CannotMeasure, UsageError
 from harness.folder import results_option
 from harness.prices import price_of
 from harness.report import terminal, whole
+from harness.report.judging import silent
 from harness.run import sitting
 from harness.run.conduct import Company
 from harness.run.plan import Plan
@@ -61,6 +62,7 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
             progress,
             terms.budget,
             progress.announce,
+            judging=progress.judging,
             workers=terms.workers,
             providers_file=terms.providers_file,
             calibrate=terms.calibrate,
@@ -84,6 +86,7 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | N
     if tell is not None:
         tell(sat)
     if sat.status == "finished":
+        _refuse_silent_judge(sat, results)
         if sat.barren is not None:
             why = f"most often with {sat.barren.kind} ({sat.barren.detail})"
             raise CannotMeasure(
@@ -98,6 +101,17 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | N
     again = f"{_called()} resume {sat.folder.id}{results_option(results)}"
     click.echo(f"harness: {why}; what was there is sealed. Go on with: {again}", err=True)
     sys.exit(130)
+
+
+def _refuse_silent_judge(sat: sitting.Sitting, results: Path) -> None:
+    if not sat.folder.read_manifest().get("judges") or (row := silent(results, sat.folder.id)) is None:
+        return
+    again = f"{_called()} resume {sat.folder.id}{results_option(results)}"
+    raise CannotMeasure(
+        f"judge {row['judge']} answered none of its {row['n']} requests, most often {row['failure_kind']}; "
+        "the answers are kept",
+        hint=f"See harness providers check, then ask it again: {again}",
+    )
 
 
 def _called() -> str:

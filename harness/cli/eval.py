@@ -21,16 +21,17 @@ from harness.run.tally import Budget
 @click.option("--limit", type=click.IntRange(min=1), default=None, help="Keep the first so many samples of each task.")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     default=None,
-    help="Local file in place of the task's own source.",
+    help="Local file, or folder of files, in place of the task's own source.",
 )
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Ask each sample so often.")
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
+@options.allow_code_exec
 @options.cache
-@options.several(options.sending)
+@options.several(options.judging, options.sending)
 def command(
     tasks: tuple[str, ...],
     endpoint_names: tuple[str, ...],
@@ -38,6 +39,8 @@ def command(
     data: Path | None,
     repeats: int,
     concurrency: int,
+    judges: tuple[str, ...],
+    pairwise: bool,
     results: Path,
     providers_file: Path | None,
     seed: int,
@@ -54,13 +57,15 @@ def command(
     \b
     Examples:
       harness eval arithmetic assistant --endpoint local/smollm2
+      harness eval mt_bench -e local/smollm2 --judge groq/llama-3.3-70b
       harness eval gsm8k --limit 50 --data gsm8k/test.jsonl --endpoint local/smollm2
+      harness eval humaneval --allow-code-exec --endpoint local/smollm2
     """
     found = catalog.discover()
     for name in tasks:
         found.task(name.partition(":")[0])
-    if data is not None and len(tasks) > 1:
-        raise UsageError("--data goes with one task", hint="Run the tasks one by one")
+    if data is not None and len(tasks) > 1 and not data.is_dir():
+        raise UsageError("--data FILE goes with one task", hint="Run the tasks one by one, or give a folder")
     named = tuple(name if ":" in name or limit is None else f"{name}:{limit}" for name in tasks)
     selection = Selection(
         suite="-".join(name.partition(":")[0] for name in tasks)[:40],
@@ -71,8 +76,14 @@ def command(
         concurrency=concurrency,
         seed=seed,
         max_requests=max_requests,
+        judges=tuple(dict.fromkeys(judges)),
+        pairwise=pairwise,
     )
     providers = config.load_providers(providers_file)
-    plan = make(selection, found, [config.endpoint(providers, name) for name in dict.fromkeys(endpoint_names)])
+    endpoints, asked = (
+        [config.endpoint(providers, name) for name in names]
+        for names in (dict.fromkeys(endpoint_names), selection.judges)
+    )
+    plan = make(selection, found, endpoints, asked)
     budget = Budget(max_cost, max_duration, max_requests, max_tokens)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from harness.folder import DEFAULT_RESULTS
+from harness.scorers import permission
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Option = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -29,6 +30,18 @@ class Amount(click.FloatRange):
         return number
 
 
+def _allow_code(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
+    if value:
+        ctx.with_resource(permission.code_allowed())
+
+
+allow_code_exec = click.option(
+    "--allow-code-exec",
+    is_flag=True,
+    expose_value=False,
+    callback=_allow_code,
+    help="Run programs that models wrote, in a sandbox (docs/code-execution.md); asked for each time.",
+)
 results = click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
@@ -52,6 +65,16 @@ endpoints = click.option(
     required=True,
     metavar="PROVIDER/MODEL",
     help="What to test; repeat it to compare. The first one is the baseline.",
+)
+judges = click.option(
+    "--judge",
+    "judges",
+    multiple=True,
+    metavar="PROVIDER/MODEL",
+    help="Who judges the answers of judged tasks; repeat it for several judges.",
+)
+pairwise = click.option(
+    "--pairwise", is_flag=True, help="Judges also compare each endpoint's answers with the first one's, in both orders."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 seed = click.option(
@@ -105,6 +128,8 @@ def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
     return wrap
 
 
+judging: Sequence[_Option] = (judges, pairwise)
+"""Who judges, and how."""
 sending: Sequence[_Option] = (
     *(results, providers, seed),
     *(max_cost, max_tokens, max_requests, max_duration),

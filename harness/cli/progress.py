@@ -23,7 +23,7 @@ _PLAIN_STEPS = 10
 """Plain lines that are due by what is done, however quick that is."""
 _LIVE_EVERY_NS = 200_000_000
 """A load ends thousands of requests a second, and drawing each would be the larger load."""
-_OUR_DOING = ("abandoned", "unasked")
+_OUR_DOING = ("abandoned", "unasked", "unneeded")
 """As planned, or said in a line of its own."""
 _MOST_ENDPOINTS = 8
 """Shown one by one."""
@@ -111,20 +111,31 @@ class Progress:
             own[outcome.failure.kind] += 1
         self._draw()
 
+    def judging(self, done: int, of: int) -> None:
+        """So many answers are judged."""
+        if self._is_time():
+            self._show(Text(f"judging {done}/{of}"))
+
     def _draw(self) -> None:
+        if self._is_time():
+            self._show(self._picture() if self._live else self._line())
+
+    def _is_time(self) -> bool:
         now_ns = time.perf_counter_ns()
         step = self._live is None and self._done >= self._next_step
         if not step and now_ns - self._printed_ns < (_LIVE_EVERY_NS if self._live else _PLAIN_EVERY_NS):
-            return
+            return False
         self._printed_ns = now_ns
         if step:
             self._next_step = self._done + max(1, self._planned // _PLAIN_STEPS)
-            if self._done >= self._planned:  # the last line is the summary's
-                return
+            return self._done < self._planned  # the last line is the summary's
+        return True
+
+    def _show(self, shown: Text) -> None:
         if self._live:
-            self._live.update(self._picture())
+            self._live.update(shown)
         else:
-            self._console.print(self._line(), highlight=False)
+            self._console.print(shown, highlight=False)
 
     def _picture(self) -> Text:
         """The line of the whole, and one for each endpoint where there are several."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,11 +18,14 @@ from harness.run.tally import Budget
 @click.command()
 @click.argument("suite")
 @options.endpoints
+@options.allow_code_exec
 @options.cache
-@options.several(options.sending)
+@options.several(options.judging, options.sending)
 def command(
     suite: str,
     endpoint_names: tuple[str, ...],
+    judges: tuple[str, ...],
+    pairwise: bool,
     results: Path,
     providers_file: Path | None,
     seed: int,
@@ -40,7 +44,8 @@ def command(
       harness run demo --endpoint groq/llama-3.3-70b --endpoint openrouter/meta-llama/llama-3.3-70b-instruct
       harness run demo -e local/smollm2 --dry-run
     """
-    plan = plan_suite(suite, endpoint_names, providers_file, seed=seed, max_requests=max_requests)
+    judging = {"judges": tuple(dict.fromkeys(judges)), "pairwise": pairwise}
+    plan = plan_suite(suite, endpoint_names, providers_file, seed=seed, max_requests=max_requests, **judging)
     budget = Budget(max_cost, max_duration, max_requests, max_tokens)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))
 
@@ -51,9 +56,9 @@ def plan_suite(
     providers_file: Path | None,
     *,
     seed: int,
-    max_requests: int | None = None,
+    **wanted: Any,
 ) -> Plan:
-    """The plan of a suite on endpoints."""
+    """The plan of a suite on endpoints; ``wanted`` are further fields of its ``Selection``."""
     catalogue = catalog.discover()
     found = catalogue.suite(name)
     selection = Selection(
@@ -63,8 +68,12 @@ def plan_suite(
         probes=found.probes,
         loads=found.loads,
         seed=seed,
-        max_requests=max_requests,
         nonce=new_nonce(),
+        **wanted,
     )
     providers = config.load_providers(providers_file)
-    return make(selection, catalogue, [config.endpoint(providers, one) for one in dict.fromkeys(endpoint_names)])
+    endpoints, asked = (
+        [config.endpoint(providers, one) for one in names]
+        for names in (dict.fromkeys(endpoint_names), selection.judges)
+    )
+    return make(selection, catalogue, endpoints, asked)

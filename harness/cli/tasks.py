@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from harness.catalog import Catalog, discover
 from harness.cli import options
 from harness.errors import HarnessError, UnknownName
+from harness.report import terminal
 from harness.types import JsonObject, Load, Sample, Suite, Task
 
 _COLUMNS = ("name", "kind", "n", "scorer", "source", "licence")
@@ -51,7 +51,7 @@ def list_all(as_json: bool) -> None:
     table = Table(*_COLUMNS, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*("-" if row[column] is None else escape(str(row[column])) for column in _COLUMNS))
-    console = Console()
+    console = terminal.console()
     console.print(table)
     for name, used, unused in catalog.shadowed:
         console.print(f"{name}: {used} is used, {unused} is not", style="dim", markup=False)
@@ -59,7 +59,7 @@ def list_all(as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-@click.option("--data", type=click.Path(path_type=Path, dir_okay=False), default=None, help="Local data of the task.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, help="Local data of the task.")
 @options.as_json
 def show(name: str, data: Path | None, as_json: bool) -> None:
     """Show one task, load or suite by NAME, with two example samples."""

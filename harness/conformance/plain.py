@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.conformance.scenario import Scenario, bare, chat, post
+from harness.contract import CALL_MARKERS
 from harness.types import JsonObject
 
 
@@ -95,8 +96,8 @@ FORCED_STREAM = chat(
 )
 STREAMS = (STREAM, TWIN_STREAM, FORCED_STREAM)
 """What judges of the wire format look at: text and a call, with usage and without."""
-MARKERS = ("<tool_call", "<|tool", "[TOOL_CALLS]", "<function", "<|python_tag|>", "<|channel|>")
-"""How models spell a call before a server has parsed it: in visible text they show a parser that failed."""
+MARKERS = (*CALL_MARKERS, "<|channel|>")
+"""What shows in visible text that a server did not parse a call; the last one begins thoughts and calls alike."""
 
 TREE = closed(
     {"root": {"$ref": "#/$defs/node"}},

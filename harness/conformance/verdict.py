@@ -48,6 +48,7 @@ _OBSTACLE_FAILURES: Mapping[FailureKind, Reason] = {
     "timeout_total": "transient",
     "cancelled": "transport",
     "unasked": "evidence",
+    "unneeded": "evidence",
     "too_large": "transport",
     "harness": "transport",
 }

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.report import words
+from harness.report.tables import plain_table
 from harness.types import JsonObject
 
 _WIDTH = 120
@@ -66,22 +67,7 @@ def _first_line(validity: JsonObject | None, console: Console) -> None:
 
 
 def _table(title: str, words_first: int, columns: Sequence[str], cells: Iterable[Sequence[str]]) -> Table:
-    """A plain table with one space between columns: the first hold words and stand left, the others stand right."""
-    table = Table(
-        title=Text("\n" + words.plain(title)),
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
-        box=None,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-    )
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position < words_first else "right", overflow="fold")
-    for row in cells:
-        # What a server wrote must not be read as markup, nor move the cursor.
-        table.add_row(*(Text(words.plain(cell)) for cell in row))
-    return table
+    return plain_table(f"\n{title}", words_first, columns, cells, close=True)
 
 
 # --- levels ----------------------------------------------------------------------------------------------

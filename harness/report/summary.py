@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.errors import StoreError
 from harness.folder import RunFolder, open_run
+from harness.report.judging import judging
 from harness.report.running import running
 from harness.stats.intervals import quantile_interval, wilson
 from harness.stats.paired import PairedDifference, PairedRatio, paired_difference, paired_ratio
@@ -29,8 +30,9 @@ def summarise(results: Path, run: str, *, only_loads: bool = False) -> JsonObjec
     Returns:
         ``run`` (what it was and what measured it), ``health`` (how well this client measured; None: nothing came),
         ``endpoints`` (a row each, in the run's order: quality and tools with Wilson intervals, TTFT, speed, cost,
-        features, errors), ``tasks``, ``loads``, ``running`` (tries, cache, endpoints given up), ``features`` (what is
-        not fully supported) and ``comparisons`` (against the first endpoint). Milliseconds, tokens per second and USD;
+        features, errors), ``tasks``, ``judging`` (None: no judge), ``loads``, ``running`` (tries, cache, endpoints
+        given up), ``features`` (what is not fully supported), ``contract_faults`` (what replies break of their
+        contract, by name) and ``comparisons`` (against the first endpoint). Milliseconds, tokens per second and USD;
         None means not measured or not known, and ``n`` stands beside every figure.
 
     Raises:
@@ -54,9 +56,11 @@ def summarise(results: Path, run: str, *, only_loads: bool = False) -> JsonObjec
         if only_loads
         else [_endpoint(endpoint, by_view, [ms for _, ms in measures[endpoint["id"]]]) for endpoint in stored],
         "tasks": [_with_interval(row) for row in by_view["quality_summary"]],
+        "judging": None if only_loads else judging(results, folder.root.name, stored),
         "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
         "running": running(results, folder.root.name, names),
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
+        "contract_faults": by_view["contract_faults"],
         "comparisons": [
             comparison
             for name in names[1:]
@@ -94,6 +98,7 @@ _VIEWS = {
     "load_summary": "task, level, stage",
     "feature_matrix": "probe",
     "error_summary": "n desc, failure_kind",
+    "contract_faults": "fault",
 }
 """View -> order of its rows; rows that are equal in it stand in the order of the run's endpoints."""
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import running, words
+from harness.report import judging, running, words
 from harness.types import JsonObject
 
 _PIPED_WIDTH = 200
@@ -32,12 +32,16 @@ def show(summary: JsonObject, console: Console) -> None:
         console.print(Text(words.plain(line)), soft_wrap=True)
     if len(summary["tasks"]) > len(summary["endpoints"]):
         console.print(_tasks(summary["tasks"]))
+    for line in judging.lines(summary["judging"]):
+        console.print(Text(words.plain(line)), soft_wrap=True)
     if summary["loads"]:
         console.print(_loads(summary["loads"]))
     if summary["comparisons"]:
         console.print(_comparisons(summary["comparisons"]))
     if summary["features"]:
         console.print(_features(summary["features"]))
+    if summary["contract_faults"]:
+        console.print(_broken(summary["contract_faults"]))
     failing = [row for row in summary["endpoints"] if row["errors"]]
     if failing:
         console.print(_errors(failing))
@@ -159,6 +163,18 @@ def _features(features: Sequence[JsonObject]) -> Table:
         4,
         ("probe", "endpoint", "verdict", "why"),
         ((row["probe"], row["endpoint"], row["verdict"], row["reason"]) for row in features),
+    )
+
+
+def _broken(faults: Sequence[JsonObject]) -> Table:
+    return _table(
+        "\nReplies that break the contract",
+        3,
+        ("fault", "endpoint", "example job", "replies", "of all"),
+        (
+            (row["fault"], row["endpoint"], row["example_job_id"], str(row["n"]), words.percent(row["share"]))
+            for row in faults
+        ),
     )
 
 

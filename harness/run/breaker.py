@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harness.exchange import Failure, FailureKind, Outcome
+from harness.exchange import OUR_DOING, Failure, FailureKind, Outcome
 from harness.types import Attempt, Job
 
 AFTER = 5
@@ -89,11 +89,8 @@ class Breakers:
     def note(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
         """Take in how an attempt ended; ``again``: its job is tried once more. Under load failures are data."""
         job, failure = attempt.job, outcome.failure
-        if (
-            job.kind == "load"
-            or attempt.exchange.cached
-            or (failure is not None and failure.kind in ("unasked", "cancelled"))
-        ):
+        ours = failure is not None and failure.kind in OUR_DOING
+        if job.kind == "load" or attempt.exchange.cached or ours:
             return
         state = self._states.get(job.endpoint)
         if not _down(job, failure):

@@ -32,9 +32,12 @@ class Most(NamedTuple):
     usd: float | None
 
 
-def most(request: Request, price: Price | None) -> Most:
-    """The worst case of one request: every byte a token, every allowed token given."""
-    prompt, allowed = len(request.body or b""), allowance(request)
+def most(request: Request, price: Price | None, to_come: int = 0) -> Most:
+    """The worst case of one request: every byte a token, every allowed token given.
+
+    ``to_come``: tokens of answers that will stand in its prompt and are not there yet.
+    """
+    prompt, allowed = len(request.body or b"") + to_come, allowance(request)
     output = UNCAPPED_TOKENS if allowed is None else allowed
     usd = None
     if price is not None and price.input_usd_per_mtok is not None and price.output_usd_per_mtok is not None:
@@ -166,7 +169,7 @@ class Spending:
         if self._counts:
             tokens = used_tokens(attempt, outcome)
             usage = outcome.completion.usage if outcome.completion else None
-            usd = cost_usd(usage, self._prices.get(attempt.job.endpoint))
+            usd = cost_usd(usage, self._prices.get(attempt.job.endpoint), attempt.exchange.headers)
             self.spent_tokens += aside.tokens if tokens is None else tokens
             self.spent_usd += usd if usd is not None else 0.0 if tokens == 0 else aside.usd or 0.0
         self._changed.set()

@@ -15,6 +15,7 @@ from harness.prices import price_of
 from harness.run.cache import Answers
 from harness.run.plan import Plan
 from harness.run.runner import Runner, closing
+from harness.run.scoring import Watch, unwatched
 from harness.run.scrape import Scraper, metrics_url
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.vitals import Vitals, quiet_gc
@@ -46,6 +47,8 @@ class Company:
     budget: Budget = field(default_factory=Budget)
     announce: Callable[[str], None] = lambda _: None
     """Told in one line what is waited for."""
+    judging: Watch = unwatched
+    """Hears how the judging comes on."""
     keys: Mapping[str, str | None] = field(default_factory=dict)
     """By provider id; read from the environment when a sitting begins."""
     before: Before = field(default_factory=Before)
@@ -86,7 +89,7 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
 
     The first interrupt lets what is under way end, the second breaks it off.
     """
-    if plan.tasks or plan.probes:
+    if plan.probes:
         load_sdk()  # takes a second, which nobody's first request is to wait for
     pool = Pool()
     clients = clients_of(plan, pool, company.keys)

@@ -1,4 +1,4 @@
-"""Requests of probes that hang on what came before: they are made of an earlier answer."""
+"""Requests that hang on what came before: they are made of earlier answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from harness.conformance.capture import Capture
 from harness.exchange import Outcome
+from harness.run.judging import answer_of
 from harness.run.plan import Plan
 from harness.run.samples import told
 from harness.types import Attempt, Job, Request
@@ -16,18 +17,23 @@ MISSING = "the answer that its request is made of did not come, or does not hold
 class Following:
     """Keeps the answers that later requests are made of."""
 
-    def __init__(self, answered: Mapping[str, Capture]) -> None:
-        """``answered``: by job id, what earlier sittings of the run left."""
+    def __init__(self, answered: Mapping[str, Capture], answers: Mapping[str, str]) -> None:
+        """By job id, what earlier sittings left: captures for probes, texts for judges."""
         self._answered = dict(answered)
+        self._answers = dict(answers)
 
     def keep(self, plan: Plan, attempt: Attempt, outcome: Outcome) -> None:
         """Note the last attempt of a job."""
         job = attempt.job
+        if job.id in plan.answers and outcome.ok and outcome.completion is not None:
+            self._answers[job.id] = answer_of(outcome.completion)
         if job.kind == "probe" and job.sample in plan.followed:
             self._answered[job.id] = Capture(attempt, outcome)
 
     def request(self, plan: Plan, job: Job, planned: Request) -> Request | str:
-        """What is sent for a job, as planned or made of the answer before it; or why it is not sent."""
+        """What is sent for a job, as planned or made of the answers before it; or why it is not sent."""
+        if job.kind == "judge":
+            return plan.judged(job, self._answers) or MISSING
         earlier = plan.earlier(job)
         if earlier is None:
             return planned

@@ -27,7 +27,7 @@ class Forecast:
     endpoint: str
     requests: int
     prompt_tokens: int
-    """Estimate, four bytes to a token."""
+    """Estimate, four bytes to a token; answers that will stand in a prompt are taken at all they are allowed."""
     output_tokens_max: int | None
     """All that the requests allow; None: one of them sets no cap."""
     cost_max_usd: float | None
@@ -61,10 +61,11 @@ def whole_time_s(plan: Plan, durations: Durations) -> float | None:
 def _forecast(plan: Plan, name: str, jobs: Sequence[Job], found: Sequence[Part], durations: Durations) -> Forecast:
     price = price_of(plan.endpoints[name])
     requests = [plan.request(job) for job in jobs]
+    to_come = [sum(allowance(one) or 0 for one in plan.to_come(job)) for job in jobs]
     allowed = [allowance(one) for one in requests]
     capped = [one for one in allowed if one is not None]
     whole = len(capped) == len(allowed)
-    costs = [most(one, price).usd for one in requests]
+    costs = [most(one, price, more).usd for one, more in zip(requests, to_come, strict=True)]
     known = [one for one in costs if one is not None]
     lanes = [(part, lane) for part in found for lane in part.lanes if lane[0].endpoint == name]
     times = [_lane_s(plan, part, lane, durations) for part, lane in lanes]
@@ -74,7 +75,7 @@ def _forecast(plan: Plan, name: str, jobs: Sequence[Job], found: Sequence[Part],
     return Forecast(
         endpoint=name,
         requests=len(jobs),
-        prompt_tokens=sum(map(estimate_prompt_tokens, requests)),
+        prompt_tokens=sum(map(estimate_prompt_tokens, requests)) + sum(to_come),
         output_tokens_max=sum(capped) if whole else None,
         cost_max_usd=sum(known) if whole and len(known) == len(costs) else None,
         time_s=sum(seconds) if len(seconds) == len(times) else None,

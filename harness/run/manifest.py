@@ -20,7 +20,8 @@ from harness.types import Endpoint, JsonObject
 
 def first(folder: RunFolder, plan: Plan, lines: bytes) -> JsonObject:
     """The manifest that a new run begins with; ``lines`` is its plan as written."""
-    endpoints = [_endpoint_json(endpoint) for endpoint in plan.endpoints.values()]
+    endpoints = [_endpoint_json(endpoint) for endpoint in plan.tested.values()]
+    judges = [_endpoint_json(plan.endpoints[name]) for name in plan.selection.judges]
     return {
         "schema_version": SCHEMA_VERSION,
         "id": folder.root.name,
@@ -32,7 +33,7 @@ def first(folder: RunFolder, plan: Plan, lines: bytes) -> JsonObject:
         "planned": sum(1 for _ in plan.jobs),
         "selection": asdict(plan.selection),
         "plan_sha256": sha256(lines),
-        "config_sha256": canonical_sha256([row["config_sha256"] for row in endpoints]),
+        "config_sha256": canonical_sha256([row["config_sha256"] for row in endpoints + judges]),
         "harness_version": __version__,
         "python": platform.python_version(),
         "duckdb": version("duckdb"),
@@ -40,12 +41,18 @@ def first(folder: RunFolder, plan: Plan, lines: bytes) -> JsonObject:
         "host": platform.node(),
         "cpus": os.cpu_count(),
         "endpoints": endpoints,
+        **({"judges": judges} if judges else {}),
         "tasks": [_task_json(plan, name) for name in plan.tasks],
         "loads": loads_json(plan),
         "probes": {"profile": plan.selection.probes, "ids": [probe.id for probe in plan.probes]}
         if plan.probes
         else None,
     }
+
+
+def asked_of(manifest: JsonObject) -> list[JsonObject]:
+    """What a manifest says of every endpoint that is asked, those that judge among them."""
+    return [*manifest["endpoints"], *manifest.get("judges", ())]
 
 
 def config_sha256(endpoint: Endpoint) -> str:
@@ -75,6 +82,7 @@ def _endpoint_json(endpoint: Endpoint) -> JsonObject:
         "engine": provider.serve.engine if provider.serve else None,
         "engine_version": None,
         "price": asdict(price) if price else None,
+        "usd_per_hour": provider.usd_per_hour,
         "limits": asdict(provider.limits),
         "declared": asdict(provider.declared),
         "config_sha256": config_sha256(endpoint),

@@ -25,6 +25,7 @@ from harness.errors import UsageError
 from harness.exchange import Outcome
 from harness.run import session
 from harness.run.arrivals import Closed, Constant, Law, Poisson
+from harness.run.judging import Matter, judge_stages, question, refuse_unjudgeable
 from harness.run.limits import retry_delay_s
 from harness.run.probing import probe_stages
 from harness.run.reshape import KEPT, reshape
@@ -46,6 +47,7 @@ class Plan:
     selection: Selection
     stages: tuple[Stage, ...]
     endpoints: Mapping[str, Endpoint]
+    """By id, whoever is asked: those under test, the first of them the baseline, and those that judge them."""
     tasks: Mapping[str, Task]
     samples: Mapping[tuple[str, str], Sample]
     """By (task, sample id)."""
@@ -53,8 +55,15 @@ class Plan:
     """As they are carried out, with the user's changes."""
     probes: tuple[Probe, ...]
     scenarios: Mapping[str, Scenario]
+    matters: Mapping[str, Matter] = field(default_factory=dict, repr=False)
+    """What the requests to judges are about, by job id."""
     built: dict[str, Request] = field(default_factory=dict, repr=False, compare=False)
     """Requests that ``lines`` built, by job id: they are what is sent."""
+
+    @property
+    def tested(self) -> dict[str, Endpoint]:
+        """The endpoints under test, in the order of the selection."""
+        return {name: self.endpoints[name] for name in self.selection.endpoints}
 
     @property
     def jobs(self) -> Iterator[Job]:
@@ -67,20 +76,64 @@ class Plan:
         """The exact request of a job.
 
         ``said`` is what the endpoint answered to the earlier turns of its session; without it a later turn is built as
-        far as it can be known beforehand, and that is what its hash is taken of.
+        far as it can be known beforehand, and that is what its hash is taken of. TaskError where the task's environment
+        fails.
         """
         if not said and job.id in self.built:
             return self.built[job.id]
         endpoint = self.endpoints[job.endpoint]
         if job.kind == "probe":
             return self.scenarios[job.sample].build(endpoint, job.repeat)
-        sample = self.sample(job)
-        stream = job.kind == "load" or self.tasks[job.task].stream
-        planned = request.build(session.at_turn(sample, job.turn, ()), endpoint, stream=stream)
-        if not said:
+        if job.kind == "judge":
+            planned = self.judged(job, None)
+            assert planned is not None
             return planned
-        built = request.build(session.at_turn(sample, job.turn, said), endpoint, stream=stream)
-        return replace(built, workload_sha256=planned.workload_sha256)
+        task = None if job.kind == "load" else self.tasks[job.task]
+        world = None if task is None else task.world
+        if world is not None and job.turn and not said:
+            # What stands there beforehand are the first messages alone, and they may well be built already.
+            return self.request(replace(job, id=session.first_id(job), turn=0))
+        sample = self.sample(job)
+        stream = task is None or task.stream
+        if not said:
+            return request.build(session.at_turn(sample, job.turn, ()), endpoint, stream=stream)
+        with told(f"task {job.task}, sample {job.sample}: its world"):
+            asked = session.at_turn(sample, job.turn, said, world)
+        return replace(request.build(asked, endpoint, stream=stream), workload_sha256=self.request(job).workload_sha256)
+
+    def over(self, job: Job, said: Sequence[JsonObject]) -> bool:
+        """Whether a session is over before this request of it; ``said`` is what was answered to the earlier ones."""
+        task = self.tasks.get(job.task) if job.kind in ("quality", "tools") else None
+        return task is not None and task.world is not None and session.over(self.sample(job), said)
+
+    @functools.cached_property
+    def answers(self) -> frozenset[str]:
+        """Ids of the jobs whose answers judges are shown."""
+        return frozenset(name for matter in self.matters.values() for name in matter.needed)
+
+    def judged(self, job: Job, answers: Mapping[str, str] | None) -> Request | None:
+        """The request to a judge, with the answers by job id; None for them: as it is planned, without any.
+
+        None: an answer that it is about did not come.
+        """
+        matter, endpoint = self.matters[job.id], self.endpoints[job.endpoint]
+        task, sample = self.tasks[matter.task], self.samples[matter.task, matter.sample]
+        assert task.scorer.judging is not None
+        asked = question(matter, sample, task.scorer.judging, endpoint, answers)
+        if asked is None:
+            return None
+        built = request.build(asked, endpoint, stream=True)
+        return built if answers is None else replace(built, workload_sha256=self.request(job).workload_sha256)
+
+    def to_come(self, job: Job) -> Iterator[Request]:
+        """The requests whose answers will stand in this one's prompt: what is judged, or was said in its session."""
+        matter = self.matters.get(job.id)
+        for name in session.earlier_turns(job) if matter is None else matter.needed:
+            yield self.request(self._by_id[name])
+
+    @functools.cached_property
+    def _by_id(self) -> dict[str, Job]:
+        return {job.id: job for job in self.jobs}
 
     def earlier(self, job: Job) -> str | None:
         """Id of the job whose answer this one's request is made of; None: it can be built without any."""
@@ -151,16 +204,20 @@ def sha256(lines: bytes) -> str:
     return hashlib.sha256(lines).hexdigest()
 
 
-def make(selection: Selection, catalog: Catalog, endpoints: Sequence[Endpoint]) -> Plan:
+def make(
+    selection: Selection, catalog: Catalog, endpoints: Sequence[Endpoint], judges: Sequence[Endpoint] = ()
+) -> Plan:
     """Plan a selection.
 
     Args:
         selection: what the user asked for.
         catalog: where its tasks, probes and loads are.
         endpoints: the endpoints of the selection, in its order; the first is the baseline of comparisons.
+        judges: the endpoints that judge, in its order.
 
     Raises:
-        UsageError: nothing was selected, a task twice, or more requests than ``max_requests`` are needed.
+        UsageError: nothing was selected, a task twice, a judged task without a judge, or more requests than
+            ``max_requests`` are needed.
         TaskError: a task has no samples, or two of one id, or one that cannot be sent or scored, or its code fails.
     """
     by_id = {endpoint.id: _unlimited(endpoint) if selection.owned else endpoint for endpoint in endpoints}
@@ -169,21 +226,25 @@ def make(selection: Selection, catalog: Catalog, endpoints: Sequence[Endpoint]) 
     loads = {name: reshape(catalog.load(name), selection.changes) for name in selection.loads}
     probes = select(tuple(catalog.probes.values()), selection.probes) if selection.probes else ()
     scenarios = {scenario.name: scenario for scenario in scenarios_of(probes)}
+    refuse_unjudgeable(tasks, selection)
     samples = {name: samples_of(task, asked[name], selection.data) for name, task in tasks.items()}
+    judging = list(judge_stages(tasks, samples, [endpoint.id for endpoint in judges], selection))
     stages = [
         *probe_stages(scenarios, by_id, selection.again),
         *(_task_stage(task, samples[name], by_id, selection) for name, task in tasks.items()),
+        *(stage for stage, _ in judging),
         *(stage for load in loads.values() for stage in load_stages(load, by_id, selection, levels(load, selection))),
     ]
     plan = Plan(
         selection=selection,
         stages=tuple(stages),
-        endpoints=by_id,
+        endpoints=by_id | {endpoint.id: endpoint for endpoint in judges if endpoint.id not in by_id},
         tasks=tasks,
         samples={(name, sample.id): sample for name, rows in samples.items() for sample in rows},
         loads=loads,
         probes=probes,
         scenarios=scenarios,
+        matters={name: matter for _, matters in judging for name, matter in matters.items()},
     )
     _refuse_empty_or_oversized(plan)
     return plan
@@ -237,11 +298,22 @@ def _task_stage(
     stage = f"{task.kind}.{task.name}"
     order = [(sample.id, repeat) for repeat in range(selection.repeats) for sample in samples]
     random.Random(f"{selection.seed}/{stage}").shuffle(order)  # noqa: S311 - a reproducible order, not a secret
+    turns = {sample.id: session.requests_of(task, sample) for sample in samples}
     lanes = tuple(
-        tuple(job_of(stage, endpoint, task.kind, task.name, sample, repeat) for sample, repeat in order)
+        tuple(
+            job
+            for sample, repeat in order
+            for job in _session(job_of(stage, endpoint, task.kind, task.name, sample, repeat), turns[sample])
+        )
         for endpoint in endpoints
     )
     return Stage(stage, task.kind, Closed(selection.concurrency), lanes, together=True)
+
+
+def _session(first: Job, turns: int) -> Iterator[Job]:
+    yield first
+    for turn in range(1, turns):
+        yield replace(first, id=session.turn_id(first.id, turn), turn=turn)
 
 
 def _job_json(job: Job) -> JsonObject:

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 
 from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
@@ -35,6 +36,7 @@ from harness.wire.pool import Pool
 from harness.wire.transport import Client
 
 _TURN_FAILED = "an earlier turn of its session failed"
+_OVER = "its session was over before"
 _LEAD_NS = 5_000_000
 """An open law begins so long after its stage: its first arrival is as well prepared as the others."""
 _BUILT_AHEAD = 20_000
@@ -75,7 +77,7 @@ class Runner:
         self._prices = prices
         self._tried = before.tried
         self._said = before.said
-        self._following = Following(before.answered)
+        self._following = Following(before.answered, before.answers)
         self.gate = Gate(plan.endpoints, prices, budget, watcher.told)
         self._waiting: set[asyncio.Task[None]] = set()
         """Tasks with nothing under way: they may be told to stop at any time."""
@@ -255,7 +257,7 @@ class Runner:
             self._give_up(turns, opening)
             return
         turns[0] = first, opening
-        said = [self._said[name] for name in earlier_turns(first) if name in self._said]
+        said = [self._said[name] for name in session.earlier_turns(first) if name in self._said]
         if len(said) < first.turn:
             self._give_up(turns, _TURN_FAILED)
             return
@@ -264,6 +266,9 @@ class Runner:
                 if stage.think_s:
                     await self._think(stage, job)
                 sched_ns = time.perf_counter_ns()
+            if said and self._plan.over(job, said):
+                self._give_up(turns[place:], _OVER, "unneeded")
+                return
             request = self._plan.request(job, said) if job.turn and said else planned
             if job.kind == "load" and place + 1 == len(turns):
                 await self._last(job, request, sched_ns)
@@ -271,7 +276,7 @@ class Runner:
             completion = await self._job(job, request, sched_ns)
             if completion is None:
                 if not self._exhausted():
-                    self._give_up([(later, asked) for later, asked in turns[place + 1 :]], _TURN_FAILED)
+                    self._give_up(turns[place + 1 :], _TURN_FAILED)
                 return
             if place + 1 < len(turns):
                 said.append(session.answer(completion))
@@ -285,16 +290,17 @@ class Runner:
         if self.gate.spending.waits:
             self._later.rest()  # what it cost decides whether the next one is asked
 
-    def _give_up(self, turns: Session, why: str) -> None:
+    def _give_up(self, turns: Session, why: str, kind: FailureKind = "unasked") -> None:
         """Say of each turn why it was not asked, so that every planned request has its end.
 
         Where its endpoint was given up, that is why.
         """
-        for job, request in turns:
-            if (gone := self.gate.given_up(job.endpoint)) is not None:
+        for job, planned in turns:
+            if kind == "unasked" and (gone := self.gate.given_up(job.endpoint)) is not None:
                 why = f"{GIVEN_UP}{gone}"
             now_ns = time.perf_counter_ns()
-            exchange = _nothing("unasked", why)
+            request = replace(planned, body=None) if kind == "unneeded" else planned  # there are many of them
+            exchange = _nothing(kind, why)
             attempt = Attempt(job, self._tried.get(job.id, 0), request, exchange, now_ns, now_ns, 0)
             self._journal.append(attempt)
             self._record(attempt, assemble(exchange, stream=request.stream), again=False)
@@ -334,7 +340,7 @@ class Runner:
             self._most = max(self._most, self._under_way)
             admit_ns = time.perf_counter_ns()
             try:
-                exchange = await self._client(job).send(request, prepared=job.kind == "load", give_up_s=job.give_up_s)
+                exchange = await self._client(job).send(request, prepared=job.kind != "probe", give_up_s=job.give_up_s)
             except asyncio.CancelledError:
                 exchange = _nothing("cancelled", "the run was stopped while this request was under way")
                 self._journal.append(Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight))
@@ -370,12 +376,6 @@ class Runner:
         if self.tally.stopped is None and (why := self.gate.spending.reached()) is not None:
             self.stop(why)
         return self.tally.stopped is not None
-
-
-def earlier_turns(job: Job) -> list[str]:
-    """Ids of the jobs of the same session before this one."""
-    first = job.id.rpartition("~")[0] if job.turn else job.id
-    return [f"{first}~{turn}" if turn else first for turn in range(job.turn)]
 
 
 def _nothing(kind: FailureKind, detail: str) -> Exchange:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from harness.errors import HarnessError, TaskError, UsageError
 from harness.exchange import Completion, StreamMarks
+from harness.run.session import score_of
 from harness.types import Sample, Task
 
 _NOTHING_SAID = Completion("", "", "", (), "stop", None, StreamMarks())
@@ -60,6 +62,7 @@ def samples_of(task: Task, limit: int | None, data: str | None) -> tuple[Sample,
         if sample.id in seen:
             raise TaskError(f"task {task.name}: two samples have the id {sample.id!r}", hint="Ids must be unique")
         seen.add(sample.id)
+    _refuse_useless_worlds(task, rows)
     _refuse_useless_targets(task, rows)
     return rows
 
@@ -69,7 +72,7 @@ def _fault(sample: Any, number: int) -> str | None:
     if not isinstance(sample, Sample):
         return f"sample number {number} is a {type(sample).__name__}, not a Sample of harness.types"
     # A user's code is not type-checked: a field may hold anything.
-    given: Mapping[str, Any] = {name: getattr(sample, name) for name in ("id", "messages", "params")}
+    given: Mapping[str, Any] = {name: getattr(sample, name) for name in ("id", "messages", "params", "turns")}
     if not isinstance(given["id"], str) or not given["id"]:
         kind = "an empty one" if given["id"] == "" else f"a {type(given['id']).__name__}"
         return f"sample number {number}: id must be a string that is not empty, not {kind}"
@@ -83,6 +86,9 @@ def _fault(sample: Any, number: int) -> str | None:
             return f"{where}: messages[{index}] {fault}"
     if not isinstance(given["params"], Mapping):
         return f"{where}: params must be a mapping, not a {type(given['params']).__name__}"
+    turns = given["turns"]
+    if not isinstance(turns, tuple | list) or not all(isinstance(words, str) for words in turns):
+        return f"{where}: turns must be a tuple of strings, as in ('And then?',)"
     return None
 
 
@@ -96,6 +102,22 @@ def _message_fault(message: Any) -> str | None:
     return None if "content" in message or "tool_calls" in message else "has no 'content'"
 
 
+def _refuse_useless_worlds(task: Task, samples: Sequence[Sample]) -> None:
+    """A world is made once for each sample before anything is sent, and there must be steps enough for all turns."""
+    if task.world is None:
+        if task.steps is not None:
+            raise TaskError(f"task {task.name}: steps go with a world", hint="Add world=..., or leave steps out")
+        return
+    for sample in samples:
+        least = 1 + len(sample.turns)
+        if task.steps is None or task.steps < least:
+            raise TaskError(
+                f"task {task.name}: sample {sample.id} takes at least {least} request(s), and steps is {task.steps}"
+            )
+        with told(f"task {task.name}: sample {sample.id}: its world"):
+            json.dumps(task.world(sample).state(), allow_nan=False)
+
+
 def _refuse_useless_targets(task: Task, samples: Sequence[Sample]) -> None:
     # The harness's own scorers look at the target first and take any answer. A user's own may count on some text,
     # since an empty answer is a failure and never scored, so it is not tried.
@@ -104,7 +126,7 @@ def _refuse_useless_targets(task: Task, samples: Sequence[Sample]) -> None:
     for sample in samples:
         try:
             with told(f"task {task.name}: sample {sample.id}"):
-                task.scorer.score(sample, _NOTHING_SAID)
+                score_of(task.scorer, sample, (_NOTHING_SAID,))
         except TaskError as error:
             named = error.what.startswith(f"task {task.name}: ")
             raise TaskError(error.what if named else f"task {task.name}: {error.what}", hint=error.hint) from error

@@ -28,7 +28,7 @@ def second_looks(folder: RunFolder, plan: Plan, again: Replan) -> Plan | None:
     attempts = (one for one in read_attempts(folder) if one.job.kind == "probe" and not cancelled(one))
     last = {one.job.id: Capture(one, assemble(one.exchange, stream=one.request.stream)) for one in attempts}
     wanted: dict[Again, None] = {}
-    for endpoint, verdict in verdicts(last.values(), plan.probes, plan.endpoints):
+    for endpoint, verdict in verdicts(last.values(), plan.probes, plan.tested):
         probe = by_id[verdict.probe]
         if probe.ability not in _BY_CHANCE or probe.over != "each" or verdict.verdict not in _UNSURE:
             continue

@@ -47,7 +47,7 @@ def onward(folder: RunFolder, plan: Plan, again: Replan) -> Plan | None:
     search = plan.selection.search
     if search is None:
         return None
-    for endpoint in plan.endpoints:
+    for endpoint in plan.tested:
         level = (
             _next_of_sweep(folder, plan, search, endpoint) if search.sweep else _next(folder, plan, search, endpoint)
         )
@@ -63,7 +63,7 @@ def found(folder: RunFolder, plan: Plan) -> list[JsonObject]:
     return [
         {"endpoint": endpoint, "axis": search.axis}
         | (_swept(folder, plan, endpoint) if search.sweep else _searched(folder, plan, endpoint))
-        for endpoint in plan.endpoints
+        for endpoint in plan.tested
     ]
 
 

@@ -83,7 +83,7 @@ class Selection:
     probes: str | None = None
     loads: tuple[str, ...] = ()
     data: str | None = None
-    """Local file read by the tasks in place of their own source; None: their own source."""
+    """Local file or folder read by the tasks in place of their own source; None: their own source."""
     repeats: int = 1
     concurrency: int = 4
     """Requests under way per endpoint in quality and tool tasks."""
@@ -101,13 +101,17 @@ class Selection:
     """Levels that the search has decided on so far, in its order."""
     again: tuple[Again, ...] = ()
     """What the probes look at a second time."""
+    judges: tuple[str, ...] = ()
+    """Endpoints that judge the answers of the tasks which are scored so."""
+    pairwise: bool = False
+    """Whether they also compare each endpoint's answers with those of the first one."""
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Selection:
         """The selection that ``dataclasses.asdict`` wrote into a manifest."""
         given = dict(stored)
-        for name in ("endpoints", "tasks", "loads"):
-            given[name] = tuple(stored[name])
+        for name in ("endpoints", "tasks", "loads", "judges"):
+            given[name] = tuple(stored.get(name) or ())
         changes = given.get("changes") or {}
         if changes.get("levels") is not None:
             changes = {**changes, "levels": tuple(changes["levels"])}

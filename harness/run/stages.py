@@ -13,6 +13,7 @@ from harness.errors import UsageError
 from harness.run.arrivals import Closed, Law, offsets_ns
 from harness.run.samples import told
 from harness.run.selection import Selection
+from harness.run.session import turn_id
 from harness.types import Endpoint, Job, JobKind, Load, Phase, Sample
 
 MAX_PER_STAGE = 200_000
@@ -157,7 +158,7 @@ def _session(first: Job, sample: Sample, phase: Phase) -> Iterator[Job]:
     for turn in range(1 + len(sample.turns)):
         yield replace(
             first,
-            id=f"{first.stage}/{first.endpoint}/{first.sample}/0" + (f"~{turn}" if turn else ""),
+            id=turn_id(f"{first.stage}/{first.endpoint}/{first.sample}/0", turn),
             phase=phase,
             turn=turn,
             due_ns=None if turn else first.due_ns,

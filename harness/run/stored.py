@@ -16,8 +16,8 @@ from harness.journal import read_attempts
 from harness.run import manifest, session
 from harness.run.breaker import given_up
 from harness.run.judge import cancelled
+from harness.run.judging import answer_of
 from harness.run.plan import Plan, make, sha256
-from harness.run.runner import earlier_turns
 from harness.run.selection import Selection
 from harness.run.tally import Before
 from harness.types import JsonObject, Provider
@@ -39,7 +39,10 @@ def replanner(catalog: Catalog, providers: Mapping[str, Provider]) -> Replan:
     """Makes plans from these tasks and providers."""
 
     def again(selection: Selection) -> Plan:
-        return make(selection, catalog, [config.endpoint(providers, name) for name in selection.endpoints])
+        endpoints, judges = (
+            [config.endpoint(providers, name) for name in names] for names in (selection.endpoints, selection.judges)
+        )
+        return make(selection, catalog, endpoints, judges)
 
     return again
 
@@ -63,11 +66,13 @@ def replan(folder: RunFolder, again: Replan) -> Plan:
 
 def progress(folder: RunFolder, plan: Plan) -> Progress:
     """What the journals of a run say of its plan."""
-    turns = {name for job in plan.jobs if job.turn for name in earlier_turns(job)}
+    turns = {name for job in plan.jobs if job.turn for name in session.earlier_turns(job)}
     done: set[str] = set()
     tried: dict[str, int] = {}
     said: dict[str, JsonObject] = {}
     answered: dict[str, Capture] = {}
+    answers: dict[str, str] = {}
+    unjudged: set[str] = set()
     for attempt in read_attempts(folder):
         job = attempt.job
         tried[job.id] = attempt.number + 1
@@ -79,7 +84,13 @@ def progress(folder: RunFolder, plan: Plan) -> Progress:
             said[job.id] = session.answer(outcome.completion)
         if job.kind == "probe" and job.sample in plan.followed and job.id in done:
             answered[job.id] = Capture(attempt, outcome)
-    return Progress(frozenset(done), Before(tried, said, answered))
+        if job.id in plan.answers and outcome.ok and outcome.completion is not None:
+            answers[job.id] = answer_of(outcome.completion)
+        if job.kind == "judge":
+            (unjudged.discard if outcome.ok else unjudged.add)(job.id)
+    # A judge is no object of measurement: where it failed, and has something to judge, it is asked again.
+    done -= {name for name in unjudged if name in plan.matters and plan.matters[name].answered(answers)}
+    return Progress(frozenset(done), Before(tried, said, answered, answers))
 
 
 def lengthen(folder: RunFolder, selection: Selection, again: Replan) -> Plan:

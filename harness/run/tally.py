@@ -65,6 +65,8 @@ class Before:
     """Answers, in the form of ``session.answer``, to the earlier turns of sessions that go on, by job id."""
     answered: Mapping[str, Capture] = field(default_factory=dict)
     """Answers to probes' scenarios whose followers are still to be asked, by job id."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """Texts of the answers that judges are shown, by job id."""
 
 
 @dataclass(slots=True)
@@ -93,7 +95,7 @@ class Tally:
             self.cached += 1
         else:
             usage = outcome.completion.usage if outcome.completion else None
-            cost = cost_usd(usage, price)
+            cost = cost_usd(usage, price, attempt.exchange.headers)
             self.cost_usd += cost or 0.0
             self.cost_unknown += cost is None and (outcome.ok or usage is not None)
             if usage is not None:

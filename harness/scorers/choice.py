@@ -7,7 +7,8 @@ Where the letter is read, in this order; the first place that holds one decides:
 3. behind the last ``answer is``, ``answer:`` or ``answer =`` (Source: openai/simple-evals, ``common.py``,
    ``ANSWER_PATTERN_MULTICHOICE``), in upper case or in parentheses;
 4. the answer begins with a label such as ``C)``, ``(C)``, ``C.`` or ``C:``;
-5. exactly one of the letters stands alone anywhere, in upper case and not as the article "A".
+5. exactly one of the letters stands alone anywhere, in upper case; "A" and "I" before a small letter are words of
+   their own, unless that is "and" or "or".
 
 Anything else is no answer: an answer that names several letters is not guessed at.
 """
@@ -21,7 +22,7 @@ from harness.exchange import Completion
 from harness.scorers.strict_json import shown
 from harness.types import Sample, Score, Scorer
 
-VERSION = 1
+VERSION = 2
 
 
 def choice(letters: str = "ABCD") -> Scorer:
@@ -54,7 +55,7 @@ def _patterns(letters: str) -> tuple[re.Pattern[str], ...]:
             rf"(?:({upper})(?![^\W_])|\(\s?({either})\s?\))"
         ),
         re.compile(rf"[\s*_]*(?:\(({either})\)|({upper})[).:](?!\w)|({either})\))"),
-        re.compile(rf"(?<![\w'])(?!A\s+[a-z])({upper})(?![\w'])"),
+        re.compile(rf"(?<![\w'])(?![AI]\s+(?!(?:and|or)\b)[a-z])({upper})(?![\w'’])"),
     )
 
 

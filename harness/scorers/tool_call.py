@@ -9,6 +9,7 @@ The rules are those of the BFCL AST match (Source: gorilla, berkeley-function-ca
 with these differences: parallel calls are matched as a bipartite graph, where BFCL's greedy choice rejects right
 answers; 2 and 2.0 are equal (JSON has one kind of number); two strings that both read as numbers are compared as
 numbers, since deleting the point would make "1.5" and "15" equal; and a broken call is never a right abstention.
+``bfcl`` follows BFCL to the letter, on its own data.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from typing import Any
 
 from harness.errors import TaskError
 from harness.exchange import Completion, ToolCall
+from harness.scorers.abstention import LEAKED, abstention, leaked
+from harness.scorers.matching import best
 from harness.scorers.strict_json import clipped, parse, shown
 from harness.types import JsonObject, Sample, Score, Scorer
 
-VERSION = 1
+VERSION = 2
 _NAME = "tool_call"
 _IGNORED = re.compile(r"[\s,./\-_*^]")
 _PLAIN_NUMBER = re.compile(r"[-+]?[0-9]{1,50}(\.[0-9]{1,50})?")
-_MARKUP = re.compile(r"<\|?/?(?:tool_call|function_call|tool_calls_section|python_tag|function=)|\[TOOL_CALLS\]", re.I)
 _MISSING = object()
 
 
@@ -36,17 +38,22 @@ def tool_call() -> Scorer:
 
     The explanation names the first wrong argument. Strings are compared without case, white space and
     ``, . / - _ * ^``; lists in order; objects name by name; an argument that was not expected is wrong; arguments
-    that are no JSON object are wrong. Abstaining needs a normal answer: text, finish reason ``stop``, and no call
-    markup that a parser failed to take out. TaskError for a target of another shape.
+    that are no JSON object are wrong. Where calls stand as markup in the text, the server's parser failed: the model
+    may have been right, so the answer is not judged (fault ``leaked_markup``). For an empty target see ``abstention``.
+    TaskError for a target of another shape.
     """
 
     def score(sample: Sample, completion: Completion) -> Score:
         expected = _expected(sample)
         made = completion.tool_calls
-        fault = _calls_fault(expected, completion) if expected else _abstention_fault(completion)
-        right = f"{len(expected)} expected call(s) made" if expected else "no call was made, as expected"
         answer = clipped("; ".join(f"{call.name}({call.arguments})" for call in made), 1000) or None
-        return Score(float(fault is None), answer, fault or right, _NAME, VERSION)
+        if not expected:
+            found = abstention(sample, completion)
+            return Score(found.value, answer, found.explanation, _NAME, VERSION, found.fault)
+        if leak := leaked(sample, completion):
+            return Score(None, answer, leak, _NAME, VERSION, LEAKED)
+        fault = _calls_fault(expected, completion)
+        return Score(float(fault is None), answer, fault or f"{len(expected)} expected call(s) made", _NAME, VERSION)
 
     return Scorer(_NAME, VERSION, score)
 
@@ -65,51 +72,20 @@ def _expected(sample: Sample) -> list[JsonObject]:
     return list(target)
 
 
-def _abstention_fault(completion: Completion) -> str | None:
-    if completion.tool_calls:
-        return f"no call was expected, got {clipped(completion.tool_calls[0].name)}"
-    if _MARKUP.search(completion.text) or _MARKUP.search(completion.reasoning):
-        return "no call was expected, and the text holds call markup"
-    if not (completion.text.strip() or completion.refusal.strip()):
-        return "no call was made, but there is no answer either"
-    if completion.finish_reason != "stop":
-        return f"no call was made, but the answer ended with finish reason {shown(completion.finish_reason)}"
-    return None
-
-
 def _calls_fault(expected: Sequence[JsonObject], completion: Completion) -> str | None:
     made = completion.tool_calls
     if not made:
-        leaked = _MARKUP.search(completion.text) or _MARKUP.search(completion.reasoning)
-        return "no call was made" + (", but the text holds call markup" if leaked else "")
+        return "no call was made"
     if len(made) != len(expected):
         return f"expected {len(expected)} call(s), got {len(made)}: {clipped(', '.join(call.name for call in made))}"
     faults = [[_call_fault(want, got) for got in made] for want in expected]
-    taken = _assign(faults)
+    taken = best([[fault is None for fault in row] for row in faults])
     for want, row in enumerate(faults):
         if want not in taken.values():
             # Told against a call of the same name where there is one: that names the argument, not the function.
             free = [got for got in range(len(made)) if got not in taken]
             return min((row[got] or "" for got in free), key=lambda fault: fault.startswith("expected a call"))
     return None
-
-
-def _assign(faults: Sequence[Sequence[str | None]]) -> dict[int, int]:
-    """A largest matching of made calls to expected ones, by augmenting paths."""
-    taken: dict[int, int] = {}
-
-    def place(want: int, seen: set[int]) -> bool:
-        for got, fault in enumerate(faults[want]):
-            if fault is None and got not in seen:
-                seen.add(got)
-                if got not in taken or place(taken[got], seen):
-                    taken[got] = want
-                    return True
-        return False
-
-    for want in range(len(faults)):
-        place(want, set())
-    return taken
 
 
 def _call_fault(want: JsonObject, got: ToolCall) -> str | None:

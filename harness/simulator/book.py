@@ -69,7 +69,12 @@ def _entry(sample: Sample, kind: str) -> Entry:
     if kind == "tools":
         calls = tuple(Call(call["name"], _json(_first(call.get("arguments") or {}))) for call in sample.target or ())
         return Entry(str(sample.metadata.get("answer_text") or ""), calls)
-    target = sample.target if isinstance(sample.target, str | int | float) else _json(sample.target)
+    target = sample.target
+    if isinstance(target, list | tuple) and target and all(isinstance(one, str) for one in target):
+        # Scorers of text take any of several targets.
+        target = target[0]
+    elif not isinstance(target, str | int | float):
+        target = _json(target)
     return Entry(str(sample.metadata.get("answer_text") or target), None)
 
 

@@ -60,11 +60,14 @@ ATTEMPTS: Columns = {
     "response_model": _TEXT,
     "system_fingerprint": _TEXT,
     "tool_calls": _INT,
+    "prompt_chars": _INT,
     "text_chars": _INT,
     "chunk_delta_us": "INTEGER[]",
     "chunk_events": "USMALLINT[]",
     "deviations": "VARCHAR[]",
+    "contract_faults": "VARCHAR[]",
     "cost_usd": _REAL,
+    "cost_source": _TEXT,
     "text_lossy": _FLAG,
 }
 
@@ -95,6 +98,24 @@ SCORES: Columns = {
     "version": _INT,
     "fault": _TEXT,
     "details_json": _TEXT,
+    "text_lossy": _FLAG,
+}
+
+JUDGEMENTS: Columns = {
+    "run_id": _TEXT,
+    "job_id": _TEXT,
+    "judge": _TEXT,
+    "task": _TEXT,
+    "sample": _TEXT,
+    "repeat": _INT,
+    "turn": _INT,
+    "endpoint": _TEXT,
+    "baseline": _TEXT,
+    "endpoint_first": _FLAG,
+    "verdict": _TEXT,
+    "value": _REAL,
+    "fault": _TEXT,
+    "reason": _TEXT,
     "text_lossy": _FLAG,
 }
 
@@ -145,8 +166,9 @@ SEALED: Mapping[str, Columns] = {
     "attempts": ATTEMPTS,
     "texts": TEXTS,
     "scores": SCORES,
+    "judgements": JUDGEMENTS,
     "verdicts": VERDICTS,
     "server_samples": SERVER_SAMPLES,
     "client_samples": CLIENT_SAMPLES,
 }
-"""Table name -> columns of its Parquet file; the samples have one only where something was sampled."""
+"""Table name -> columns of its Parquet file; judgements and samples have one only where there are any."""

@@ -20,9 +20,9 @@ from harness.store.overview import status_of
 from harness.types import JsonObject
 
 _WAIT_S = 120.0
-_SEALED = ("attempts", "texts", "scores", "verdicts", "server_samples", "client_samples")
-_MAY_LACK = frozenset({"texts", "server_samples", "client_samples"})
-"""Texts may be purged; samples are there only where something was sampled."""
+_SEALED = ("attempts", "texts", "scores", "judgements", "verdicts", "server_samples", "client_samples")
+_MAY_LACK = frozenset({"texts", "judgements", "server_samples", "client_samples"})
+"""Texts may be purged; judgements and samples are there only where something was judged or sampled."""
 
 
 class Published(NamedTuple):
@@ -118,7 +118,7 @@ def _copy(connection: query.Connection, run_id: str, table: str, path: Path) -> 
     # The folder's name is the run's id, also after somebody copied or renamed the folder.
     sql = f"insert into {table} by name select ? as run_id, {{}} from read_parquet(?)"  # noqa: S608 - our own names
     try:
-        connection.execute(sql.format("* exclude (run_id)"), [run_id, str(path)])
+        query.take_in(connection, sql.format("* exclude (run_id)"), [run_id, str(path)])
     except query.DatabaseError:
         described = connection.execute("select column_name from (describe select * from read_parquet(?))", [str(path)])
         in_file = {name for (name,) in described.fetchall()}
@@ -126,7 +126,7 @@ def _copy(connection: query.Connection, run_id: str, table: str, path: Path) -> 
         if in_file <= known:
             raise
         shared = ", ".join(f'"{name}"' for name in sorted(in_file & known - {"run_id"}))
-        connection.execute(sql.format(shared), [run_id, str(path)])
+        query.take_in(connection, sql.format(shared), [run_id, str(path)])
 
 
 def _insert(connection: query.Connection, table: str, rows: list[JsonObject]) -> None:
@@ -198,6 +198,7 @@ def _endpoint(row: JsonObject) -> JsonObject:
         "provider_kind": row.get("kind"),
         "price_source": price.get("source"),
         **{name: row.get(name) for name in ("provider", "model", "model_id", "base_url", "engine", "engine_version")},
+        "usd_per_hour": row.get("usd_per_hour"),
         **{
             name: price.get(name) for name in ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")
         },

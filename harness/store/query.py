@@ -29,18 +29,8 @@ SCHEMA_VERSION = 5
 """Of the published tables and views; a database of another version is built anew, never migrated."""
 _SCHEMA = (
     *("runs", "records", "samples"),
-    *(
-        "attempts",
-        "quality",
-        "conformance",
-        "load",
-        "load_summary",
-        "limits",
-        "server",
-        "summary",
-        "running",
-        "dialects",
-    ),
+    *("attempts", "quality", "judging", "cost", "conformance"),
+    *("load", "load_summary", "limits", "server", "summary", "running", "dialects"),
 )
 """Files of ``schema``, tables first; each view stands after those it reads."""
 
@@ -222,6 +212,17 @@ def one_line(error: Exception) -> str:
 # --- building --------------------------------------------------------------------------------------------
 
 
+_BUILDING: dict[str, str | bool | int | float | list[str]] = {
+    # Nobody sees the file before its maker has synced it whole; a sync for each insert would be most of the work.
+    "fsync_mode": "none",
+    # What was written need not stay in memory, and a second thread has its own share of everything.
+    "memory_limit": "128MB",
+    "threads": 1,
+}
+_ROW_GROUP = 8192
+"""Rows that are packed together: texts are long, and a group is held in memory until it is full."""
+
+
 @contextmanager
 def build(path: Path) -> Iterator[Connection]:
     """Make a new database at ``path`` with the schema in it; on a good end all of it is in that one file.
@@ -234,11 +235,24 @@ def build(path: Path) -> Iterator[Connection]:
         connection.execute("checkpoint")
 
 
+def take_in(connection: Connection, sql: str, params: Sequence[object]) -> None:
+    """Insert rows into a database under ``build``; those too large for its memory get as much as the machine has.
+
+    Errors: ``DatabaseError`` as it comes.
+    """
+    try:
+        connection.execute(sql, params)
+    except duckdb.OutOfMemoryException:
+        connection.execute("reset memory_limit")
+        connection.execute(sql, params)
+
+
 @contextmanager
 def _writable(path: Path) -> Iterator[Connection]:
-    # Nobody sees the file before its maker has synced it whole; a sync for each insert would be most of the work.
-    connection = duckdb.connect(str(path), config=_SETTINGS | {"fsync_mode": "none"})
+    connection = duckdb.connect(":memory:", config=_SETTINGS | _BUILDING | {"temp_directory": f"{path}.spill"})
     try:
+        connection.execute(f"attach {_quoted(path)} as harness (row_group_size {_ROW_GROUP})")
+        connection.execute("use harness")
         yield connection
     finally:
         connection.close()

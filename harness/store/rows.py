@@ -15,9 +15,10 @@ from typing import Any
 
 import orjson
 
-from harness.exchange import Completion, Outcome, StreamMarks, Usage, WireMarks
+from harness import contract
+from harness.exchange import Completion, Exchange, Outcome, StreamMarks, Usage, WireMarks
 from harness.journal import Session
-from harness.prices import cost_usd
+from harness.prices import cost_usd, reported_usd
 from harness.types import Attempt, JsonObject, Price
 
 REPLACED = frozenset({"lone_surrogate", "invalid_utf8"})
@@ -28,6 +29,8 @@ _NOT_STATED = Usage()
 
 
 ASSEMBLED_PATH = "/chat/completions"
+_COUNTED = ("quality", "tools")
+"""Kinds of jobs whose text is a user's own: what it costs is told by the character too."""
 
 
 def outcome_of(attempt: Attempt, assembled: Outcome) -> Outcome:
@@ -94,17 +97,45 @@ def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcom
         "cached": exchange.cached,
         "deviations": (),
     }
+    if job.kind in _COUNTED:
+        row["prompt_chars"] = _prompt_chars(attempt.request.body)
     if outcome.completion is not None:
         understood = outcome.completion
         if exchange.cached:
             understood = replace(understood, marks=StreamMarks(), output_ns=(), output_events=())
-        row |= _understood(understood, marks.send0_ns, price)
-        if exchange.cached:
-            row["cost_usd"] = 0.0
+        row |= _understood(understood, marks.send0_ns) | _paid(understood, price, exchange)
+        if failure is None:
+            row["contract_faults"] = contract.faults(outcome.completion, attempt.request.body or b"")
     return row
 
 
-def _understood(completion: Completion, send0_ns: int | None, price: Price | None) -> JsonObject:
+def _prompt_chars(body: bytes | None) -> int | None:
+    """Characters of text in the messages of a request; None: it has no messages."""
+    try:
+        messages = orjson.loads(body or b"")["messages"]
+        texts = [message.get("content") for message in messages]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return sum(len(text) if isinstance(text, str) else _part_chars(text) for text in texts)
+
+
+def _part_chars(parts: Any) -> int:
+    """Characters of a message in parts, such as text beside an image."""
+    texts = [part.get("text") for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
+    return sum(len(text) for text in texts if isinstance(text, str))
+
+
+def _paid(completion: Completion, price: Price | None, exchange: Exchange) -> JsonObject:
+    if exchange.cached:
+        return {"cost_usd": 0.0, "cost_source": "cache"}
+    usd = cost_usd(completion.usage, price, exchange.headers)
+    if usd is None:
+        return {}
+    reported = reported_usd(completion.usage, price, exchange.headers) is not None
+    return {"cost_usd": real(usd), "cost_source": "reported" if reported else "prices"}
+
+
+def _understood(completion: Completion, send0_ns: int | None) -> JsonObject:
     marks, usage, events = completion.marks, completion.usage or _NOT_STATED, completion.output_events
     return {
         "ev1_ns": marks.ev1_ns,
@@ -126,7 +157,6 @@ def _understood(completion: Completion, send0_ns: int | None, price: Price | Non
         "chunk_delta_us": None if send0_ns is None else _steps_us(send0_ns, completion.output_ns),
         "chunk_events": events if max(events, default=0) <= _UINT16_MAX else [min(n, _UINT16_MAX) for n in events],
         "deviations": completion.deviations,
-        "cost_usd": real(cost_usd(completion.usage, price)),
     }
 
 

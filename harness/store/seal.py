@@ -30,8 +30,8 @@ from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_ro
 from harness.types import Attempt, JsonObject, Price
 from harness.wire.assemble import assemble
 
-_ORDER = ("texts", "scores", "verdicts", "server_samples", "client_samples", "attempts")
-_OPTIONAL = frozenset({"server_samples", "client_samples"})
+_ORDER = ("texts", "scores", "judgements", "verdicts", "server_samples", "client_samples", "attempts")
+_OPTIONAL = frozenset({"judgements", "server_samples", "client_samples"})
 
 
 def seal(folder: RunFolder) -> None:
@@ -80,8 +80,9 @@ class Sealing:
 
     def _pass(self) -> Iterator[tuple[Attempt, Outcome]]:
         folder = self._folder
-        endpoints = folder.read_manifest().get("endpoints", [])
-        prices = {row["id"]: Price(**row["price"]) if row.get("price") else None for row in endpoints}
+        manifest = folder.read_manifest()
+        asked = [*manifest.get("endpoints", []), *manifest.get("judges", [])]
+        prices = {row["id"]: Price(**row["price"]) if row.get("price") else None for row in asked}
         _remove_leftovers(folder)
         attempts, texts = self._open("attempts"), self._open("texts")
         if self._ready is not None:
@@ -107,6 +108,7 @@ class Sealing:
         folder = self._folder
         rows = {
             "scores": _judged(folder, folder.scores_path),
+            "judgements": _judged(folder, folder.judgements_path),
             "verdicts": _judged(folder, folder.verdicts_path),
             "server_samples": _server_samples(folder),
             "client_samples": _client_samples(folder),
@@ -208,7 +210,7 @@ def _wrong_type(path: Path, error: Exception) -> StoreError:
 
 
 def _judged(folder: RunFolder, path: Path) -> Iterator[JsonObject]:
-    """The lines of scores.jsonl or verdicts.jsonl as rows; none when nothing was judged."""
+    """The lines of scores.jsonl, judgements.jsonl or verdicts.jsonl as rows; none when nothing was judged."""
     if not path.exists():
         return
     for number, line in enumerate(path.read_bytes().splitlines(), 1):

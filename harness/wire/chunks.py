@@ -70,8 +70,8 @@ class Chunks:
     ``message_repeats_text``, ``delta_not_message``, ``text_field``, ``no_delta``, ``role_repeated``,
     ``role_unexpected``, ``empty_choices``, ``unknown_event``, ``object_unexpected``, ``id_changed``, ``model_changed``,
     ``system_fingerprint_changed``, ``output_after_finish``, ``finish_repeated``, ``finish_changed``,
-    ``finish_without_tool_calls``, ``usage_beside_choices``, ``usage_repeated``, ``usage_decreased``,
-    ``cumulative_text``, ``text_repeated_at_end``, ``cumulative_reasoning``, ``reasoning_repeated_at_end``.
+    ``usage_beside_choices``, ``usage_repeated``, ``usage_decreased``, ``cumulative_text``, ``text_repeated_at_end``,
+    ``cumulative_reasoning``, ``reasoning_repeated_at_end``.
     """
 
     def __init__(self, names: set[str], times: Sequence[int], *, streamed: bool, choice: int | None) -> None:
@@ -158,8 +158,6 @@ class Chunks:
             if how:
                 names.add(f"cumulative_{what}" if how == "cumulative" else f"{what}_repeated_at_end")
         calls = self._calls.result()
-        if self.finish == "tool_calls" and not calls:
-            names.add("finish_without_tool_calls")
         said = {key: shapes.sound(value, names) for key, value in self._said.items()}
         marks = StreamMarks(ev1_ns=ev1_ns)
         if self._streamed:

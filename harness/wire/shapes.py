@@ -144,14 +144,32 @@ def usage(chunk: JsonObject, choice: JsonObject, names: set[str]) -> Usage | Non
     read = Usage(
         prompt_tokens=_count(value, names, "prompt_tokens", "input_tokens"),
         completion_tokens=_count(value, names, "completion_tokens", "output_tokens"),
-        cached_tokens=_detail(value, names, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
-        if value.get("prompt_cache_hit_tokens") is None
-        else _count(value, names, "prompt_cache_hit_tokens"),
+        cached_tokens=_cached(value, names),
         reasoning_tokens=_detail(
             value, names, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens"
         ),
+        cache_write_tokens=_detail(
+            value, names, ("prompt_tokens_details", "input_tokens_details"), "cache_write_tokens"
+        ),
+        cost_usd=_cost(value),
     )
     return None if read == _NOTHING else read
+
+
+def _cached(value: JsonObject, names: set[str]) -> int | None:
+    for key in ("prompt_cache_hit_tokens", "num_cached_tokens"):
+        if value.get(key) is not None:
+            return _count(value, names, key)
+    return _detail(value, names, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
+
+
+def _cost(value: JsonObject) -> float | None:
+    """USD, stated as such or in ticks of 1e-10 USD; what is no sum of money is none."""
+    for key, unit in (("cost", 1.0), ("cost_in_usd_ticks", 1e-10)):
+        stated = value.get(key)
+        if isinstance(stated, int | float) and not isinstance(stated, bool) and 0 <= stated < _MOST:
+            return stated * unit
+    return None
 
 
 def _detail(value: JsonObject, names: set[str], holders: Sequence[str], key: str) -> int | None:

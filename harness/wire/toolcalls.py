@@ -20,8 +20,6 @@ class Piece:
     id: str
     name: str
     arguments: str
-    legacy: bool = False
-    """From ``function_call``, which has no id."""
 
     @property
     def output(self) -> bool:
@@ -44,7 +42,7 @@ def pieces(message: JsonObject, names: set[str]) -> list[Piece]:
     if isinstance(legacy, dict):
         names.add("legacy_function_call")
         if not found:
-            found = [Piece(0, "", _name(legacy), _arguments(legacy.get("arguments"), names), legacy=True)]
+            found = [Piece(0, "", _name(legacy), _arguments(legacy.get("arguments"), names))]
     return found
 
 
@@ -86,7 +84,6 @@ class _Call:
     index: int
     stated: bool
     """Whether the index came from the server."""
-    legacy: bool
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
@@ -109,7 +106,7 @@ class Calls:
     Names: ``tool_index_missing``, ``tool_index_gap`` (not 0, 1, 2...), ``tool_index_reused`` (another call under an
     index that was taken), ``tool_head_repeated`` (id or name sent again), ``tool_id_changed`` (the first is kept),
     ``tool_name_changed`` (the first is kept), ``tool_name_split`` (joined), ``tool_name_late`` (after arguments),
-    ``tool_id_missing``, ``tool_ids_equal``, ``tool_name_missing``, ``cumulative_arguments``.
+    ``cumulative_arguments``. What is wrong with the calls that come of it is told by ``harness.contract``.
     """
 
     def __init__(self, names: set[str], *, streamed: bool) -> None:
@@ -133,14 +130,7 @@ class Calls:
         stated = {call.index for call in ordered if call.stated}
         if stated and stated != set(range(len(stated))):
             self._names.add("tool_index_gap")
-        ids = [call.id for call in ordered if call.id]
-        if len(ids) != len(set(ids)):
-            self._names.add("tool_ids_equal")
         for call in ordered:
-            if not call.id and not call.legacy:
-                self._names.add("tool_id_missing")
-            if not call.name:
-                self._names.add("tool_name_missing")
             if repeats(call.arguments) == "cumulative":
                 self._names.add("cumulative_arguments")
         return tuple(
@@ -150,7 +140,7 @@ class Calls:
 
     def _new(self, piece: Piece) -> _Call:
         index = piece.index if piece.index is not None else len(self._calls)
-        call = _Call(index, stated=piece.index is not None, legacy=piece.legacy)
+        call = _Call(index, stated=piece.index is not None)
         self._calls.append(call)
         self._at[index] = call
         return call

@@ -6,12 +6,11 @@ from email.utils import parsedate_to_datetime
 
 from harness.conformance import Capture, Check, Seen, Untestable, accepted, brief, check, count, dig, probe
 from harness.conformance.plain import PLAIN
+from harness.contract import THINKING_MARKERS
 
 SPOKEN = ("content", "refusal", "reasoning", "reasoning_content")
 LONGEST_AGO, FARTHEST = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """Between these a time is believed where the response has no date to set it beside."""
-THINKING = ("<think>", "</think>", "<thinking>", "</thinking>", "[THINK]", "[/THINK]", "◁think▷", "<|channel|>")
-"""How models mark what they think: in the content they show a parser that is missing or failed."""
 
 
 @probe(
@@ -209,7 +208,7 @@ def think_leak(seen: Seen) -> Iterator[Check]:
         judged = True
         # What a request itself says may be repeated.
         sent = capture.attempt.request.body or b""
-        leaked = [mark for mark in THINKING if mark in capture.text and mark.encode() not in sent]
+        leaked = [mark for mark in THINKING_MARKERS if mark in capture.text and mark.encode() not in sent]
         yield check("content", not leaked, "no mark of thinking", brief(capture.text, 80), of=capture)
     if not judged:
         raise Untestable("evidence", "no answer has visible text")

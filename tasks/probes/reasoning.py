@@ -27,13 +27,12 @@ from harness.conformance import (
     streamed,
 )
 from harness.conformance.plain import TWIN
+from harness.contract import THINKING_MARKERS
 
 RIDDLE = "How many prime numbers below 60 have digits that add up to an odd sum? Reply with the result alone."
 ROOM, SHORT = 256, 20
 """Output tokens for thinking and an answer; and for thinking alone."""
 FIELDS = ("reasoning_content", "reasoning")
-MARKERS = ("<think", "</think", "<|channel|>", "<reasoning>", "<thought>")
-"""How models mark their thinking before a server has parsed it."""
 ENOUGH = 1.3
 """How much more is thought at the highest effort than at the lowest, at least."""
 OPENING = 12
@@ -322,7 +321,7 @@ def off(seen: Seen) -> Iterator[Check]:
     """With effort none there is neither thinking nor a token of it, where with medium there is."""
     capture, thoughtful = seen[NONE], seen[MEDIUM]
     yield from accepted(capture)
-    shown = capture.thinking or next((mark for mark in MARKERS if mark in capture.text), "")
+    shown = capture.thinking or next((mark for mark in THINKING_MARKERS if mark in capture.text), "")
     if shown or _told(capture):
         raise Ignored("it thinks all the same", "no reasoning", shown or f"{_told(capture)} tokens", of=capture)
     if not thoughtful.thinking and not _told(thoughtful):
@@ -339,7 +338,7 @@ def _answered(*captures: Capture) -> Iterator[Capture]:
 
 def _clean(capture: Capture) -> Iterator[Check]:
     """Checks that no mark of thinking stands in the content: a parser failed that should have taken it out."""
-    marked = [mark for mark in MARKERS if mark in capture.text]
+    marked = [mark for mark in THINKING_MARKERS if mark in capture.text]
     yield check("the content is clean", not marked, "no thinking in content", capture.text, of=capture)
 
 

@@ -87,7 +87,7 @@ TOOLS = (
         finish="tool_calls",
         marks=TOOL_MARKS,
         outputs="1:1 2:1",
-        names="tool_id_missing tool_index_reused",
+        names="tool_index_reused",
     ),
     Case(
         "a new id in every piece",
@@ -202,6 +202,5 @@ TOOLS = (
         finish="tool_calls",
         marks=HI_MARKS,
         outputs="1:1",
-        names="finish_without_tool_calls",
     ),
 )

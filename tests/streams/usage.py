@@ -89,6 +89,44 @@ USAGE = (
         outputs="1:1",
     ),
     Case(
+        "cost and cache writes that the server states",
+        (
+            *HI[:2],
+            data(
+                {
+                    "choices": [],
+                    "usage": {
+                        **COUNTS,
+                        "num_cached_tokens": 3,
+                        "prompt_tokens_details": {"cache_write_tokens": 4},
+                        "cost": 0.25,
+                    },
+                }
+            ),
+            DONE,
+        ),
+        text="Hi",
+        usage=Usage(9, 2, 3, None, 4, 0.25),
+        marks="ev1=1 tok1=1 vis1=1 tokn=1 fin=2 done=4",
+        outputs="1:1",
+    ),
+    Case(
+        "cost in ticks",
+        (*HI[:2], data({"choices": [], "usage": {**COUNTS, "cost_in_usd_ticks": 5_000_000_000}}), DONE),
+        text="Hi",
+        usage=Usage(9, 2, cost_usd=0.5),
+        marks="ev1=1 tok1=1 vis1=1 tokn=1 fin=2 done=4",
+        outputs="1:1",
+    ),
+    Case(
+        "cost that is no sum of money",
+        (*HI[:2], data({"choices": [], "usage": {**COUNTS, "cost": -1, "cost_in_usd_ticks": "many"}}), DONE),
+        text="Hi",
+        usage=Usage(9, 2),
+        marks="ev1=1 tok1=1 vis1=1 tokn=1 fin=2 done=4",
+        outputs="1:1",
+    ),
+    Case(
         "input and output tokens, one of them no count",
         (*HI[:2], data({"choices": [], "usage": {"input_tokens": 9, "output_tokens": "many"}}), DONE),
         text="Hi",

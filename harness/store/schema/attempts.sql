@@ -26,7 +26,7 @@ select
     started_at,
     started_at + to_microseconds((sched_ns - started_ns) // 1000) as planned_at,
     started_at + to_microseconds((over_ns - started_ns) // 1000) as over_at,
-    ok, status, failure_kind, coalesce(failure_kind in ('cancelled', 'abandoned', 'unasked'), false) as set_apart,
+    ok, status, failure_kind, coalesce(failure_kind in ('cancelled', 'abandoned', 'unasked', 'unneeded'), false) as set_apart,
     finish_reason, stream, clock, reused, in_flight,
     case when ok then (tok1_ns - send0_ns) / 1e6 end as ttft_ms,
     case when ok then (tok1_ns - sched_ns) / 1e6 end as ttft_sched_ms,
@@ -54,16 +54,16 @@ select
     (send0_ns - sched_ns) / 1e6 as slip_ms,
     (send0_ns - greatest(admit_ns, conn_ns, tls_ns)) / 1e6 as admit_slip_ms,
     case when ok then (eof_ns - tokn_ns) / 1e6 end as close_lag_ms,
-    give_up_s, cost_usd,
+    give_up_s, cost_usd, cost_source,
     lag_max_ns / 1e6 as lag_max_ms,
-    coalesced_reads, n_reads, tool_calls, text_chars, len(deviations) as deviations_n
+    coalesced_reads, n_reads, tool_calls, prompt_chars, text_chars, len(deviations) as deviations_n
 from marked;
 comment on view attempt_metrics is 'The metrics of each attempt. A failed attempt has NULL latencies, also where a part of an answer had arrived.';
 comment on column attempt_metrics.last_attempt is 'Whether it is the one that counts for its job: the last that we did not cancel ourselves.';
 comment on column attempt_metrics.planned_at is 'UTC of the planned arrival, from the anchor of the session.';
 comment on column attempt_metrics.over_at is 'UTC of the last thing known of it: end of the response; of a failed one the last mark, or when its user gave up.';
 comment on column attempt_metrics.ok is 'Whether the completion may be scored and timed.';
-comment on column attempt_metrics.set_apart is 'Whether it failed by our own doing (cancelled, abandoned, unasked), which says nothing about the endpoint.';
+comment on column attempt_metrics.set_apart is 'Whether it failed by our own doing (cancelled, abandoned, unasked, unneeded), which says nothing about the endpoint.';
 comment on column attempt_metrics.ttft_ms is 'Time to first token: first output event (reasoning counts) since send, ms. NULL: failed or not streamed.';
 comment on column attempt_metrics.ttft_sched_ms is 'The same since the planned arrival, ms; the honest number in an open loop. NULL: as ttft_ms.';
 comment on column attempt_metrics.ttft_warm_ms is 'ttft_ms where a kept connection carried it, ms. NULL: as ttft_ms, or a new connection.';

@@ -55,11 +55,14 @@ create table attempts (
     response_model varchar,
     system_fingerprint varchar,
     tool_calls integer,
+    prompt_chars integer,
     text_chars integer,
     chunk_delta_us integer[],
     chunk_events usmallint[],
     deviations varchar[] not null,
+    contract_faults varchar[],
     cost_usd double,
+    cost_source varchar,
     text_lossy boolean not null
 );
 comment on table attempts is 'One row for each request sent, or failed to be; a retry is another row. Marks are ns of the monotonic clock of (shard, session).';
@@ -67,7 +70,7 @@ comment on column attempts.run_id is 'The run; never NULL.';
 comment on column attempts.job_id is 'The planned request; its retries share it; never NULL.';
 comment on column attempts.number is '0 for the first try of its job; never NULL.';
 comment on column attempts.endpoint is 'provider/model; never NULL.';
-comment on column attempts.kind is 'quality, tools, probe or load; never NULL.';
+comment on column attempts.kind is 'quality, tools, judge, probe or load; never NULL.';
 comment on column attempts.stage is 'Stage of the plan; never NULL.';
 comment on column attempts.task is 'Name of the task, load or probe surface; never NULL.';
 comment on column attempts.sample is 'Sample of the task; never NULL.';
@@ -117,11 +120,14 @@ comment on column attempts.reasoning_tokens is 'Tokens, the reasoning part of co
 comment on column attempts.response_model is 'The model the server says it was. NULL: not stated.';
 comment on column attempts.system_fingerprint is 'As stated by the server. NULL: not stated.';
 comment on column attempts.tool_calls is 'Tool calls in the answer. NULL: no answer.';
+comment on column attempts.prompt_chars is 'Characters of text in its messages. NULL: not counted, as in probes and loads.';
 comment on column attempts.text_chars is 'Characters of visible text. NULL: no answer.';
 comment on column attempts.chunk_delta_us is 'Gaps between reads that held output, microseconds, the first since send0; gaps between chunks, not ITL. NULL: nothing was sent or no answer; empty: not streamed.';
 comment on column attempts.chunk_events is 'Output events in each of those reads, same length as chunk_delta_us. NULL: as there.';
 comment on column attempts.deviations is 'Tolerated deviations from the documented shape, by name; empty: none; never NULL.';
-comment on column attempts.cost_usd is 'USD by stated usage and the prices of that time. NULL: usage or a needed price is not known.';
+comment on column attempts.contract_faults is 'What the answer breaks of its contract once it is understood, by name; empty: nothing. NULL: failed, not a chat completion, or sealed before this was looked at.';
+comment on column attempts.cost_usd is 'USD as the server reports it, else by stated usage and the prices of that time. NULL: usage or a needed price is not known.';
+comment on column attempts.cost_source is 'reported (by the server), prices, or cache (an earlier run paid). NULL: the cost is not known.';
 comment on column attempts.text_lossy is 'Whether a character that UTF-8 cannot hold was replaced in this row; never NULL.';
 
 create table texts (
@@ -164,9 +170,9 @@ create table scores (
     details_json varchar,
     text_lossy boolean not null
 );
-comment on table scores is 'One row for each answer that a scorer saw; failures have none.';
+comment on table scores is 'One row for each answer, or session of answers, that a scorer saw; failures have none.';
 comment on column scores.run_id is 'The run; never NULL.';
-comment on column scores.job_id is 'The planned request; never NULL.';
+comment on column scores.job_id is 'The planned request, the first one of a session; never NULL.';
 comment on column scores.endpoint is 'provider/model; never NULL.';
 comment on column scores.task is 'Name of the task; never NULL.';
 comment on column scores.sample is 'Sample of the task; never NULL.';
@@ -179,6 +185,40 @@ comment on column scores.version is 'Version of the scorer; never NULL.';
 comment on column scores.fault is 'Name of what keeps the answer from being judged. NULL: it was judged.';
 comment on column scores.details_json is 'Named parts of the judgement as a JSON object. NULL: it has none.';
 comment on column scores.text_lossy is 'Whether a character that UTF-8 cannot hold was replaced in this row; never NULL.';
+
+create table judgements (
+    run_id varchar not null,
+    job_id varchar not null,
+    judge varchar not null,
+    task varchar not null,
+    sample varchar not null,
+    repeat integer not null,
+    turn integer not null,
+    endpoint varchar not null,
+    baseline varchar,
+    endpoint_first boolean,
+    verdict varchar,
+    value double,
+    fault varchar,
+    reason varchar not null,
+    text_lossy boolean not null
+);
+comment on table judgements is 'One row for each request by which another endpoint judged an answer that was there, or two of them.';
+comment on column judgements.run_id is 'The run; never NULL.';
+comment on column judgements.job_id is 'The planned request to the judge; never NULL.';
+comment on column judgements.judge is 'provider/model of the judge; never NULL.';
+comment on column judgements.task is 'Name of the task; never NULL.';
+comment on column judgements.sample is 'Sample of the task; never NULL.';
+comment on column judgements.repeat is 'Repetition of the sample from 0; never NULL.';
+comment on column judgements.turn is 'Which answer of its session was judged, from 0; never NULL.';
+comment on column judgements.endpoint is 'provider/model whose answer was judged; never NULL.';
+comment on column judgements.baseline is 'provider/model whose answer it was compared with. NULL: it was rated by itself.';
+comment on column judgements.endpoint_first is 'Whether the endpoint''s answer was shown before the baseline''s. NULL: it was rated by itself.';
+comment on column judgements.verdict is 'The rating as it was read, 1 to 10; of a comparison win, tie or loss of the endpoint. NULL: there is none, and fault says why.';
+comment on column judgements.value is 'The same from 0 to 1: (rating - 1) / 9, or 1, 0.5, 0. NULL: as verdict.';
+comment on column judgements.fault is 'judge_failed or judge_unreadable. NULL: it was read.';
+comment on column judgements.reason is 'The judge''s own words, clipped, or why there is no verdict; never NULL.';
+comment on column judgements.text_lossy is 'Whether a character that UTF-8 cannot hold was replaced in this row; never NULL.';
 
 create table verdicts (
     run_id varchar not null,

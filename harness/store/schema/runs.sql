@@ -70,7 +70,8 @@ create table endpoints (
     input_usd_per_mtok double,
     output_usd_per_mtok double,
     cached_input_usd_per_mtok double,
-    price_source varchar
+    price_source varchar,
+    usd_per_hour double
 );
 comment on table endpoints is 'The endpoints of each run, as they were configured then.';
 comment on column endpoints.run_id is 'The run; never NULL.';
@@ -87,6 +88,7 @@ comment on column endpoints.input_usd_per_mtok is 'USD per million input tokens 
 comment on column endpoints.output_usd_per_mtok is 'USD per million output tokens at the time. NULL: not known.';
 comment on column endpoints.cached_input_usd_per_mtok is 'USD per million cached input tokens at the time. NULL: not known.';
 comment on column endpoints.price_source is 'Where the prices come from. NULL: no prices.';
+comment on column endpoints.usd_per_hour is 'USD of an hour of a server of one''s own. NULL: it is paid by the token, or not known.';
 
 create table tasks (
     run_id varchar not null,

@@ -2,7 +2,7 @@
 
 create view endpoint_summary as
 with everyone as (
-    select run_id, endpoint from endpoints union select run_id, endpoint from attempts
+    select run_id, endpoint from endpoints union select run_id, endpoint from attempts where kind <> 'judge'
     union select run_id, endpoint from verdicts
 ),
 asked as (
@@ -14,7 +14,7 @@ asked as (
         count(*) filter (where failure_kind = 'cancelled') as n_cancelled,
         count(*) filter (where failure_kind = 'abandoned') as n_abandoned,
         count(*) filter (where failure_kind = 'unasked') as n_unasked
-    from attempt_metrics where kind <> 'probe' group by all
+    from attempt_metrics where kind not in ('probe', 'judge') group by all
 ),
 spent as (
     select
@@ -24,7 +24,10 @@ spent as (
         count(*) filter (where cost_usd is null and (
             (ok and kind <> 'probe') or prompt_tokens is not null or output_tokens is not null
         )) as cost_unknown_n
-    from attempt_metrics group by all
+    from attempt_metrics where kind <> 'judge' group by all
+),
+hours as (
+    select run_id, endpoint, sum(hourly_usd) as hourly_usd from paid_hours group by all
 ),
 timed as (
     select
@@ -74,7 +77,7 @@ select
     coalesce(n, 0) as n, coalesce(n_ok, 0) as n_ok, coalesce(n_failed, 0) as n_failed, coalesce(n_cancelled, 0) as n_cancelled,
     coalesce(n_abandoned, 0) as n_abandoned, coalesce(n_unasked, 0) as n_unasked,
     ttft_p50_ms, ttft_p95_ms, coalesce(ttft_n, 0) as ttft_n, tpot_p50_ms, e2e_p50_ms, speed_p50, output_tokens_per_s,
-    case when coalesce(cost_unknown_n, 0) = 0 then known_usd end as cost_usd,
+    coalesce(hourly_usd, case when coalesce(cost_unknown_n, 0) = 0 then known_usd end) as cost_usd,
     coalesce(cost_known_n, 0) as cost_known_n, coalesce(cost_unknown_n, 0) as cost_unknown_n,
     quality_mean, coalesce(quality_n, 0) as quality_n, coalesce(quality_failed_n, 0) as quality_failed_n,
     coalesce(features_failed, 0) as features_failed, coalesce(features_partial, 0) as features_partial,
@@ -82,11 +85,12 @@ select
 from everyone
 left join asked using (run_id, endpoint)
 left join spent using (run_id, endpoint)
+left join hours using (run_id, endpoint)
 left join timed using (run_id, endpoint)
 left join moved using (run_id, endpoint)
 left join scored using (run_id, endpoint)
 left join probed using (run_id, endpoint);
-comment on view endpoint_summary is 'One row for each endpoint of a run. Times are from measured ok load attempts only; probes provoke errors, so they are in no n.';
+comment on view endpoint_summary is 'One row for each endpoint of a run. What it did as a judge is in judge_summary alone. Times are from measured ok load attempts only; probes provoke errors, so they are in no n.';
 comment on column endpoint_summary.n is 'Quality, tool and load attempts, warm-ups too: n_ok + n_failed.';
 comment on column endpoint_summary.n_cancelled is 'Attempts that we broke off ourselves; they are not in n.';
 comment on column endpoint_summary.n_abandoned is 'Attempts whose user gave up as planned; they are not in n.';
@@ -95,12 +99,12 @@ comment on column endpoint_summary.ttft_p50_ms is 'Median time to first token un
 comment on column endpoint_summary.ttft_n is 'Attempts that the TTFT percentiles rest on.';
 comment on column endpoint_summary.speed_p50 is 'Median over users of 1000 / tpot_ms, tokens per second.';
 comment on column endpoint_summary.output_tokens_per_s is 'Tokens of all load stages / seconds of all load stages. NULL: tokens not stated, or no load.';
-comment on column endpoint_summary.cost_usd is 'USD over all attempts, failed ones, warm-ups and probes with stated usage too. NULL: a needed cost is not known, or nothing was spent on.';
+comment on column endpoint_summary.cost_usd is 'USD over all attempts, failed ones, warm-ups and probes with stated usage too; of a server paid by the hour, its hours. NULL: a needed cost is not known, or nothing was spent on.';
 comment on column endpoint_summary.cost_known_n is 'Attempts whose cost is known.';
 comment on column endpoint_summary.cost_unknown_n is 'Attempts whose cost is needed and not known: ok ones but probes, and any with stated usage.';
-comment on column endpoint_summary.quality_mean is 'Mean score over all scored completions of quality and tool tasks, 0 to 1. NULL: nothing was scored.';
-comment on column endpoint_summary.quality_n is 'Completions with a score.';
-comment on column endpoint_summary.quality_failed_n is 'Quality and tool jobs whose last attempt failed.';
+comment on column endpoint_summary.quality_mean is 'Mean score over all scored samples of quality and tool tasks, 0 to 1. NULL: nothing was scored.';
+comment on column endpoint_summary.quality_n is 'Samples times repeats with a score.';
+comment on column endpoint_summary.quality_failed_n is 'Samples times repeats of quality and tool tasks of which a request failed for good.';
 comment on column endpoint_summary.features_failed is 'Probes with the verdict broken, ignored or rejected.';
 comment on column endpoint_summary.features_judged is 'Probes with a verdict other than untestable or skipped.';
 

@@ -1,0 +1,105 @@
+"""Faults of a reply's contract, by name: what an application trips over although the answer could be understood.
+
+A deviation (``Completion.deviations``) is an oddity of how an answer was sent, which reading it has mended; a fault
+here is of what the answer says once it is understood, and no reader can mend it. No fault has a name on both axes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Literal
+
+from harness.exchange import Completion, ToolCall
+
+CALL_MARKERS = (
+    *("<tool_call", "</tool_call", ":tool_call>", "<|tool", "<｜tool", "[TOOL_CALLS]", "<function=", "<function>"),
+    *("<function_call", "<invoke name=", "<|python_tag|>", "<|action_start|>", "to=functions.", "```tool_c"),
+)
+"""How models spell a call before a server has parsed it: in a text they show a parser that is missing or failed."""
+THINKING_MARKERS = (
+    *("<think>", "</think>", "<thinking>", "</thinking>", "<thought>", "<reasoning>"),
+    *("[THINK]", "[/THINK]", "◁think▷", "<|channel|>"),
+)
+"""How models mark what they think: in the content they show a parser that is missing or failed."""
+_CALLING = ("tool_calls", "function_call")
+
+
+def faults(completion: Completion, asked: bytes = b"") -> tuple[str, ...]:
+    """The faults of one answer, sorted, each once; empty: it keeps its contract.
+
+    ``asked`` is the body of the request: a call that ``tool_choice`` names may end with ``stop``, and what a custom
+    tool is given need not be JSON. Nothing is held against a server that our own cap did (finish reason ``length``).
+
+    Names: ``leaked_markup``, ``wrong_finish_reason`` (calls that do not end with ``tool_calls``, or ``tool_calls``
+    without any), ``duplicate_call_id``, ``missing_call_id``, ``empty_call`` (without a name), ``arguments_not_json``,
+    ``arguments_not_object``, ``only_reasoning`` (neither content nor a call), ``thinking_markup``.
+    """
+    found = _call_faults(completion, asked) if completion.tool_calls else set()
+    if leaked(completion) is not None:
+        found.add("leaked_markup")
+    if _wrong_finish(completion, asked):
+        found.add("wrong_finish_reason")
+    if only_reasoning(completion):
+        found.add("only_reasoning")
+    if _holds(completion.text, THINKING_MARKERS):
+        found.add("thinking_markup")
+    return tuple(sorted(found))
+
+
+def leaked(completion: Completion) -> Literal["content", "reasoning"] | None:
+    """Where markup of calls was left standing; None: nowhere, or the answer was cut before a parser could see its end.
+
+    In reasoning it counts only where no call was made: a model may think of the markup that it is about to write.
+    """
+    if completion.finish_reason == "length":
+        return None
+    if _holds(completion.text, CALL_MARKERS):
+        return "content"
+    if not completion.tool_calls and _holds(completion.reasoning, CALL_MARKERS):
+        return "reasoning"
+    return None
+
+
+def only_reasoning(completion: Completion) -> bool:
+    """Whether an answer that was not cut says nothing beside what the model thought."""
+    said = completion.tool_calls or completion.text.strip() or completion.refusal.strip()
+    return not said and bool(completion.reasoning) and completion.finish_reason != "length"
+
+
+def _holds(text: str, markers: Iterable[str]) -> bool:
+    return any(marker in text for marker in markers)
+
+
+def _wrong_finish(completion: Completion, asked: bytes) -> bool:
+    finish = completion.finish_reason
+    if not completion.tool_calls:
+        return finish in _CALLING
+    if finish in (*_CALLING, "length"):
+        return False
+    return not (finish == "stop" and b'"tool_choice":{' in asked)
+
+
+def _call_faults(completion: Completion, asked: bytes) -> set[str]:
+    calls = completion.tool_calls
+    found = set()
+    ids = [call.id for call in calls if call.id]
+    if len(set(ids)) < len(ids):
+        found.add("duplicate_call_id")
+    # A call in the older form, which has no ids, is the only one of its answer.
+    if len(ids) < len(calls) and "legacy_function_call" not in completion.deviations:
+        found.add("missing_call_id")
+    if not all(call.name for call in calls):
+        found.add("empty_call")
+    whole = calls[:-1] if completion.finish_reason == "length" else calls
+    if b'"type":"custom"' not in asked:
+        found.update(filter(None, map(_arguments_fault, whole)))
+    return found
+
+
+def _arguments_fault(call: ToolCall) -> str | None:
+    try:
+        value = json.loads(call.arguments)
+    except (ValueError, RecursionError):
+        return "arguments_not_json"
+    return None if isinstance(value, dict) else "arguments_not_object"
