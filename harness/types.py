@@ -191,6 +191,8 @@ class Sample:
     tools: tuple[JsonObject, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     """Body fields: temperature, max_tokens, tool_choice, response_format, stop, seed..."""
+    place: str = ""
+    """Where it stands, such as a file and a line, for who has to mend it; empty: its id says enough."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
     """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests. Where

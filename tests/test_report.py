@@ -231,6 +231,21 @@ def test_hostile_names_are_spelt_out_in_the_terminal(tmp_path: Path) -> None:
     assert "\x07" not in text
 
 
+def test_broken_contracts_have_a_table_of_their_own(two: JsonObject, tmp_path: Path) -> None:
+    """Each fault with how many replies of which endpoint have it; where none has, there is no table."""
+    assert two["contract_faults"] == []
+    assert "Replies that break" not in shown(two)
+    rows = [load("a/m", i, 100, contract_faults=["leaked_markup"] if i == 3 else []) for i in range(4)]
+    run = make_run(tmp_path, attempts=rows)
+    run.write_manifest(manifest(run, endpoints=[endpoint("a/m")], tasks=[]))
+    publish(tmp_path)
+    summary = summarise(tmp_path, run.id)
+    fault = {"endpoint": "a/m", "fault": "leaked_markup", "n": 1, "share": 0.25, "example_job_id": "load/a/m//3"}
+    assert summary["contract_faults"] == [fault]
+    assert "Replies that break the contract" in shown(summary)
+    assert "25 %" in shown(summary)
+
+
 def test_health_is_said_with_its_doubts() -> None:
     """Own-clock times and a busy client are named; an unknown delay is not taken for none."""
     well = {"n": 10, "clock_kernel_share": 1.0, "coalesced_share": 0.0, "lag_p99_ms": 0.5, "wait_p99_ms": 0.0}

@@ -32,6 +32,7 @@ CONTRACT = {
     "feature_matrix": "run_id endpoint probe surface severity verdict reason evidence agree samples",
     "conformance_score": "run_id endpoint grade support honesty broken_n broken_core_n evidence core_evidence",
     "error_summary": "run_id endpoint failure_kind n",
+    "contract_faults": "run_id endpoint fault n share example_job_id",
 }
 
 LOAD = [

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from harness.cli import tables
+from harness.cli.asked import told
 from harness.errors import StoreError
 from harness.report import words
 from harness.run.forecast import Durations, Forecast, forecasts, whole_time_s
@@ -35,16 +36,20 @@ def show(plan: Plan, results: Path, *, as_json: bool) -> None:
     durations = _timed(results)
     found = forecasts(plan, durations)
     total, whole_s = sum(one.requests for one in found), whole_time_s(plan, durations)
+    files = [told(plan.tasks[one.name]) for one in plan.selection.files]
     if as_json:
-        told = {
+        shown = {
             "requests": total,
             "stages": stages,
             "endpoints": [asdict(one) for one in found],
             "cost_ceiling_usd": {one.endpoint: one.cost_max_usd for one in found},
             "time_s": whole_s,
+            "files": files,
         }
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(shown, indent=2))
         return
+    for line in files:
+        click.echo(line)
     for stage in stages:
         click.echo(f"{stage['requests']:>6}  {stage['stage']}")
     click.echo(f"{total:>6}  requests in all; nothing was sent")

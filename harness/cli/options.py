@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from harness.folder import DEFAULT_RESULTS
+from harness.prompts.filed import MAX_TOKENS
 from harness.scorers import permission
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -116,6 +117,24 @@ max_duration = click.option(
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Print requests, tokens, cost and time, send nothing.")
 
+scorer = click.option(
+    "--scorer", default=None, metavar="NAME[:OPTIONS]", help="How a data file is scored. See harness tasks scorers."
+)
+prompt = click.option(
+    "--prompt", default=None, metavar="TEMPLATE", help="What a data file asks, with its columns as in '{question}'."
+)
+system = click.option("--system", default=None, metavar="TEXT", help="System message for rows without one.")
+target = click.option("--target", default=None, metavar="COLUMN", help="Column of a data file that holds the target.")
+max_tokens = click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=None,
+    help=f"Output tokens for a row without params. Default: {MAX_TOKENS}.",
+)
+temperature = click.option(
+    "--temperature", type=click.FloatRange(min=0), default=None, help="For a row without params. Default: 0."
+)
+
 
 def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
     """All options of some groups, in their order."""
@@ -128,6 +147,8 @@ def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
     return wrap
 
 
+of_files: Sequence[_Option] = (scorer, prompt, system, target, max_tokens, temperature)
+"""What can be said about a data file of the user's own prompts."""
 judging: Sequence[_Option] = (judges, pairwise)
 """Who judges, and how."""
 sending: Sequence[_Option] = (
