@@ -132,7 +132,7 @@ def test_what_does_not_fit_yet_waits_for_what_is_under_way() -> None:
         assert await waiting
         spending.settle(*_ended(_job(1), Usage(10, 5)))
         assert not await spending.set_aside(_job(2), _request())
-        assert spending.over == f"--max-tokens {one + 20} was reached (30 spent, the next may take {one})"
+        assert spending.over == f"--max-total-tokens {one + 20} was reached (30 spent, the next may take {one})"
 
     asyncio.run(main())
 

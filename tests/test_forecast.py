@@ -110,5 +110,5 @@ def test_processes_share_a_budget() -> None:
 
 def test_a_load_that_may_take_too_much_is_refused(tmp_path: Path) -> None:
     """In tokens as in money: a load cannot wait until there is room again."""
-    argv = ("load", "chat", "-e", "steady-vendor/sim-small", "-n", "20", "--max-tokens", "500")
-    told(harness(tmp_path, *argv), 2, "this load may use ", "--max-tokens 500")
+    argv = ("load", "chat", "-e", "steady-vendor/sim-small", "-n", "20", "--max-total-tokens", "500")
+    told(harness(tmp_path, *argv), 2, "this load may use ", "--max-total-tokens 500")

@@ -48,12 +48,9 @@ def command(
     providers_file: Path | None,
     seed: int,
     cache: bool,
-    max_cost: float | None,
-    max_tokens: int | None,
-    max_requests: int | None,
-    max_duration: float | None,
     dry_run: bool,
     as_json: bool,
+    budget: Budget,
     **about: Any,
 ) -> None:
     """Run quality and tool TASKS on one or more endpoints.
@@ -85,7 +82,7 @@ def command(
         repeats=repeats,
         concurrency=concurrency,
         seed=seed,
-        max_requests=max_requests,
+        max_requests=budget.max_requests,
         judges=tuple(dict.fromkeys(judges)),
         pairwise=pairwise,
     )
@@ -95,5 +92,4 @@ def command(
         for names in (dict.fromkeys(endpoint_names), selection.judges)
     )
     plan = make(selection, found, endpoints, judging)
-    budget = Budget(max_cost, max_duration, max_requests, max_tokens)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))

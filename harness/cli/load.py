@@ -129,7 +129,7 @@ _how = [
 @click.argument("profile")
 @options.endpoints
 @options.several(_levels, _amounts, _prompts, _how, options.sending)
-def run(profile: str, endpoint_names: tuple[str, ...], **given: Any) -> None:
+def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: Any) -> None:
     """Put the streaming load PROFILE on one or more endpoints: a load of `harness tasks list`, or a file of prompts.
 
     The first line of the report says whether the figures can be believed. `harness load report` prints it again, in
@@ -152,7 +152,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], **given: Any) -> None:
         endpoints=endpoint_names,
         loads=(name,),
         seed=given["seed"],
-        max_requests=given["max_requests"],
+        max_requests=budget.max_requests,
         nonce=new_nonce(),
         paired=_paired(endpoints, asked=given["paired"]),
         owned=given["owned"],
@@ -160,11 +160,11 @@ def run(profile: str, endpoint_names: tuple[str, ...], **given: Any) -> None:
     selection = _with_search(selection, changes, given)
     plan = make(selection, found, endpoints)
     _refuse_beyond_limits(plan)
-    _refuse_beyond_budget(plan, given["max_cost"], given["max_tokens"])
+    _refuse_beyond_budget(plan, budget)
     terms = Terms(
         given["results"],
         given["providers_file"],
-        Budget(*(given[f"max_{name}"] for name in ("cost", "duration", "requests", "tokens"))),
+        budget,
         dry_run=given["dry_run"],
         as_json=given["as_json"],
         workers=given["workers"] or crew.default_workers(plan),
@@ -328,12 +328,13 @@ def _beyond(endpoint: Endpoint, asked: str, limit: str) -> UsageError:
     )
 
 
-def _refuse_beyond_budget(plan: Plan, usd: float | None, tokens: int | None) -> None:
+def _refuse_beyond_budget(plan: Plan, budget: Budget) -> None:
     """A load asks for whole answers and waits for no money, so what it may take at most has to be there."""
+    usd, tokens = budget.max_cost_usd, budget.max_tokens
     if usd is not None and (total := sum(one.cost_max_usd or 0.0 for one in forecasts(plan, {}))) > usd:
         raise _too_much(f"cost {total:.2f} USD", f"--max-cost {usd:g}")
     if tokens is not None and (most_tokens := sum(most(plan.request(job), None).tokens for job in plan.jobs)) > tokens:
-        raise _too_much(f"use {most_tokens} tokens", f"--max-tokens {tokens}")
+        raise _too_much(f"use {most_tokens} tokens", f"--max-total-tokens {tokens}")
 
 
 def _too_much(may: str, bound: str) -> UsageError:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from harness.folder import DEFAULT_RESULTS
 from harness.prompts.filed import MAX_TOKENS
+from harness.run.tally import Budget
 from harness.scorers import permission
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -92,8 +94,8 @@ max_cost = click.option(
     metavar="USD",
     help="Never spend more than this (exit code 130): what a request may cost is set aside first.",
 )
-max_tokens = click.option(
-    "--max-tokens",
+max_total_tokens = click.option(
+    "--max-total-tokens",
     type=click.IntRange(min=1),
     default=None,
     metavar="N",
@@ -136,12 +138,23 @@ temperature = click.option(
 )
 
 
+def _with_budget(function: _Command) -> _Command:
+    """The command that takes the bounds of what it may spend as one ``Budget``."""
+
+    @functools.wraps(function)
+    def wrap(*context: Any, **given: Any) -> Any:
+        bounds = [given.pop(f"max_{name}") for name in ("cost", "duration", "requests", "total_tokens")]
+        return function(*context, **given, budget=Budget(*bounds))
+
+    return cast("_Command", wrap)
+
+
 def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
     """All options of some groups, in their order."""
 
     def wrap(function: _Command) -> _Command:
         for one in reversed([option for group in groups for option in group]):
-            one(function)
+            function = cast("_Command", one(function))
         return function
 
     return wrap
@@ -153,7 +166,7 @@ judging: Sequence[_Option] = (judges, pairwise)
 """Who judges, and how."""
 sending: Sequence[_Option] = (
     *(results, providers, seed),
-    *(max_cost, max_tokens, max_requests, max_duration),
-    *(dry_run, as_json),
+    *(max_cost, max_total_tokens, max_requests, max_duration),
+    *(dry_run, as_json, _with_budget),
 )
-"""What every command that sends something lets the user say."""
+"""What every command that sends something lets the user say; the command gets the bounds as one ``budget``."""

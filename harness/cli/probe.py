@@ -61,12 +61,9 @@ def command(
     results: Path,
     providers_file: Path | None,
     seed: int,
-    max_cost: float | None,
-    max_tokens: int | None,
-    max_requests: int | None,
-    max_duration: float | None,
     dry_run: bool,
     as_json: bool,
+    budget: Budget,
 ) -> None:
     """Find out what an endpoint supports: every verdict with evidence that anybody can replay.
 
@@ -90,12 +87,12 @@ def command(
     names = tuple(dict.fromkeys(endpoint_names))
     locked = _read_lock(lock, names) if check else None
     catalogue, providers = catalog.discover(), config.load_providers(providers_file)
-    selection = Selection(suite="probe", endpoints=names, probes=profile, seed=seed, max_requests=max_requests)
+    selection = Selection(suite="probe", endpoints=names, probes=profile, seed=seed, max_requests=budget.max_requests)
     plan = make(selection, catalogue, [config.endpoint(providers, name) for name in names])
     terms = Terms(
         results,
         providers_file,
-        Budget(max_cost, max_duration, max_requests, max_tokens),
+        budget,
         dry_run=dry_run,
         as_json=as_json,
     )

@@ -30,12 +30,9 @@ def command(
     providers_file: Path | None,
     seed: int,
     cache: bool,
-    max_cost: float | None,
-    max_tokens: int | None,
-    max_requests: int | None,
-    max_duration: float | None,
     dry_run: bool,
     as_json: bool,
+    budget: Budget,
 ) -> None:
     """Run a SUITE of tasks, probes and loads on one or more endpoints, and compare them.
 
@@ -45,8 +42,7 @@ def command(
       harness run demo -e local/smollm2 --dry-run
     """
     judging = {"judges": tuple(dict.fromkeys(judges)), "pairwise": pairwise}
-    plan = plan_suite(suite, endpoint_names, providers_file, seed=seed, max_requests=max_requests, **judging)
-    budget = Budget(max_cost, max_duration, max_requests, max_tokens)
+    plan = plan_suite(suite, endpoint_names, providers_file, seed=seed, max_requests=budget.max_requests, **judging)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))
 
 

@@ -186,7 +186,7 @@ class Spending:
         tokens = self.spent_tokens + self.aside_tokens + wanted.tokens
         if budget.max_tokens is not None and tokens > budget.max_tokens:
             more = f"{self.spent_tokens} spent, the next may take {wanted.tokens}"
-            return f"--max-tokens {budget.max_tokens} was reached ({more})"
+            return f"--max-total-tokens {budget.max_tokens} was reached ({more})"
         usd = self.spent_usd + self.aside_usd + (wanted.usd or 0.0)
         if budget.max_cost_usd is not None and usd > budget.max_cost_usd:
             more = f"{self.spent_usd:.3g} spent, the next may take {wanted.usd or 0.0:.3g}"
