@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from harness.exchange import Completion, Exchange
+from harness.world import World
 
 JsonObject = dict[str, Any]
 
@@ -199,16 +200,6 @@ class Sample:
     its task has a world, each once the model calls no more."""
 
 
-class World(Protocol):
-    """A simulated environment that tool calls are carried out in: no clock, no randomness, nothing outside itself."""
-
-    def call(self, name: str, arguments: str) -> str:
-        """Carry out one call, ``arguments`` as the model wrote them; gives the result or what was wrong; no error."""
-
-    def state(self) -> JsonObject:
-        """What it holds now, as JSON."""
-
-
 @dataclass(frozen=True, slots=True)
 class Score:
     """A judgement of one answer by one scorer."""
@@ -261,8 +252,7 @@ class Task:
     kind: Literal["quality", "tools"]
     description: str
     load: Callable[[Path | None], Iterator[Sample]]
-    """Yields the samples in a fixed order; the path is the user's ``--data`` (a file, or a folder for a task
-    that says so), None: the task's own source."""
+    """Yields the samples in a fixed order; the path is the user's ``--data``, None: the task's own source."""
     scorer: Scorer
     stream: bool = True
     licence: str = "Apache-2.0"
