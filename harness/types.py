@@ -48,9 +48,11 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the user allows us to send to one provider; None means no such limit."""
+    """What the user allows us to send to one provider; None: no such limit. A day is UTC's, over all runs."""
 
+    requests_per_second: int | None = None
     requests_per_minute: int | None = None
+    requests_per_day: int | None = None
     tokens_per_minute: int | None = None
     concurrency: int | None = None
 

@@ -30,7 +30,7 @@ SCHEMA_VERSION = 5
 _SCHEMA = (
     *("runs", "records", "samples"),
     *("attempts", "answers", "quality", "judging", "cost", "conformance"),
-    *("load", "load_summary", "limits", "server", "summary", "dialects"),
+    *("load", "load_summary", "limits", "server", "summary", "running", "dialects"),
 )
 """Files of ``schema``, tables first; each view stands after those it reads."""
 
