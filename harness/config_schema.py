@@ -123,7 +123,9 @@ class AuthBlock(_Block):
 class LimitsBlock(_Block):
     """``limits:``."""
 
+    requests_per_second: Count | None = None
     requests_per_minute: Count | None = None
+    requests_per_day: Count | None = None
     tokens_per_minute: Count | None = None
     concurrency: Count | None = None
 

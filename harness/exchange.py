@@ -41,8 +41,8 @@ FailureKind = Literal[
     "harness",
 ]
 """``cancelled``: the run was stopped meanwhile; ``abandoned``: the plan's user gave up waiting, as planned;
-``unasked``: an earlier turn of the same session failed, so that this one could not be asked; ``unneeded``: its session
-was over before the most requests were used up that were planned for it."""
+``unasked``: it was not sent, since an earlier turn of its session failed or its endpoint was given up; ``unneeded``:
+its session was over before the most requests were used up that were planned for it."""
 
 OUR_DOING: frozenset[FailureKind] = frozenset({"cancelled", "abandoned", "unasked", "unneeded"})
 """Kinds that say nothing about the endpoint: they are counted apart."""
@@ -114,6 +114,8 @@ class Exchange:
     tls_version: str | None = None
     remote: str | None = None
     """``address:port`` that was talked to."""
+    cached: bool = False
+    """Whether it is a copy of what an earlier run recorded: nothing was sent, and none of its times is of this run."""
 
     @property
     def body(self) -> bytes:

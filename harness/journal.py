@@ -181,7 +181,7 @@ def _request(record: JsonObject) -> Request:
 def _exchange_object(exchange: Exchange) -> JsonObject:
     """The reads become their sizes, their times (the first, then steps) and the body they make together."""
     times, marks, failure = [read.at_ns for read in exchange.reads], exchange.marks, exchange.failure
-    return {
+    record: JsonObject = {
         "marks": {name: mark for name in _MARKS if (mark := getattr(marks, name)) is not None},
         "status": exchange.status,
         "headers": exchange.headers,
@@ -196,6 +196,9 @@ def _exchange_object(exchange: Exchange) -> JsonObject:
         "read_bytes": [len(read.data) for read in exchange.reads],
         "body": _body_value(exchange.body),
     }
+    if exchange.cached:
+        record["cached"] = True
+    return record
 
 
 def _exchange(record: JsonObject) -> Exchange:

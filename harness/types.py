@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from harness.exchange import Completion, Exchange
+from harness.world import World
 
 JsonObject = dict[str, Any]
 
@@ -47,9 +48,11 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the user allows us to send to one provider; None means no such limit."""
+    """What the user allows us to send to one provider; None: no such limit. A day is UTC's, over all runs."""
 
+    requests_per_second: int | None = None
     requests_per_minute: int | None = None
+    requests_per_day: int | None = None
     tokens_per_minute: int | None = None
     concurrency: int | None = None
 
@@ -190,19 +193,11 @@ class Sample:
     place: str = ""
     """Where it stands, such as a file and a line, for who has to mend it; empty: its id says enough."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    """``cluster`` names what it shares with other samples (a passage, a template, a set of tools) so that their scores
+    are not independent; a subject is none. The rest is the task's own."""
     turns: tuple[str, ...] = ()
     """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests. Where
     its task has a world, each once the model calls no more."""
-
-
-class World(Protocol):
-    """A simulated environment that tool calls are carried out in: no clock, no randomness, nothing outside itself."""
-
-    def call(self, name: str, arguments: str) -> str:
-        """Carry out one call, ``arguments`` as the model wrote them; gives the result or what was wrong; no error."""
-
-    def state(self) -> JsonObject:
-        """What it holds now, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +242,7 @@ class Task:
     kind: Literal["quality", "tools"]
     description: str
     load: Callable[[Path | None], Iterator[Sample]]
-    """Yields the samples in a fixed order; the path is the user's ``--data`` (a file, or a folder for a task
-    that says so), None: the task's own source."""
+    """Yields the samples in a fixed order; the path is the user's ``--data``, None: the task's own source."""
     scorer: Scorer
     stream: bool = True
     licence: str = "Apache-2.0"

@@ -18,6 +18,7 @@ from harness.run.arrivals import Closed, Law
 from harness.run.plan import Plan, make
 from harness.run.selection import Selection
 from harness.run.stages import Stage
+from harness.run.tally import Tally
 from harness.scorers.exact import exact
 from harness.types import Attempt, Endpoint, Load, Price, Provider, Sample, Task
 
@@ -87,6 +88,14 @@ class Watcher:
         self.jobs = -1
         self.stages: list[str] = []
         self.again: list[bool] = []
+        self.lines: list[str] = []
+
+    def follow(self, tally: Callable[[], Tally]) -> None:
+        """What has happened so far."""
+
+    def told(self, line: str) -> None:
+        """Something that a person should know."""
+        self.lines.append(line)
 
     def planned(self, jobs: int) -> None:
         """So many jobs."""

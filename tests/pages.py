@@ -43,7 +43,8 @@ def _cells(file: Path, found: Sequence[Task]) -> tuple[str, ...]:
     text = _first_line(ast.get_docstring(ast.parse(file.read_text("utf-8")))) or task.description
     told = re.search(r":.*?\b(\d[\d,]*)", text)
     n = f"{sum(1 for _ in task.load(None)):,}" if task.source.startswith("tasks/") else told[1] if told else "–"
-    needs = re.sub(r".*needs (the columns )?", "", _first_line(task.load.__doc__).rpartition("; ")[2].rstrip("."))
+    loader = getattr(task.load, "func", task.load)  # of a partial, what was written down
+    needs = re.sub(r".*needs (the columns )?", "", _first_line(loader.__doc__).rpartition("; ")[2].rstrip("."))
     return (names, text, n, task.scorer.name, task.source, task.licence, needs)
 
 

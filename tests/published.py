@@ -94,6 +94,7 @@ def attempt(job: str, *, number: int = 0, ms: dict[str, float] | None = None, **
         "coalesced_reads": 0,
         "n_reads": 10,
         "in_flight": 1,
+        "cached": False,
         "deviations": [],
         "text_lossy": False,
     }

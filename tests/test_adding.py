@@ -120,7 +120,7 @@ def test_the_suite_runs(ran: tuple[Path, str]) -> None:
     assert "stream.names_the_role" in printed
     scored = rows(results, "select endpoint, task, n_correct as n from quality_summary order by all")
     assert [tuple(row.values()) for row in scored] == [
-        (endpoint, task, n) for endpoint in sorted(TRIED) for task, n in (("colours", 3), ("lamps", 2))
+        (endpoint, task, n) for endpoint in sorted(TRIED) for task, n in (("colours", 3), ("heating", 2), ("lamps", 2))
     ]
     verdicts = rows(results, "select endpoint, verdict from feature_matrix where probe = 'stream.names_the_role'")
     assert {row["endpoint"]: row["verdict"] for row in verdicts} == {TRIED[0]: "supported", TRIED[1]: "broken"}

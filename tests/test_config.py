@@ -143,7 +143,7 @@ providers:
         headers={"X-Title": "my bench"},
         models={"m": "org/m"},
         any_model=True,
-        limits=Limits(60, 1000, 4),
+        limits=Limits(requests_per_minute=60, tokens_per_minute=1000, concurrency=4),
         deadlines=Deadlines(1.0, 2.5, 3.0, 4.0),
         quirks=Quirks(
             "max_tokens", stream_usage=False, drop=("seed", "n"), extra_body=extra, embedding_model="org/embed"
@@ -192,7 +192,7 @@ def test_no_auth_means_no_key_is_sent(tmp_path: Path) -> None:
         ("  acme:", "  ac/me:", "providers.yaml:2: providers.ac/me: a provider's name is letters"),
         ("providers:", "provider:", "providers.yaml:1: provider: unknown field. Did you mean providers?"),
         ("    api_key_env: ACME_KEY", "    serve: {engine: x}", "providers.yaml:2: providers.acme: has both base_url"),
-        ("api_key_env: ACME_KEY", "limits: {rpm: 3}", "unknown field. Known: requests_per_minute, tokens_per_"),
+        ("api_key_env: ACME_KEY", "limits: {rpm: 3}", "unknown field. Known: requests_per_second, requests_per_"),
         ("api_key_env: ACME_KEY", "limits: {concurency: 3}", "limits.concurency: unknown field. Did you mean concurr"),
         ("api_key_env: ACME_KEY", "limits: {concurrency: 0}", "concurrency: must be greater than 0"),
         ("api_key_env: ACME_KEY", "limits: {concurrency: 1.5}", "concurrency: must be a whole number"),

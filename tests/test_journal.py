@@ -96,6 +96,7 @@ attempts = st.builds(
         lag_max_ns=marks,
         tls_version=st.none() | texts,
         remote=st.none() | texts,
+        cached=st.booleans(),
     ),
     sched_ns=ints,
     admit_ns=ints,

@@ -15,7 +15,7 @@ from made import Watcher, catalog, harness, task, told
 from talking import Model, Talking
 
 from harness.catalog import discover
-from harness.cli.carry import ceiling_usd, finish
+from harness.cli.carry import finish
 from harness.config import shipped
 from harness.errors import CannotMeasure, TaskError, UsageError
 from harness.folder import RunFolder
@@ -23,6 +23,7 @@ from harness.report.judging import lines
 from harness.report.summary import summarise
 from harness.run import sitting
 from harness.run.conduct import Company
+from harness.run.forecast import forecasts
 from harness.run.plan import Plan, make
 from harness.run.selection import Selection
 from harness.run.tally import Budget
@@ -411,7 +412,7 @@ def test_the_ceiling_counts_the_answers_that_a_judge_will_read(begin: Begin) -> 
     """What judging costs at most: its prompt as far as it is known, all answers at full length, all replies too."""
     bench = begin(fair=fair)
     plan = bench.plan(("a/x",), ("j/fair",))
-    ceiling = ceiling_usd(plan, "j/fair")
+    (ceiling,) = (one.cost_max_usd for one in forecasts(plan, {}) if one.endpoint == "j/fair")
     prompts = sum(len(plan.request(job).body or b"") for job in plan.jobs if job.kind == "judge")
     assert ceiling == pytest.approx((prompts + 4 * 64 + 4 * 1024 * 2) / 1e6)
 

@@ -18,6 +18,7 @@ from harness.folder import create
 from harness.journal import Journal, read_attempts
 from harness.prices import price_of
 from harness.run.arrivals import Closed, Constant, Poisson, offsets_ns
+from harness.run.budget import most
 from harness.run.limits import MAX_TRIES
 from harness.run.plan import Plan
 from harness.run.runner import Runner, closing
@@ -208,17 +209,17 @@ def test_after_max_duration_nothing_more_is_asked(steady: Running, tmp_path: Pat
     assert {one.job.kind for one in seen.attempts} == {"quality"}
 
 
-def test_after_max_cost_nothing_more_is_asked(steady: Running, tmp_path: Path) -> None:
-    """What was spent is counted from stated usage and prices; at most what was under way goes beyond the bound."""
-    made = plan([task("sums", _asks(60))], [endpoint("p/m", steady.base_url)], concurrency=2)
-    whole = carry_out(made, tmp_path / "whole")
-    each = whole.tally.cost_usd / 60
-    assert each > 0
-    seen = carry_out(made, tmp_path / "bound", budget=Budget(max_cost_usd=10 * each))
+def test_max_cost_is_never_gone_beyond(steady: Running, tmp_path: Path) -> None:
+    """What may be spent is set aside before sending: the bound holds, and what is left would not pay for one more."""
+    made = plan([task("sums", _asks(60))], [endpoint("p/m", steady.base_url)], concurrency=8)
+    job = next(iter(made.jobs))
+    one = most(made.request(job), price_of(made.endpoints[job.endpoint])).usd
+    assert one is not None
+    seen = carry_out(made, tmp_path, budget=Budget(max_cost_usd=4 * one))
     assert seen.tally.stopped is not None
     assert seen.tally.stopped.startswith("--max-cost ")
-    assert 5 <= len(seen.attempts) <= 20
-    assert seen.tally.cost_usd >= 10 * each
+    assert 3 * one - 2e-6 <= seen.tally.cost_usd <= 4 * one
+    assert 4 < len(seen.attempts) < 60
 
 
 def test_what_waits_for_a_limit_is_not_sent_after_the_bound(steady: Running, tmp_path: Path) -> None:

@@ -412,7 +412,7 @@ def test_the_tests_are_not_there_before_the_program_has_run() -> None:
         """,
         "assert 'a rare word'",
     )
-    assert ran.ended in {"timeout", "exception", "killed"}
+    assert ran.walls
     assert "rare" not in ran.output
 
 

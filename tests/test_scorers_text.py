@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -303,6 +304,8 @@ def test_each_row_is_judged_by_its_own_scorer() -> None:
     assert each.episode is not None
     whole = Scorer("whole", 1, numeric().score, lambda sample, said: Score(float(len(said)), None, "", "whole", 1))
     both = per_row({"whole": whole, "numeric": numeric()})
+    assert not both.waits
+    assert per_row({"whole": replace(whole, waits=True)}).waits
     assert both.episode is not None
     rows = [Sample("1", (), "4", metadata={"scorer": name}) for name in ("whole", "numeric")]
     sessions = [both.episode(row, (said, said)) for row in rows]

@@ -22,8 +22,9 @@ from harness.run.conduct import Company
 from harness.run.sitting import Sitting
 from harness.run.tally import Budget
 from harness.store.query import rows
-from harness.types import JsonObject, Sample, Score, Scorer, Task, World
+from harness.types import JsonObject, Sample, Score, Scorer, Task
 from harness.wire.assemble import assemble
+from harness.world import World
 
 
 class Tallying:

@@ -228,7 +228,7 @@ def test_ctrl_c_while_a_server_starts_is_an_interruption(tmp_path: Path) -> None
 
 def test_a_run_that_reached_its_bound_is_resumed_without_it(server: Server, tmp_path: Path) -> None:
     """A budget breaks a run off between requests; what was left is asked later, each job once."""
-    sat = _carry_out([SUMS], [server.endpoint()], tmp_path, budget=Budget(max_cost_usd=1e-9))
+    sat = _carry_out([SUMS], [server.endpoint()], tmp_path, budget=Budget(max_requests=2))
     assert sat.status == sat.folder.read_manifest()["status"] == "interrupted"
     before = _tries(sat.folder)
     assert 0 < len({job for job, _ in before}) <= 6
@@ -264,7 +264,7 @@ def test_a_run_is_not_continued_as_another(
     things: list[Task], changes: dict[str, Any], words: str, server: Server, tmp_path: Path
 ) -> None:
     """Where the questions or the endpoint have changed, resume refuses in one line that says what has."""
-    sat = _carry_out([SUMS], [server.endpoint()], tmp_path, budget=Budget(max_cost_usd=1e-9))
+    sat = _carry_out([SUMS], [server.endpoint()], tmp_path, budget=Budget(max_requests=2))
     asked = server.asked()
     provider = replace(server.endpoint().provider, **changes)
     with pytest.raises(UsageError) as caught:
@@ -276,7 +276,7 @@ def test_a_run_is_not_continued_as_another(
 
 def test_prices_and_limits_may_change_before_a_run_is_continued(server: Server, tmp_path: Path) -> None:
     """What does not change a request does not stop a run from being finished."""
-    sat = _carry_out([SUMS], [server.endpoint()], tmp_path, budget=Budget(max_cost_usd=1e-9))
+    sat = _carry_out([SUMS], [server.endpoint()], tmp_path, budget=Budget(max_requests=2))
     cheaper = replace(server.endpoint().provider, prices={})
     assert _resume(sat.folder, [SUMS], [replace(server.endpoint(), provider=cheaper)]).status == "finished"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
@@ -13,8 +12,7 @@ from pathlib import Path
 
 import click
 
-from harness import request
-from harness.cli.asked import told
+from harness.cli import dry_run
 from harness.cli.progress import Progress
 from harness.errors import CannotMeasure, UsageError
 from harness.folder import results_option
@@ -40,6 +38,7 @@ class Terms:
     workers: int = 1
     calibrate: bool | None = None
     scrape: bool = True
+    cache: bool = False
 
 
 def new_nonce() -> str:
@@ -54,7 +53,7 @@ Tell = Callable[[sitting.Sitting], None]
 def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Tell | None = None) -> None:
     """Carry out a plan, print its tables (or what ``tell`` prints), and end with the exit code of how it ended."""
     if terms.dry_run:
-        _print_plan(plan, as_json=terms.as_json)
+        dry_run.show(plan, terms.results, as_json=terms.as_json)
         return
     if terms.budget.max_cost_usd is not None:
         _refuse_unpriced(plan)
@@ -68,6 +67,7 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
             providers_file=terms.providers_file,
             calibrate=terms.calibrate,
             scrape=terms.scrape,
+            cache=terms.cache,
         )
         sat = sitting.start(plan, results=terms.results, company=company, again=again)
     finish(sat, terms.results, as_json=terms.as_json, tell=tell)
@@ -131,51 +131,3 @@ def _refuse_unpriced(plan: Plan) -> None:
                 f"--max-cost cannot be kept: the price of {name} is not known",
                 hint=f"Add prices: to {endpoint.provider.id} in your providers.yaml, or use --max-requests",
             )
-
-
-def _print_plan(plan: Plan, *, as_json: bool) -> None:
-    stages = [
-        {"stage": stage.name, "requests": sum(map(len, stage.lanes)), "law": stage.law.label} for stage in plan.stages
-    ]
-    ceiling = {name: ceiling_usd(plan, name) for name in plan.endpoints}
-    total = sum(1 for _ in plan.jobs)
-    files = [told(plan.tasks[one.name]) for one in plan.selection.files]
-    if as_json:
-        shown = {"requests": total, "stages": stages, "cost_ceiling_usd": ceiling, "files": files}
-        click.echo(json.dumps(shown, indent=2))
-        return
-    for line in files:
-        click.echo(line)
-    for stage in stages:
-        click.echo(f"{stage['requests']:>6}  {stage['stage']}")
-    click.echo(f"{total:>6}  requests in all; nothing was sent")
-    for name, usd in ceiling.items():
-        click.echo(
-            f"{name}: "
-            + (
-                f"at most {usd:.4f} USD"
-                if usd is not None
-                else "no ceiling (no price, or a request without a cap on its tokens)"
-            )
-        )
-
-
-def ceiling_usd(plan: Plan, endpoint: str) -> float | None:
-    """Cost if each answer used its whole allowance, each byte were a token, and none were retried; None: not known.
-
-    A prompt that will hold answers counts them by their allowance.
-    """
-    price = price_of(plan.endpoints[endpoint])
-    if price is None or price.input_usd_per_mtok is None or price.output_usd_per_mtok is None:
-        return None
-    total = 0.0
-    for job in plan.jobs:
-        if job.endpoint != endpoint:
-            continue
-        asked = plan.request(job)
-        allowed = request.allowance(asked)
-        if allowed is None:
-            return None
-        to_come = sum(request.allowance(one) or 0 for one in plan.to_come(job))
-        total += (len(asked.body or b"") + to_come) * price.input_usd_per_mtok + allowed * price.output_usd_per_mtok
-    return total / 1e6

@@ -33,6 +33,7 @@ from harness.run.tally import Budget
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
 @options.allow_code_exec
+@options.cache
 @options.several(options.judging, options.sending)
 def command(
     tasks: tuple[str, ...],
@@ -46,11 +47,10 @@ def command(
     results: Path,
     providers_file: Path | None,
     seed: int,
-    max_cost: float | None,
-    max_requests: int | None,
-    max_duration: float | None,
+    cache: bool,
     dry_run: bool,
     as_json: bool,
+    budget: Budget,
     **about: Any,
 ) -> None:
     """Run quality and tool TASKS on one or more endpoints.
@@ -82,7 +82,7 @@ def command(
         repeats=repeats,
         concurrency=concurrency,
         seed=seed,
-        max_requests=max_requests,
+        max_requests=budget.max_requests,
         judges=tuple(dict.fromkeys(judges)),
         pairwise=pairwise,
     )
@@ -92,5 +92,4 @@ def command(
         for names in (dict.fromkeys(endpoint_names), selection.judges)
     )
     plan = make(selection, found, endpoints, judging)
-    budget = Budget(max_cost, max_duration)
-    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json))
+    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import click
 from harness import catalog, config
 from harness.catalog import Catalog
 from harness.cli import options
-from harness.cli.carry import Terms, carry_out, ceiling_usd, new_nonce
+from harness.cli.carry import Terms, carry_out, new_nonce
 from harness.errors import TaskError, UsageError
 from harness.folder import open_run
 from harness.report import dialects, terminal, whole
@@ -28,7 +29,9 @@ from harness.run.arrivals import (
     parse_rates,
     parse_steps,
 )
+from harness.run.budget import most
 from harness.run.conduct import OWN_KINDS
+from harness.run.forecast import forecasts
 from harness.run.plan import Plan, make
 from harness.run.selection import Changes, Search, Selection
 from harness.run.tally import Budget
@@ -126,7 +129,7 @@ _how = [
 @click.argument("profile")
 @options.endpoints
 @options.several(_levels, _amounts, _prompts, _how, options.sending)
-def run(profile: str, endpoint_names: tuple[str, ...], **given: Any) -> None:
+def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: Any) -> None:
     """Put the streaming load PROFILE on one or more endpoints: a load of `harness tasks list`, or a file of prompts.
 
     The first line of the report says whether the figures can be believed. `harness load report` prints it again, in
@@ -149,7 +152,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], **given: Any) -> None:
         endpoints=endpoint_names,
         loads=(name,),
         seed=given["seed"],
-        max_requests=given["max_requests"],
+        max_requests=budget.max_requests,
         nonce=new_nonce(),
         paired=_paired(endpoints, asked=given["paired"]),
         owned=given["owned"],
@@ -157,11 +160,11 @@ def run(profile: str, endpoint_names: tuple[str, ...], **given: Any) -> None:
     selection = _with_search(selection, changes, given)
     plan = make(selection, found, endpoints)
     _refuse_beyond_limits(plan)
-    _refuse_beyond_cost(plan, given["max_cost"])
+    _refuse_beyond_budget(plan, budget)
     terms = Terms(
         given["results"],
         given["providers_file"],
-        Budget(given["max_cost"], given["max_duration"]),
+        budget,
         dry_run=given["dry_run"],
         as_json=given["as_json"],
         workers=given["workers"] or crew.default_workers(plan),
@@ -283,33 +286,39 @@ def _refuse_beyond_limits(plan: Plan) -> None:
     if plan.selection.owned:
         return
     for endpoint in plan.endpoints.values():
-        at_once, per_minute = _most(plan, endpoint.id)
         limits = endpoint.provider.limits
-        if limits.concurrency and at_once > limits.concurrency:
-            raise _beyond(endpoint, f"{at_once:g} requests at once", f"concurrency: {limits.concurrency}")
-        if limits.requests_per_minute and per_minute > limits.requests_per_minute:
-            told = f"requests_per_minute: {limits.requests_per_minute}"
-            raise _beyond(endpoint, f"{per_minute:g} requests in a minute", told)
+        for asked, words, name in _most(plan, endpoint.id):
+            limit = getattr(limits, name)
+            if limit and asked > limit:
+                raise _beyond(endpoint, f"{asked:g} {words}", f"{name}: {limit}")
 
 
-def _most(plan: Plan, endpoint: str) -> tuple[float, float]:
-    """Requests at once, and in any minute, that a plan or the bounds of its search ask of an endpoint."""
-    at_once = per_minute = 0.0
+def _most(plan: Plan, endpoint: str) -> Iterator[tuple[float, str, str]]:
+    """What a plan or the bounds of its search ask of an endpoint at most: how much, of what, and the limit's name."""
     search = plan.selection.search
-    if search is not None and search.high < _OPEN_ENDED:
-        at_once, per_minute = (search.high, 0) if search.axis == "concurrency" else (0, search.high * 60)
-    for stage in plan.stages:
-        due = [
-            job.due_ns for lane in stage.lanes for job in lane if job.endpoint == endpoint and job.due_ns is not None
-        ]
-        first = 0
-        for last, at_ns in enumerate(due):
-            while at_ns - due[first] >= 60_000_000_000:
-                first += 1
-            per_minute = max(per_minute, last - first + 1)
-        if isinstance(stage.law, Closed):
-            at_once = max(at_once, stage.law.concurrency)
-    return at_once, per_minute
+    bounded = search.high if search is not None and search.high < _OPEN_ENDED else 0
+    rising = search.axis if search is not None and bounded else None
+    lanes = [
+        (stage, [job for lane in stage.lanes for job in lane if job.endpoint == endpoint]) for stage in plan.stages
+    ]
+    at_once = [stage.law.concurrency for stage, _ in lanes if isinstance(stage.law, Closed)]
+    yield max(bounded if rising == "concurrency" else 0, *at_once, 0), "requests at once", "concurrency"
+    due = [[job.due_ns for job in jobs if job.due_ns is not None] for _, jobs in lanes]
+    rate = bounded if rising == "rate" else 0
+    for seconds, unit in ((1, "second"), (60, "minute")):
+        busiest = max((_busiest(times, seconds) for times in due), default=0)
+        yield max(rate * seconds, busiest), f"requests in a {unit}", f"requests_per_{unit}"
+    yield sum(len(jobs) for _, jobs in lanes), "requests", "requests_per_day"
+
+
+def _busiest(due_ns: Sequence[int], seconds: int) -> int:
+    """Most arrivals within any so many seconds."""
+    first = most = 0
+    for last, at_ns in enumerate(due_ns):
+        while at_ns - due_ns[first] >= seconds * 1_000_000_000:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
 
 
 def _beyond(endpoint: Endpoint, asked: str, limit: str) -> UsageError:
@@ -319,14 +328,17 @@ def _beyond(endpoint: Endpoint, asked: str, limit: str) -> UsageError:
     )
 
 
-def _refuse_beyond_cost(plan: Plan, most: float | None) -> None:
-    """A load asks for whole answers, so what it may cost at most is near what it will cost."""
-    if most is None:
-        return
-    ceilings = [ceiling_usd(plan, name) for name in plan.endpoints]
-    total = sum(usd for usd in ceilings if usd is not None)
-    if total > most:
-        raise UsageError(
-            f"this load may cost {total:.2f} USD, more than --max-cost {most:g}",
-            hint="Give fewer --requests or shorter --output-tokens, or raise it",
-        )
+def _refuse_beyond_budget(plan: Plan, budget: Budget) -> None:
+    """A load asks for whole answers and waits for no money, so what it may take at most has to be there."""
+    usd, tokens = budget.max_cost_usd, budget.max_tokens
+    if usd is not None and (total := sum(one.cost_max_usd or 0.0 for one in forecasts(plan, {}))) > usd:
+        raise _too_much(f"cost {total:.2f} USD", f"--max-cost {usd:g}")
+    if tokens is not None and (most_tokens := sum(most(plan.request(job), None).tokens for job in plan.jobs)) > tokens:
+        raise _too_much(f"use {most_tokens} tokens", f"--max-total-tokens {tokens}")
+
+
+def _too_much(may: str, bound: str) -> UsageError:
+    return UsageError(
+        f"this load may {may}, more than {bound}",
+        hint="Give fewer --requests or shorter --output-tokens, or raise it",
+    )

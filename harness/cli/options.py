@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
 from harness.folder import DEFAULT_RESULTS
 from harness.prompts.filed import MAX_TOKENS
+from harness.run.tally import Budget
 from harness.scorers import permission
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -90,10 +92,23 @@ max_cost = click.option(
     type=Amount(),
     default=None,
     metavar="USD",
-    help="Stop asking once this much is spent (exit code 130).",
+    help="Never spend more than this (exit code 130): what a request may cost is set aside first.",
+)
+max_total_tokens = click.option(
+    "--max-total-tokens",
+    type=click.IntRange(min=1),
+    default=None,
+    metavar="N",
+    help="Never use more tokens than this, prompts and answers, in the same way.",
 )
 max_requests = click.option(
-    "--max-requests", type=click.IntRange(min=1), default=None, help="Refuse a plan with more requests than this."
+    "--max-requests",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Refuse a plan with more requests than this, and send no more, retries included.",
+)
+cache = click.option(
+    "--cache", is_flag=True, help="Take answers that earlier runs got to the very same requests; they have no times."
 )
 max_duration = click.option(
     "--max-duration",
@@ -102,7 +117,7 @@ max_duration = click.option(
     metavar="SECONDS",
     help="Stop asking after this time (exit code 130).",
 )
-dry_run = click.option("--dry-run", is_flag=True, help="Print the plan and its most expensive cost, send nothing.")
+dry_run = click.option("--dry-run", is_flag=True, help="Print requests, tokens, cost and time, send nothing.")
 
 scorer = click.option(
     "--scorer", default=None, metavar="NAME[:OPTIONS]", help="How a data file is scored. See harness tasks scorers."
@@ -123,12 +138,23 @@ temperature = click.option(
 )
 
 
+def _with_budget(function: _Command) -> _Command:
+    """The command that takes the bounds of what it may spend as one ``Budget``."""
+
+    @functools.wraps(function)
+    def wrap(*context: Any, **given: Any) -> Any:
+        bounds = [given.pop(f"max_{name}") for name in ("cost", "duration", "requests", "total_tokens")]
+        return function(*context, **given, budget=Budget(*bounds))
+
+    return cast("_Command", wrap)
+
+
 def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
     """All options of some groups, in their order."""
 
     def wrap(function: _Command) -> _Command:
         for one in reversed([option for group in groups for option in group]):
-            one(function)
+            function = cast("_Command", one(function))
         return function
 
     return wrap
@@ -138,5 +164,9 @@ of_files: Sequence[_Option] = (scorer, prompt, system, target, max_tokens, tempe
 """What can be said about a data file of the user's own prompts."""
 judging: Sequence[_Option] = (judges, pairwise)
 """Who judges, and how."""
-sending: Sequence[_Option] = (results, providers, seed, max_cost, max_requests, max_duration, dry_run, as_json)
-"""What every command that sends something lets the user say."""
+sending: Sequence[_Option] = (
+    *(results, providers, seed),
+    *(max_cost, max_total_tokens, max_requests, max_duration),
+    *(dry_run, as_json, _with_budget),
+)
+"""What every command that sends something lets the user say; the command gets the bounds as one ``budget``."""

@@ -11,12 +11,13 @@ import click
 
 from harness import catalog, config
 from harness.cli import options, probe_registry, probe_results
-from harness.cli.carry import Terms, carry_out, ceiling_usd
+from harness.cli.carry import Terms, carry_out
 from harness.conformance.probe import PROFILES
 from harness.errors import UsageError
 from harness.report import conformance, lockfile, matrix, terminal
 from harness.report.words import plain
 from harness.run import stored
+from harness.run.forecast import forecasts
 from harness.run.plan import Plan, make
 from harness.run.selection import Selection
 from harness.run.sitting import Sitting
@@ -60,11 +61,9 @@ def command(
     results: Path,
     providers_file: Path | None,
     seed: int,
-    max_cost: float | None,
-    max_requests: int | None,
-    max_duration: float | None,
     dry_run: bool,
     as_json: bool,
+    budget: Budget,
 ) -> None:
     """Find out what an endpoint supports: every verdict with evidence that anybody can replay.
 
@@ -88,9 +87,15 @@ def command(
     names = tuple(dict.fromkeys(endpoint_names))
     locked = _read_lock(lock, names) if check else None
     catalogue, providers = catalog.discover(), config.load_providers(providers_file)
-    selection = Selection(suite="probe", endpoints=names, probes=profile, seed=seed, max_requests=max_requests)
+    selection = Selection(suite="probe", endpoints=names, probes=profile, seed=seed, max_requests=budget.max_requests)
     plan = make(selection, catalogue, [config.endpoint(providers, name) for name in names])
-    terms = Terms(results, providers_file, Budget(max_cost, max_duration), dry_run=dry_run, as_json=as_json)
+    terms = Terms(
+        results,
+        providers_file,
+        budget,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
     found = _probe(plan, terms, stored.replanner(catalogue, providers), outputs)
     # Only now: a run that was broken off, or that reached nobody, pins and proves nothing.
     if lock is not None and found is not None:
@@ -128,7 +133,7 @@ def _probe(plan: Plan, terms: Terms, again: stored.Replan, outputs: probe_result
 def _announce(plan: Plan) -> None:
     """Say what is about to be spent."""
     total = sum(1 for _ in plan.jobs)
-    costs = [ceiling_usd(plan, name) for name in plan.endpoints]
+    costs = [one.cost_max_usd for one in forecasts(plan, {})]
     spent = f"at most {sum(cost for cost in costs if cost is not None):.4f} USD"
     told = spent if None not in costs else "the cost is not known (no price)"
     click.echo(f"{len(plan.probes)} probes, {total} requests, {told}; those that accuse are sent again", err=True)

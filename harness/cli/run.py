@@ -19,6 +19,7 @@ from harness.run.tally import Budget
 @click.argument("suite")
 @options.endpoints
 @options.allow_code_exec
+@options.cache
 @options.several(options.judging, options.sending)
 def command(
     suite: str,
@@ -28,11 +29,10 @@ def command(
     results: Path,
     providers_file: Path | None,
     seed: int,
-    max_cost: float | None,
-    max_requests: int | None,
-    max_duration: float | None,
+    cache: bool,
     dry_run: bool,
     as_json: bool,
+    budget: Budget,
 ) -> None:
     """Run a SUITE of tasks, probes and loads on one or more endpoints, and compare them.
 
@@ -42,8 +42,8 @@ def command(
       harness run demo -e local/smollm2 --dry-run
     """
     judging = {"judges": tuple(dict.fromkeys(judges)), "pairwise": pairwise}
-    plan = plan_suite(suite, endpoint_names, providers_file, seed=seed, max_requests=max_requests, **judging)
-    carry_out(plan, Terms(results, providers_file, Budget(max_cost, max_duration), dry_run=dry_run, as_json=as_json))
+    plan = plan_suite(suite, endpoint_names, providers_file, seed=seed, max_requests=budget.max_requests, **judging)
+    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))
 
 
 def plan_suite(

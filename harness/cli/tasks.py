@@ -185,5 +185,6 @@ def _sample(sample: Sample) -> JsonObject:
         "target": sample.target,
         "tools": list(sample.tools),
         "params": dict(sample.params),
+        "turns": list(sample.turns),
     }
     return {name: value for name, value in fields.items() if value not in (None, [], {})}

@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.folder import RunFolder
 from harness.journal import Journal
 from harness.prices import price_of
+from harness.run.cache import Answers
 from harness.run.plan import Plan
 from harness.run.runner import Runner, closing
 from harness.run.scoring import Watch, unwatched
@@ -59,6 +60,8 @@ class Company:
     """Whether this machine is tried against the simulator after a load; None: where the load was large enough."""
     scrape: bool = True
     """Whether servers of one's own are asked for their metrics during a load."""
+    cache: bool = False
+    """Whether answers of earlier runs to the same requests are taken, and those of this run kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
         interruptible(lambda: _stop(runner, company.announce), lambda: pool.abort(BROKEN_OFF)),
         observed(runner, plan, folder, 0),
         scraped(scraper if plan.loads and company.scrape else None),
+        answered(runner, company),
     ):
         tally = await runner.run(plan)
         while tally.stopped is None and (more := await asyncio.to_thread(onward)) is not None:
@@ -146,6 +150,19 @@ async def observed(runner: Runner, plan: Plan, folder: RunFolder, shard: int) ->
             yield
     finally:
         vitals.stop()
+
+
+@asynccontextmanager
+async def answered(runner: Runner, company: Company) -> AsyncIterator[None]:
+    """Have answers of earlier runs at hand, where the user wants so."""
+    if not company.cache:
+        yield
+        return
+    runner.answers = Answers(company.watcher.told)
+    try:
+        yield
+    finally:
+        runner.answers.close()
 
 
 @asynccontextmanager

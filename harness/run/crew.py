@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from harness.errors import CannotMeasure
 from harness.folder import RunFolder
@@ -83,6 +83,7 @@ class Crew:
             try:
                 await self._start()
                 self._keep_duration()
+                self._share_budget()
                 done = await self._carry_out(plan, 0)
                 while self._stopped is None and (more := await asyncio.to_thread(onward)) is not None:
                     for hand in self._hands:
@@ -98,10 +99,7 @@ class Crew:
         """Of all processes together."""
         total = Tally(stopped=self._stopped)
         for hand in self._hands:
-            total.jobs += hand.tally.jobs
-            total.failed += hand.tally.failed
-            total.attempts += hand.tally.attempts
-            total.cost_usd += hand.tally.cost_usd
+            total.plus(hand.tally)
         return total
 
     # --- stages ----------------------------------------------------------------------------------------------
@@ -136,10 +134,11 @@ class Crew:
     def _hear(self, hand: _Hand, said: JsonObject) -> None:
         if "tally" in said:
             hand.tally = Tally(**said["tally"])
+            if hand.tally.stopped is not None and self._stopped is None:
+                self._tell_stop(f"{hand.tally.stopped} by process {hand.number}'s part of it")
         if "counts" in said:
             counts = said["counts"]
             self._company.watcher.counted(counts["jobs"], counts["again"], counts["failures"])
-            self._check_budget()
         if "facts" in said:
             facts = said["facts"]
             self.facts.append(Facts(**{**facts, "endpoints": tuple(facts["endpoints"])}))
@@ -152,10 +151,14 @@ class Crew:
             why = f"--max-duration {most:g} s was reached"
             asyncio.get_running_loop().call_later(most, self._tell_stop, why)
 
-    def _check_budget(self) -> None:
-        budget, tally = self._company.budget, self.tally
-        if budget.max_cost_usd is not None and tally.cost_usd >= budget.max_cost_usd:
-            self._tell_stop(f"--max-cost {budget.max_cost_usd:g} USD was reached")
+    def _share_budget(self) -> None:
+        """Give each process its part of what may be spent; the first that has none left ends the load for all.
+
+        Time is kept here, for all of them.
+        """
+        budget, of = self._company.budget, len(self._hands)
+        for hand in self._hands:
+            hand.tell(budget=asdict(budget.part(hand.number, of)))
 
     # --- processes -------------------------------------------------------------------------------------------
 

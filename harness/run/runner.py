@@ -15,18 +15,18 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from harness.exchange import OUR_DOING, Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
+from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
 from harness.journal import Journal
-from harness.prices import cost_usd
-from harness.request import allowance
 from harness.run import session
 from harness.run.arrivals import Closed
+from harness.run.breaker import GIVEN_UP
+from harness.run.cache import Answers
 from harness.run.following import Following
+from harness.run.gate import Gate
 from harness.run.later import Later
-from harness.run.limits import Limiter
 from harness.run.pace import Pacer
 from harness.run.plan import Plan
-from harness.run.stages import Part, Stage, parts
+from harness.run.stages import Part, Stage, at_once, over, parts
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.store.ready import Ready
 from harness.types import Attempt, Job, Price, Request
@@ -37,8 +37,6 @@ from harness.wire.transport import Client
 
 _TURN_FAILED = "an earlier turn of its session failed"
 _OVER = "its session was over before"
-_CHARS_PER_TOKEN = 4
-"""For the token budget's estimate of a prompt alone; never for a reported count."""
 _LEAD_NS = 5_000_000
 """An open law begins so long after its stage: its first arrival is as well prepared as the others."""
 _BUILT_AHEAD = 20_000
@@ -68,7 +66,7 @@ class Runner:
             clients: by provider id.
             journal: where every attempt goes first.
             watcher: told of every attempt after it is journalled.
-            prices: by endpoint id, for the budget alone.
+            prices: by endpoint id, for the budget and the tally.
             budget: when to stop asking.
             before: what earlier sittings of this run left.
         """
@@ -77,12 +75,10 @@ class Runner:
         self._journal = journal
         self._watcher = watcher
         self._prices = prices
-        self._budget = budget
         self._tried = before.tried
         self._said = before.said
         self._following = Following(before.answered, before.answers)
-        self._limiters = {e.provider.id: Limiter(e.provider.limits) for e in plan.endpoints.values()}
-        self._started_ns = 0
+        self.gate = Gate(plan.endpoints, prices, budget, watcher.told)
         self._waiting: set[asyncio.Task[None]] = set()
         """Tasks with nothing under way: they may be told to stop at any time."""
         self._pacer: Pacer | None = None
@@ -92,6 +88,8 @@ class Runner:
         """Called when a part is prepared, right before its clock runs."""
         self.ready: Ready | None = None
         """Where the rows of what ends are made; None: nowhere."""
+        self.answers: Answers | None = None
+        """Answers of earlier runs that are taken in place of asking; None: all is asked."""
         self.tally = Tally()
         self.facts: list[Facts] = []
 
@@ -101,15 +99,18 @@ class Runner:
         On cancellation what is under way is closed and journalled as cancelled.
         """
         self._plan = plan or self._plan
-        self._started_ns = self._started_ns or time.perf_counter_ns()
-        self._watcher.planned(sum(1 for _ in self._plan.jobs))
-        for part in parts(self._plan.stages):
-            if self._exhausted():
-                break
-            self._watcher.stage(part.stage)
-            sessions = await self.prepare(part)
-            lead_ns = 0 if isinstance(part.stage.law, Closed) else _LEAD_NS
-            await self.carry(part, sessions, time.perf_counter_ns() + lead_ns)
+        planned = sum(1 for _ in self._plan.jobs)
+        self._watcher.planned(planned)
+        self._watcher.follow(lambda: self.tally)
+        self.gate.spending.begin(planned)
+        with self.gate.spending.in_time(self.stop):
+            for part in parts(self._plan.stages):
+                if self._exhausted():
+                    break
+                self._watcher.stage(part.stage)
+                sessions = await self.prepare(part)
+                lead_ns = 0 if isinstance(part.stage.law, Closed) else _LEAD_NS
+                await self.carry(part, sessions, time.perf_counter_ns() + lead_ns)
         return self.tally
 
     async def prepare(self, part: Part) -> list[Iterator[Session]]:
@@ -123,7 +124,6 @@ class Runner:
     async def carry(self, part: Part, sessions: Sequence[Iterator[Session]], began_ns: int) -> Facts:
         """Carry out one part; ``began_ns`` is the time that its planned arrivals count from."""
         stage, alarm = part.stage, Alarm(asyncio.get_running_loop())
-        self._started_ns = self._started_ns or time.perf_counter_ns()
         self._pacer = Pacer(alarm)
         self._reads = self._most = 0
         cpu_ns = time.process_time_ns()
@@ -138,6 +138,7 @@ class Runner:
         finally:
             alarm.close()
             self._later.rest()
+            self.gate.rest()
         facts = Facts(
             stage=stage.name,
             endpoints=tuple(lane[0].endpoint for lane in part.lanes),
@@ -175,7 +176,7 @@ class Runner:
         if stage.kind != "load" or lane[0].turn:
             return
         limit = self._plan.endpoints[lane[0].endpoint].provider.limits.concurrency
-        wanted = min(_at_once(stage, lane), len(lane), limit or len(lane))
+        wanted = min(at_once(stage, lane), len(lane), limit or len(lane))
         await self._client(lane[0]).prewarm(wanted, self._plan.request(lane[0]))
 
     async def _user(self, stage: Stage, law: Closed, place: int, sessions: Iterator[Session], began_ns: int) -> None:
@@ -185,7 +186,7 @@ class Runner:
             await self._pacer.until(began_ns + round(law.ramp_s * 1e9 * place / law.concurrency))
         for turns in sessions:
             sched_ns = time.perf_counter_ns()
-            if self._exhausted() or _over(stage, began_ns, sched_ns):
+            if self._exhausted() or over(stage, began_ns, sched_ns):
                 return
             await self._session(stage, turns, sched_ns)
             if stage.think_s:
@@ -221,7 +222,8 @@ class Runner:
             if through.done():  # told to stop meanwhile
                 return
             if self._exhausted():
-                through.set_result(None)
+                if not through.done():
+                    through.set_result(None)
                 return
             group.create_task(self._session(stage, turns, sched_ns))
             running.call_soon(next_one)  # once that session has begun
@@ -285,12 +287,17 @@ class Runner:
         if attempt is None:
             return
         self._later.add(attempt)
-        if self._budget.max_cost_usd is not None:
+        if self.gate.spending.waits:
             self._later.rest()  # what it cost decides whether the next one is asked
 
     def _give_up(self, turns: Session, why: str, kind: FailureKind = "unasked") -> None:
-        """Say of each turn why it was not asked, so that every planned request has its end."""
+        """Say of each turn why it was not asked, so that every planned request has its end.
+
+        Where its endpoint was given up, that is why.
+        """
         for job, planned in turns:
+            if kind == "unasked" and (gone := self.gate.given_up(job.endpoint)) is not None:
+                why = f"{GIVEN_UP}{gone}"
             now_ns = time.perf_counter_ns()
             request = replace(planned, body=None) if kind == "unneeded" else planned  # there are many of them
             exchange = _nothing(kind, why)
@@ -306,6 +313,8 @@ class Runner:
                 return None
             outcome = assemble(attempt.exchange, stream=request.stream)
             delay_s = self._plan.retry_delay_s(attempt, outcome)
+            if delay_s is not None and not self.gate.spending.may_retry():
+                delay_s = None
             self._record(attempt, outcome, again=delay_s is not None)
             if delay_s is None or self._exhausted():
                 return outcome.completion if outcome.ok else None
@@ -315,13 +324,18 @@ class Runner:
         return None
 
     async def _attempt(self, job: Job, number: int, request: Request, sched_ns: int) -> Attempt | None:
-        """Send once; None: nothing was sent, the run was stopped while the request waited for its turn."""
-        limiter = self._limiters[self._plan.endpoints[job.endpoint].provider.id]
+        """Send once; None: nothing was sent, since the run was stopped meanwhile or the endpoint given up."""
+        provider = self._plan.endpoints[job.endpoint].provider
+        if self.answers is not None and (kept := self.answers.find(provider, job, request)) is not None:
+            now_ns = time.perf_counter_ns()
+            return self._journal.append(Attempt(job, number, request, kept, sched_ns, now_ns, 0))
         with self._may_stop():
-            in_flight = await limiter.enter(job.endpoint, lambda: _tokens(request))
+            in_flight = await self.gate.enter(job, request)
+        if in_flight is None:
+            if not self._exhausted() and number == self._tried.get(job.id, 0):
+                self._give_up([(job, request)], "")
+            return None
         try:
-            if self._exhausted():
-                return None
             self._under_way += 1
             self._most = max(self._most, self._under_way)
             admit_ns = time.perf_counter_ns()
@@ -334,7 +348,7 @@ class Runner:
             finally:
                 self._under_way -= 1
         finally:
-            limiter.leave(job.endpoint)
+            self.gate.leave(job)
         self._reads += len(exchange.reads)
         attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
         # The journal comes first: what was paid for is on disk before anything is made of it.
@@ -347,13 +361,10 @@ class Runner:
         self._record(attempt, assemble(attempt.exchange, stream=attempt.request.stream), again=False)
 
     def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
-        self.tally.attempts += 1
-        usage = outcome.completion.usage if outcome.completion else None
-        self.tally.cost_usd += cost_usd(usage, self._prices[attempt.job.endpoint], attempt.exchange.headers) or 0.0
-        if not again:
-            self.tally.jobs += 1
-            failure = outcome.failure
-            self.tally.failed += failure is not None and failure.kind not in OUR_DOING and attempt.job.kind != "probe"
+        self.tally.add(attempt, outcome, self._prices[attempt.job.endpoint], again=again)
+        self.gate.done(attempt, outcome, again=again)
+        if self.answers is not None and outcome.ok:
+            self.answers.keep(self._plan.endpoints[attempt.job.endpoint].provider, attempt)
         if self.ready is not None:
             self.ready.add(attempt, outcome)
         if not again:
@@ -361,27 +372,10 @@ class Runner:
         self._watcher.finished(attempt, outcome, again=again)
 
     def _exhausted(self) -> bool:
-        spent_s = (time.perf_counter_ns() - self._started_ns) / 1e9
-        if self._budget.max_duration_s is not None and spent_s >= self._budget.max_duration_s:
-            self.tally.stopped = f"--max-duration {self._budget.max_duration_s:g} s was reached"
-        if self._budget.max_cost_usd is not None and self.tally.cost_usd >= self._budget.max_cost_usd:
-            self.tally.stopped = f"--max-cost {self._budget.max_cost_usd:g} USD was reached"
+        """Whether nothing more is asked; who waits for anything is then told so."""
+        if self.tally.stopped is None and (why := self.gate.spending.reached()) is not None:
+            self.stop(why)
         return self.tally.stopped is not None
-
-
-def _at_once(stage: Stage, lane: Sequence[Job]) -> int:
-    """Connections that a stage may well need at its beginning: its places, or what is due in its first second."""
-    if isinstance(stage.law, Closed):
-        return stage.law.concurrency
-    return sum(1 for job in lane if job.due_ns is not None and job.due_ns < 1_000_000_000)
-
-
-def _over(stage: Stage, began_ns: int, now_ns: int) -> bool:
-    return stage.duration_s is not None and now_ns - began_ns >= stage.duration_s * 1e9
-
-
-def _tokens(request: Request) -> int:
-    return len(request.body or b"") // _CHARS_PER_TOKEN + (allowance(request) or 0)
 
 
 def _nothing(kind: FailureKind, detail: str) -> Exchange:

@@ -57,7 +57,7 @@ class Scoring:
             self._kept[job.id] = capture
         # A failure has no score: it is counted where failures are counted.
         elif outcome.ok and outcome.completion is not None:
-            self._scored[job.id] = _line(job, _score(Answered(task, sample, [outcome.completion])))
+            self._scored[job.id] = _line(job, sample, _score(Answered(task, sample, [outcome.completion])))
 
     def _alone(self, task: Task, sample: Sample) -> bool:
         """Whether one answer decides a sample, and nobody else has to be asked or waited for."""
@@ -81,9 +81,9 @@ class Scoring:
             if one.task.scorer.judging is None:
                 waiting.append((job, one))
             elif judgements and (judged := judgements.score(job, len(one.said), one.task.scorer)) is not None:
-                yield _line(job, judged)
-        for (job, _), score in zip(waiting, scores([one for _, one in waiting], watch), strict=True):
-            yield _line(job, score)
+                yield _line(job, one.sample, judged)
+        for (job, one), score in zip(waiting, scores([one for _, one in waiting], watch), strict=True):
+            yield _line(job, one.sample, score)
 
     def _sessions(self) -> Iterator[tuple[Job, Answered]]:
         """The first job of each session that came to its end, with its answers."""
@@ -142,7 +142,7 @@ def _score(one: Answered) -> Score:
         return session.score_of(scorer, one.sample, one.said)
 
 
-def _line(job: Job, score: Score) -> bytes:
+def _line(job: Job, sample: Sample, score: Score) -> bytes:
     """A score as a line of ``scores.jsonl``; what it does without is left out."""
     row: JsonObject = {
         "job": job.id,
@@ -152,6 +152,8 @@ def _line(job: Job, score: Score) -> bytes:
         "repeat": job.repeat,
     }
     row |= {name: getattr(score, name) for name in ("value", "answer", "explanation", "scorer", "version")}
+    if (cluster := sample.metadata.get("cluster")) is not None:
+        row["cluster"] = str(cluster)
     if score.fault:
         row["fault"] = score.fault
     if score.details:

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import Literal
 
 from harness.exchange import Completion
-from harness.types import Job, JsonObject, Sample, Score, Scorer, Task, World
+from harness.types import Job, JsonObject, Sample, Score, Scorer, Task
+from harness.world import World
 
 _TOOL_RESULT = json.dumps({"ok": True})
 """What every tool gives back where there is no environment: a load is about time, not about answers."""

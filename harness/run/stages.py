@@ -191,3 +191,15 @@ def parts(stages: Sequence[Stage]) -> list[Part]:
         lanes = tuple(lane for lane in stage.lanes if lane)
         found += [Part(stage, lanes)] if stage.together and lanes else [Part(stage, (lane,)) for lane in lanes]
     return found
+
+
+def at_once(stage: Stage, lane: Sequence[Job]) -> int:
+    """Connections that a stage may well need at its beginning: its places, or what is due in its first second."""
+    if isinstance(stage.law, Closed):
+        return stage.law.concurrency
+    return sum(1 for job in lane if job.due_ns is not None and job.due_ns < 1_000_000_000)
+
+
+def over(stage: Stage, began_ns: int, now_ns: int) -> bool:
+    """Whether a stage that ends by the clock has ended."""
+    return stage.duration_s is not None and now_ns - began_ns >= stage.duration_s * 1e9

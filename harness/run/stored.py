@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
 from harness.run import manifest, session
+from harness.run.breaker import given_up
 from harness.run.judge import cancelled
 from harness.run.judging import answer_of
 from harness.run.plan import Plan, make, sha256
@@ -76,7 +77,8 @@ def progress(folder: RunFolder, plan: Plan) -> Progress:
         job = attempt.job
         tried[job.id] = attempt.number + 1
         outcome = assemble(attempt.exchange, stream=attempt.request.stream)
-        if not cancelled(attempt) and plan.retry_delay_s(attempt, outcome) is None:
+        open_still = cancelled(attempt) or given_up(attempt.exchange.failure)
+        if not open_still and plan.retry_delay_s(attempt, outcome) is None:
             done.add(job.id)
         if job.id in turns and outcome.ok and outcome.completion is not None:
             said[job.id] = session.answer(outcome.completion)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.conformance.capture import Capture
-from harness.exchange import Outcome
+from harness.exchange import OUR_DOING, Outcome
+from harness.prices import cost_usd
 from harness.run.stages import Stage
-from harness.types import Attempt, JsonObject
+from harness.types import Attempt, JsonObject, Price
 
 
 class Watcher(Protocol):
@@ -17,6 +18,12 @@ class Watcher(Protocol):
 
     def planned(self, jobs: int) -> None:
         """So many more jobs are to be carried out."""
+
+    def follow(self, tally: Callable[[], Tally]) -> None:
+        """``tally`` gives what has happened so far, whenever it is called."""
+
+    def told(self, line: str) -> None:
+        """Something that a person should know at once, in one line."""
 
     def stage(self, stage: Stage) -> None:
         """A stage begins."""
@@ -34,6 +41,18 @@ class Budget:
 
     max_cost_usd: float | None = None
     max_duration_s: float | None = None
+    max_requests: int | None = None
+    max_tokens: int | None = None
+    """Prompts and answers together."""
+
+    def part(self, number: int, of: int) -> Budget:
+        """What one of ``of`` processes may spend; together they spend no more than this.
+
+        Time and requests are not divided: they are kept for all together, requests by the plan alone, since a load
+        tries nothing again.
+        """
+        tokens = None if self.max_tokens is None else self.max_tokens // of + (number < self.max_tokens % of)
+        return Budget(None if self.max_cost_usd is None else self.max_cost_usd / of, None, None, tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +79,36 @@ class Tally:
     attempts: int = 0
     cost_usd: float = 0.0
     """Of the attempts whose cost is known."""
+    cost_unknown: int = 0
+    """Answers whose cost is not known."""
+    tokens: int = 0
+    """Prompts and answers, as stated by the servers."""
+    cached: int = 0
+    """Answers that an earlier run had paid for."""
     stopped: str | None = None
     """Why the run ended before its plan; None: it did not."""
+
+    def add(self, attempt: Attempt, outcome: Outcome, price: Price | None, *, again: bool) -> None:
+        """Count an attempt that has ended; ``again``: its job is tried once more."""
+        self.attempts += 1
+        if attempt.exchange.cached:
+            self.cached += 1
+        else:
+            usage = outcome.completion.usage if outcome.completion else None
+            cost = cost_usd(usage, price, attempt.exchange.headers)
+            self.cost_usd += cost or 0.0
+            self.cost_unknown += cost is None and (outcome.ok or usage is not None)
+            if usage is not None:
+                self.tokens += (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
+        if not again:
+            self.jobs += 1
+            failure = outcome.failure
+            self.failed += failure is not None and failure.kind not in OUR_DOING and attempt.job.kind != "probe"
+
+    def plus(self, other: Tally) -> None:
+        """Add what another process has counted."""
+        for name in ("jobs", "failed", "attempts", "cost_usd", "cost_unknown", "tokens", "cached"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass(frozen=True, slots=True)

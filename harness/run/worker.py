@@ -19,12 +19,13 @@ from harness.folder import RunFolder
 from harness.journal import Journal
 from harness.prices import price_of
 from harness.run.arrivals import Closed
+from harness.run.budget import Spending
 from harness.run.conduct import BROKEN_OFF, clients_of, observed
 from harness.run.plan import Plan
 from harness.run.runner import Runner, Session, closing
 from harness.run.stages import Part, Stage, parts
 from harness.run.stored import Progress
-from harness.run.tally import Budget
+from harness.run.tally import Budget, Tally
 from harness.types import Attempt, Job, JsonObject, Limits
 from harness.wire.pool import Pool
 
@@ -67,9 +68,11 @@ def _part(whole: int, shard: int, of: int) -> int:
 
 
 def _share(limits: Limits, shard: int, of: int) -> Limits:
-    return Limits(
-        **{name: None if value is None else max(1, _part(value, shard, of)) for name, value in asdict(limits).items()}
-    )
+    """The requests of a day are counted for all processes together and not divided."""
+    divided = {
+        name: None if value is None else max(1, _part(value, shard, of)) for name, value in asdict(limits).items()
+    }
+    return Limits(**{**divided, "requests_per_day": limits.requests_per_day})
 
 
 class Counts:
@@ -81,6 +84,13 @@ class Counts:
 
     def planned(self, jobs: int) -> None:
         """The starting process knows."""
+
+    def follow(self, tally: Callable[[], Tally]) -> None:
+        """The starting process is told the tally."""
+
+    def told(self, line: str) -> None:
+        """Goes into this process's log."""
+        sys.stderr.write(f"{line}\n")
 
     def stage(self, stage: Stage) -> None:
         """The starting process says so."""
@@ -138,6 +148,8 @@ class Worker:
                 async for said in _lines():
                     if "do" in said:
                         group.create_task(self._do(runner, said))
+                    elif "budget" in said:
+                        runner.gate.spending = Spending(Budget(**said["budget"]), prices)
                     elif "replan" in said:
                         self._all = self._replan()
                     elif "stop" in said:

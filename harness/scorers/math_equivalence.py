@@ -65,7 +65,7 @@ def math_equivalence(*, seconds: float = 5.0) -> Scorer:
             return Score(None, told, why, name, VERSION, fault="math_undecided")
         return Score(float(equal), told, "equals" if equal else f"does not equal{expected}", name, VERSION)
 
-    return Scorer(name, VERSION, score)
+    return Scorer(name, VERSION, score, waits=True)
 
 
 def stated(text: str) -> str:

@@ -31,4 +31,4 @@ def per_row(scorers: Mapping[str, Scorer]) -> Scorer:
         judge = own(sample)
         return judge.score(sample, said[-1]) if judge.episode is None else judge.episode(sample, said)
 
-    return Scorer("per_row", VERSION, score, episode)
+    return Scorer("per_row", VERSION, score, episode, waits=any(one.waits for one in scorers.values()))

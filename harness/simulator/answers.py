@@ -63,8 +63,9 @@ def _calls(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Ran
 
 
 def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Random, rng: random.Random) -> str:
-    if entry is not None and entry.calls is None and (asked.form == "text" or _is_json(entry.text)):
-        return entry.text if luck.random() < profile.accuracy else wrong(entry.text, luck)
+    known = entry if entry is not None and (entry.calls is None or entry.text) else None
+    if known is not None and (asked.form == "text" or _is_json(known.text)):
+        return known.text if luck.random() < profile.accuracy else wrong(known.text, luck)
     if asked.form != "text":
         return written(asked, rng)
     if seen := media.colours(asked.messages):

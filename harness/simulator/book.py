@@ -24,6 +24,8 @@ class Entry(NamedTuple):
     text: str
     calls: tuple[Call, ...] | None
     """None: an item of a quality task. Empty: no call is right."""
+    later: tuple[Entry, ...] = ()
+    """Where the item takes several requests: what is right in those after the first."""
 
 
 class Book:
@@ -41,6 +43,10 @@ class Book:
         whole = self._entries.get(_key(messages, names))
         if whole is not None:
             return whole
+        said = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
+        first = self._entries.get(_key(messages[: said[0]], names)) if said else None
+        if first is not None and first.later:
+            return first.later[min(len(said), len(first.later)) - 1]
         last = [message for message in messages if message["role"] == "user"][-1:]
         return self._entries.get(_key(last, names)) if last else None
 
@@ -66,6 +72,10 @@ def write(tasks: Iterable[Task]) -> Book:
 
 
 def _entry(sample: Sample, kind: str) -> Entry:
+    solution = sample.metadata.get("solution")
+    if isinstance(solution, list | tuple) and solution:
+        first, *later = (_step(one) for one in solution)
+        return first._replace(later=tuple(later))
     if kind == "tools":
         calls = tuple(Call(call["name"], _json(_first(call.get("arguments") or {}))) for call in sample.target or ())
         return Entry(str(sample.metadata.get("answer_text") or ""), calls)
@@ -76,6 +86,13 @@ def _entry(sample: Sample, kind: str) -> Entry:
     elif not isinstance(target, str | int | float):
         target = _json(target)
     return Entry(str(sample.metadata.get("answer_text") or target), None)
+
+
+def _step(solved: Any) -> Entry:
+    """One step of a reference solution: a text, or calls."""
+    if isinstance(solved, str):
+        return Entry(solved, ())
+    return Entry("", tuple(Call(call["name"], _json(call["arguments"])) for call in solved))
 
 
 def _first(expected: Any) -> Any:

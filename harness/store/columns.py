@@ -51,6 +51,7 @@ ATTEMPTS: Columns = {
     "n_reads": _INT,
     "lag_max_ns": _LONG,
     "in_flight": _INT,
+    "cached": _FLAG,
     "finish_reason": _TEXT,
     "prompt_tokens": _LONG,
     "completion_tokens": _LONG,
@@ -97,6 +98,7 @@ SCORES: Columns = {
     "version": _INT,
     "fault": _TEXT,
     "details_json": _TEXT,
+    "cluster": _TEXT,
     "text_lossy": _FLAG,
 }
 

@@ -7,6 +7,7 @@ for are their names (``nan``, ``inf``), which the tables read back as what they 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from operator import sub
@@ -15,7 +16,7 @@ from typing import Any
 import orjson
 
 from harness import contract
-from harness.exchange import Completion, Exchange, Outcome, Usage
+from harness.exchange import Completion, Exchange, Outcome, StreamMarks, Usage, WireMarks
 from harness.journal import Session
 from harness.prices import cost_usd, reported_usd
 from harness.types import Attempt, JsonObject, Price
@@ -47,8 +48,13 @@ def moment_us(session: Session, at_ns: int) -> int:
 
 
 def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcome, price: Price | None) -> JsonObject:
-    """The attempt in table ``attempts``, without ``text_lossy``."""
+    """The attempt in table ``attempts``, without ``text_lossy``.
+
+    A copy of an earlier run's answer has no times here, whatever its record says: none of them is of this run.
+    """
     job, exchange, marks, failure = attempt.job, attempt.exchange, attempt.exchange.marks, outcome.failure
+    if exchange.cached:
+        exchange, marks = replace(exchange, reads=(), coalesced_reads=0, lag_max_ns=None), WireMarks()
     row: JsonObject = {
         "run_id": run_id,
         "job_id": job.id,
@@ -88,12 +94,16 @@ def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcom
         "n_reads": len(exchange.reads),
         "lag_max_ns": exchange.lag_max_ns,
         "in_flight": attempt.in_flight,
+        "cached": exchange.cached,
         "deviations": (),
     }
     if job.kind in _COUNTED:
         row["prompt_chars"] = _prompt_chars(attempt.request.body)
     if outcome.completion is not None:
-        row |= _understood(outcome.completion, marks.send0_ns) | _paid(outcome.completion, price, exchange)
+        understood = outcome.completion
+        if exchange.cached:
+            understood = replace(understood, marks=StreamMarks(), output_ns=(), output_events=())
+        row |= _understood(understood, marks.send0_ns) | _paid(understood, price, exchange)
         if failure is None:
             row["contract_faults"] = contract.faults(outcome.completion, attempt.request.body or b"")
     return row
@@ -116,6 +126,8 @@ def _part_chars(parts: Any) -> int:
 
 
 def _paid(completion: Completion, price: Price | None, exchange: Exchange) -> JsonObject:
+    if exchange.cached:
+        return {"cost_usd": 0.0, "cost_source": "cache"}
     usd = cost_usd(completion.usage, price, exchange.headers)
     if usd is None:
         return {}

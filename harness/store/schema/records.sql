@@ -46,6 +46,7 @@ create table attempts (
     n_reads integer not null,
     lag_max_ns bigint,
     in_flight integer not null,
+    cached boolean not null default false,
     finish_reason varchar,
     prompt_tokens bigint,
     completion_tokens bigint,
@@ -110,6 +111,7 @@ comment on column attempts.coalesced_reads is 'Reads that held more than one HTT
 comment on column attempts.n_reads is 'Reads that held body bytes; never NULL.';
 comment on column attempts.lag_max_ns is 'Largest delay between arrival and our reading, ns. NULL: no kernel stamp.';
 comment on column attempts.in_flight is 'Requests under way on the endpoint when it was sent, itself included; never NULL.';
+comment on column attempts.cached is 'Whether the answer is a copy that an earlier run had kept: nothing was sent, it has no times and cost nothing; never NULL.';
 comment on column attempts.finish_reason is 'As stated by the server. NULL: not stated.';
 comment on column attempts.prompt_tokens is 'Tokens, as stated by the server. NULL: not stated.';
 comment on column attempts.completion_tokens is 'Tokens, as stated by the server. NULL: not stated.';
@@ -125,7 +127,7 @@ comment on column attempts.chunk_events is 'Output events in each of those reads
 comment on column attempts.deviations is 'Tolerated deviations from the documented shape, by name; empty: none; never NULL.';
 comment on column attempts.contract_faults is 'What the answer breaks of its contract once it is understood, by name; empty: nothing. NULL: failed, not a chat completion, or sealed before this was looked at.';
 comment on column attempts.cost_usd is 'USD as the server reports it, else by stated usage and the prices of that time. NULL: usage or a needed price is not known.';
-comment on column attempts.cost_source is 'reported (by the server) or prices. NULL: the cost is not known.';
+comment on column attempts.cost_source is 'reported (by the server), prices, or cache (an earlier run paid). NULL: the cost is not known.';
 comment on column attempts.text_lossy is 'Whether a character that UTF-8 cannot hold was replaced in this row; never NULL.';
 
 create table texts (
@@ -166,6 +168,7 @@ create table scores (
     version integer not null,
     fault varchar,
     details_json varchar,
+    cluster varchar,
     text_lossy boolean not null
 );
 comment on table scores is 'One row for each answer, or session of answers, that a scorer saw; failures have none.';
@@ -182,6 +185,7 @@ comment on column scores.scorer is 'Name of the scorer; never NULL.';
 comment on column scores.version is 'Version of the scorer; never NULL.';
 comment on column scores.fault is 'Name of what keeps the answer from being judged. NULL: it was judged.';
 comment on column scores.details_json is 'Named parts of the judgement as a JSON object. NULL: it has none.';
+comment on column scores.cluster is 'What its sample has in common with others, so that their scores are not independent. NULL: it stands alone.';
 comment on column scores.text_lossy is 'Whether a character that UTF-8 cannot hold was replaced in this row; never NULL.';
 
 create table judgements (
