@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from harness import config
 from harness.errors import TaskError, UnknownName
+from harness.plugins import Plugin, plugins
 from harness.types import Judging, Load, Scorer, Slo, Suite, Task
 
 _CONSTANTS = ("TASK", "TASKS", "LOAD", "SUITE", "PROBES")
@@ -53,10 +54,25 @@ class Catalog:
     files: dict[tuple[str, str], Path] = field(default_factory=dict)
     """Where each comes from, by kind (``task``, ``load``, ``suite``, ``probe``) and name."""
     shadowed: list[Shadowed] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """What is wrong with plug-ins that give no task, one line each."""
+    plugged: list[str] = field(default_factory=list)
+    """Labels of the plug-ins that were asked for their tasks; empty: none was needed yet."""
 
     def task(self, name: str) -> Task:
-        """The task of that name; UnknownName with the nearest ones."""
-        return _named("task", name, self.tasks)
+        """The task of that name, of a plug-in where no file has it; UnknownName with the nearest ones."""
+        if name not in self.tasks:
+            self.add_plugins()
+        return _named("task", name, self.tasks, "; ".join(self.broken))
+
+    def add_plugins(self) -> None:
+        """Add the tasks of installed packages, once; one that is broken is noted, and the others go on."""
+        for plugin in () if self.plugged else plugins("tasks").values():
+            self.plugged.append(plugin.label)
+            try:
+                _plug_in(self, plugin)
+            except TaskError as error:
+                self.broken.append(str(error))
 
     def load(self, name: str) -> Load:
         """The load of that name; UnknownName with the nearest ones."""
@@ -299,8 +315,28 @@ def _add(catalog: Catalog, kind: str, found: dict[str, Found], name: str, value:
         catalog.shadowed.append(Shadowed(name, before, path))
 
 
-def _named(kind: str, name: str, found: Mapping[str, Found]) -> Found:
+def _plug_in(catalog: Catalog, plugin: Plugin) -> None:
+    """Add what a plug-in gives: a task, several, a folder of task files, or a package that is one."""
+    value = plugin.load()
+    if isinstance(value, ModuleType):
+        given = [getattr(value, constant) for constant in ("TASK", "TASKS") if hasattr(value, constant)]
+        value = given[0] if given else Path(next(iter(getattr(value, "__path__", [])), ""))
+    if isinstance(value, str | Path) and Path(value).is_dir():
+        found = discover([Path(value)])
+        tasks = [(task, found.files["task", name]) for name, task in found.tasks.items()]
+    else:
+        several = value if isinstance(value, tuple | list) else (value,)
+        if not several or not all(isinstance(one, Task) for one in several):
+            raise TaskError(f"{plugin.label} gives {_shown(value)}, not a Task, a tuple of Tasks or a folder of them")
+        tasks = [(task, Path(plugin.label)) for task in several]
+    for task, path in tasks:
+        _refuse_wrong_fields(task, plugin.label)
+        # A file's task of that name was there first; two plug-ins are no mistake of the user's either.
+        _add(catalog, "task", catalog.tasks, task.name, task, path, Path(plugin.label) / "one of its own")
+
+
+def _named(kind: str, name: str, found: Mapping[str, Found], where: str = "") -> Found:
     try:
         return found[name]
     except KeyError:
-        raise UnknownName(kind, name, found) from None
+        raise UnknownName(kind, name, found, where=where) from None

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
@@ -122,6 +122,43 @@ def read_document(
     ``understand`` gives what they mean, which is no list, or a list of (path, what is wrong) of which the first in the
     file is told; ``empty`` is told of a file without a value. ConfigError as ``file:line: field: what is wrong``.
     """
+    data = _content(path)
+    try:
+        document, lines = _load(_decode(data), empty)
+        parsed = understand(document)
+        if not isinstance(parsed, list):
+            return parsed
+        found = [(_line(lines, where), where, words) for where, words in parsed]
+        # A mistyped field is also a missing one: the typing error is the one to tell.
+        raise _Mistake(*min(found, key=lambda one: (one[0], not one[2].startswith("unknown field"))))
+    except _Mistake as mistake:
+        raise _told(path, mistake) from None
+
+
+class Document(NamedTuple):
+    """The plain values of a YAML file, and where each stands in it."""
+
+    path: Path
+    value: object
+    lines: Mapping[FieldPath, int]
+
+    def place(self, *where: str | int) -> str:
+        """The place of a field, or of what is around it: ``file:line: field``."""
+        return _place(self.path, _line(self.lines, where), where)
+
+
+def read_plain(path: Path, *, empty: str) -> Document:
+    """Read a YAML file that is no configuration of ours, within the same bounds; its texts may look like anything.
+
+    ConfigError as ``file:line: field: what is wrong``.
+    """
+    try:
+        return Document(path, *_load(_decode(_content(path)), empty, ours=False))
+    except _Mistake as mistake:
+        raise _told(path, mistake) from None
+
+
+def _content(path: Path) -> bytes:
     shown = _shown(path)
     try:
         with path.open("rb") as file:
@@ -132,19 +169,20 @@ def read_document(
         raise ConfigError(f"{shown}: cannot be read: {error.strerror}") from None
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{shown}: larger than {MAX_BYTES:,} bytes")
-    try:
-        document, lines = _load(_decode(data), empty)
-        parsed = understand(document)
-        if not isinstance(parsed, list):
-            return parsed
-        found = [(_line(lines, where), where, words) for where, words in parsed]
-        # A mistyped field is also a missing one: the typing error is the one to tell.
-        raise _Mistake(*min(found, key=lambda one: (one[0], not one[2].startswith("unknown field"))))
-    except _Mistake as mistake:
-        field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in mistake.path).lstrip(".")
-        place = f"{shown}:{mistake.line}: {field}" if field else f"{shown}:{mistake.line}"
-        told = f"{place}: {mistake}"
-        raise ConfigError("".join(char if char.isprintable() else "?" for char in told)) from None
+    return data
+
+
+def _told(path: Path, mistake: _Mistake) -> ConfigError:
+    return ConfigError(_printable(f"{_place(path, mistake.line, mistake.path)}: {mistake}"))
+
+
+def _place(path: Path, line: int, where: FieldPath) -> str:
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).lstrip(".")
+    return _printable(f"{_shown(path)}:{line}: {field}" if field else f"{_shown(path)}:{line}")
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _shown(path: Path) -> str:
@@ -162,8 +200,8 @@ def _decode(data: bytes) -> str:
         raise _Mistake(data.count(b"\n", 0, error.start) + 1, (), "is not UTF-8 text") from None
 
 
-def _load(text: str, empty: str) -> tuple[object, dict[FieldPath, int]]:
-    """The document as plain values, and the line of every field in it."""
+def _load(text: str, empty: str, *, ours: bool = True) -> tuple[object, dict[FieldPath, int]]:
+    """The document as plain values, and the line of every field in it; in one of ``ours`` no text may be a key."""
     try:
         _refuse_bombs(text)
         node = yaml.compose(text, Loader=_Loader)
@@ -176,7 +214,7 @@ def _load(text: str, empty: str) -> tuple[object, dict[FieldPath, int]]:
     if node is None:
         raise _Mistake(1, (), empty)
     lines: dict[FieldPath, int] = {(): 1}
-    reader = _Reader(lines)
+    reader = _Reader(lines, ours=ours)
     return reader.value(node, (), 0), lines
 
 
@@ -201,8 +239,9 @@ def _at(event: yaml.Event) -> int:
 class _Reader:
     """Turns YAML nodes into plain values; aliases are followed, and what they expand to is counted."""
 
-    def __init__(self, lines: dict[FieldPath, int]) -> None:
+    def __init__(self, lines: dict[FieldPath, int], *, ours: bool) -> None:
         self._lines = lines
+        self._ours = ours
         self._nodes = 0
         self._scalars = yaml.constructor.SafeConstructor()
 
@@ -231,7 +270,7 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
                 raise _Mistake(line, path, "a name must be plain text; merge keys (<<) are not read")
             key = key_node.value
-            if _SECRET_VALUE.search(key):
+            if self._ours and _SECRET_VALUE.search(key):
                 raise _Mistake(line, path, "holds what looks like a key; keep keys in environment variables")
             where = (*path, key)
             if key_node.tag != "tag:yaml.org,2002:str":
@@ -239,12 +278,14 @@ class _Reader:
             if key in seen:
                 raise _Mistake(line, where, f"is given twice, first on line {seen[key]}")
             seen[key] = self._lines[where] = line
-            if _names_a_secret(where):
+            if self._ours and _names_a_secret(where):
                 raise _Mistake(line, where, "keys do not belong in this file. Use api_key_env: NAME_OF_THE_VARIABLE")
             yield key, child
 
     def _scalar(self, node: yaml.ScalarNode, path: FieldPath, line: int) -> Any:
         if node.tag == "tag:yaml.org,2002:str":
+            if not self._ours:
+                return node.value
             if _SECRET_VALUE.search(node.value):
                 words = "looks like a key; keep it in an environment variable. Use api_key_env: NAME_OF_THE_VARIABLE"
                 raise _Mistake(line, path, words)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from harness.exchange import Completion, ToolCall
 
+LEAKED = "leaked_markup"
 CALL_MARKERS = (
     *("<tool_call", "</tool_call", ":tool_call>", "<|tool", "<｜tool", "[TOOL_CALLS]", "<function=", "<function>"),
     *("<function_call", "<invoke name=", "<|python_tag|>", "<|action_start|>", "to=functions.", "```tool_c"),
@@ -22,22 +23,26 @@ THINKING_MARKERS = (
     *("[THINK]", "[/THINK]", "◁think▷", "<|channel|>"),
 )
 """How models mark what they think: in the content they show a parser that is missing or failed."""
+SIGNS = "<>[=`◁"
+"""Every marker holds one of them."""
 _CALLING = ("tool_calls", "function_call")
 
 
 def faults(completion: Completion, asked: bytes = b"") -> tuple[str, ...]:
     """The faults of one answer, sorted, each once; empty: it keeps its contract.
 
-    ``asked`` is the body of the request: a call that ``tool_choice`` names may end with ``stop``, and what a custom
-    tool is given need not be JSON. Nothing is held against a server that our own cap did (finish reason ``length``).
+    ``asked`` is the body of the request, as compact JSON; empty: not known. It tells which tools there are, that a call
+    was named by ``tool_choice``, which may end with ``stop``, and that a tool is a custom one, which takes any text.
+    Nothing is held against a server that our own cap did (finish reason ``length``).
 
     Names: ``leaked_markup``, ``wrong_finish_reason`` (calls that do not end with ``tool_calls``, or ``tool_calls``
-    without any), ``duplicate_call_id``, ``missing_call_id``, ``empty_call`` (without a name), ``arguments_not_json``,
-    ``arguments_not_object``, ``only_reasoning`` (neither content nor a call), ``thinking_markup``.
+    without any), ``duplicate_call_id``, ``missing_call_id``, ``empty_call`` (without a name), ``unknown_tool`` (a name
+    that the request does not hold), ``arguments_not_json``, ``arguments_not_object``, ``only_reasoning`` (neither
+    content nor a call), ``thinking_markup``.
     """
     found = _call_faults(completion, asked) if completion.tool_calls else set()
     if leaked(completion) is not None:
-        found.add("leaked_markup")
+        found.add(LEAKED)
     if _wrong_finish(completion, asked):
         found.add("wrong_finish_reason")
     if only_reasoning(completion):
@@ -68,7 +73,8 @@ def only_reasoning(completion: Completion) -> bool:
 
 
 def _holds(text: str, markers: Iterable[str]) -> bool:
-    return any(marker in text for marker in markers)
+    # Prose has none of the signs, and looking for single ones takes next to no time.
+    return any(sign in text for sign in SIGNS) and any(marker in text for marker in markers)
 
 
 def _wrong_finish(completion: Completion, asked: bytes) -> bool:
@@ -91,10 +97,17 @@ def _call_faults(completion: Completion, asked: bytes) -> set[str]:
         found.add("missing_call_id")
     if not all(call.name for call in calls):
         found.add("empty_call")
+    if asked and not all(_named(call.name) in asked for call in calls if call.name):
+        found.add("unknown_tool")
     whole = calls[:-1] if completion.finish_reason == "length" else calls
     if b'"type":"custom"' not in asked:
         found.update(filter(None, map(_arguments_fault, whole)))
     return found
+
+
+def _named(tool: str) -> bytes:
+    """How a request names a tool; searching is enough, and much cheaper than to parse a prompt."""
+    return f'"name":{json.dumps(tool, ensure_ascii=False)}'.encode(errors="replace")
 
 
 def _arguments_fault(call: ToolCall) -> str | None:

@@ -73,6 +73,11 @@ def local_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[JsonObject]:
     JSON values keep their types; every CSV and TSV value is the text that stands there. Nothing is cached and
     nothing is sent. TaskError when the file is missing, empty or malformed or a row lacks one of ``columns``.
     """
+    return _checked(placed_rows(path), columns)
+
+
+def placed_rows(path: Path) -> Iterator[tuple[str, Any]]:
+    """The same rows, whatever JSON value each is, with the place of each: the file and its line, item or row."""
     if path.is_dir():
         raise TaskError(f"{path} is a folder, and one data file is needed", hint=f"Give one of {', '.join(KINDS)}")
     suffix = kind_of(path)
@@ -85,10 +90,10 @@ def local_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[JsonObject]:
     if not path.is_file():
         raise TaskError(f"no such data file: {path}")
     if suffix in _LINES:
-        return _checked(_json_rows(path), columns)
+        return _json_rows(path)
     if suffix in _SEPARATORS:
-        return _checked(_csv_rows(path, _SEPARATORS[suffix]), columns)
-    return _checked(_arrow_rows(path, _BUILDERS[suffix]), columns)
+        return _csv_rows(path, _SEPARATORS[suffix])
+    return _arrow_rows(path, _BUILDERS[suffix])
 
 
 def kind_of(path: Path) -> str | None:

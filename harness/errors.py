@@ -8,6 +8,7 @@
     +- CannotMeasure    3  nothing could be measured: no key, target down
     |  +- EngineError   3  a local server would not start
     +- StoreError       5  results are busy, read-only, full or corrupt
+    +- Interrupted    130  broken off while a run was judged
 
 Exit codes: 0 done; 1 a gate failed; 2 usage or configuration; 3 could not measure; 4 inconclusive;
 5 store busy, unwritable or corrupt; 130 interrupted, what was there is sealed.
@@ -80,3 +81,9 @@ class StoreError(HarnessError):
     """Results are busy, read-only, full or corrupt."""
 
     exit_code = 5
+
+
+class Interrupted(HarnessError):  # noqa: N818 - reads as what it is
+    """The user broke off what can be taken up again."""
+
+    exit_code = 130

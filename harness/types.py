@@ -188,7 +188,11 @@ class Sample:
     tools: tuple[JsonObject, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     """Body fields: temperature, max_tokens, tool_choice, response_format, stop, seed..."""
+    place: str = ""
+    """Where it stands, such as a file and a line, for who has to mend it; empty: its id says enough."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    """``cluster`` names what it shares with other samples (a passage, a template, a set of tools) so that their scores
+    are not independent; a subject is none. The rest is the task's own."""
     turns: tuple[str, ...] = ()
     """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests. Where
     its task has a world, each once the model calls no more."""
@@ -233,6 +237,8 @@ class Scorer:
     """Judges all answers of a session in their order, and then takes the place of ``score``; None: the last decides."""
     judging: Judging | None = None
     """How a judge is asked, where the score is another endpoint's; None: ``score`` is all there is to it."""
+    waits: bool = False
+    """Whether it waits for a process of its own: several answers are then judged at once, in threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +250,7 @@ class Task:
     kind: Literal["quality", "tools"]
     description: str
     load: Callable[[Path | None], Iterator[Sample]]
-    """Yields the samples in a fixed order; the path is the user's ``--data`` (a file, or a folder for a task
-    that says so), None: the task's own source."""
+    """Yields the samples in a fixed order; the path is the user's ``--data``, None: the task's own source."""
     scorer: Scorer
     stream: bool = True
     licence: str = "Apache-2.0"

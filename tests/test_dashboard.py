@@ -174,7 +174,13 @@ def test_the_overview_has_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyP
     two_endpoints(tmp_path)
     app = open_page(tmp_path, PAGES[0], monkeypatch)
     heads = [head.value for head in app.subheader]
-    assert heads == ["Against the baseline", "Streaming load", "Features not fully supported", "Errors by class"]
+    assert heads == [
+        "Against the baseline",
+        "Streaming load",
+        "Tasks",
+        "Features not fully supported",
+        "Errors by class",
+    ]
     text = said(app)
     assert "100 % [21–100] n=1" in text
     assert "100 [100–100] n=6" in text

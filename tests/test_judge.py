@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -34,6 +35,18 @@ def said(run: RunFolder, *attempts: Attempt) -> str | None:
             journal.append(attempt)
     failure = judge(run, plan([load("chat"), task("t", [sample("s")])], [endpoint()]))
     return failure and failure.kind
+
+
+@pytest.mark.parametrize(
+    ("metadata", "cluster"), [({}, None), ({"cluster": "passage 7"}, "passage 7"), ({"cluster": 7}, "7")]
+)
+def test_a_score_names_what_its_sample_shares(run: RunFolder, metadata: dict[str, Any], cluster: str | None) -> None:
+    """The cluster of the sample stands beside its score, as text, and only where there is one."""
+    good = answered(completion("s"), job="t/p/m/s/0")
+    with Journal(run) as journal:
+        journal.append(replace(good, job=replace(good.job, kind="quality", task="t", sample="s")))
+    judge(run, plan([task("t", [replace(sample("s"), metadata=metadata)])], [endpoint()]))
+    assert json.loads(run.scores_path.read_text()).get("cluster") == cluster
 
 
 @pytest.mark.parametrize(

@@ -81,14 +81,15 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> JsonObject:
 
 
 def test_quality_is_the_share_right_of_what_was_answered(two: JsonObject) -> None:
-    """2 of 4 and 3 of 3 with Wilson's intervals by hand; a failure is no wrong answer and is counted apart."""
+    """2 of 4 with Wilson's interval by hand; where 3 of 4 were scored there is no result but the bounds of one."""
     a, b = (row["quality"] for row in two["endpoints"])
     assert (a["mean"], a["n_scored"], a["n_failed"]) == (0.5, 4, 0)
     assert (a["low"], a["high"]) == pytest.approx((0.15004, 0.84996), abs=1e-5)
-    assert (b["mean"], b["n_scored"], b["n_failed"]) == (1.0, 3, 1)
-    assert (b["low"], b["high"]) == pytest.approx((3 / (3 + 3.841459), 1.0), abs=1e-6)
-    assert words.share(a) == "50 % [15–85] n=4"
-    assert words.share(b) == "100 % [44–100] n=3 of 4"
+    assert (b["mean"], b["low"], b["high"], b["enough"]) == (None, None, None, False)
+    assert (b["n_scored"], b["n_failed"], b["failed"]) == (3, 1, {"http_5xx": 1})
+    assert (b["coverage"], b["mean_of_scored"], b["mean_of_asked"], b["at_most"]) == (0.75, 1.0, 0.75, 1.0)
+    assert words.score(a) == "50 % [15–85] n=4"
+    assert words.score(b) == "coverage 75 %: between 75 and 100 %"
 
 
 def test_times_are_of_good_measured_load_attempts_alone(two: JsonObject) -> None:
@@ -134,7 +135,9 @@ def test_a_comparison_is_of_what_both_answered(two: JsonObject) -> None:
     assert (quality["metric"], quality["baseline"], quality["endpoint"]) == ("quality", "a/m", "b/m")
     assert (quality["n"], quality["value"]) == (3, pytest.approx(1 / 3))
     assert (quality["low"], quality["high"], quality["p_value"]) == (expected.low, expected.high, 1.0)
-    assert (words.value(quality), quality["verdict"]) == ("+33 points", "unclear")
+    assert (words.value(quality), words.judgement(quality)) == ("+33 points", "unclear (coverage)")
+    assert (quality["baseline_unmatched"], quality["endpoint_unmatched"]) == (1, 0)
+    assert (words.flips(quality), quality["endpoint_ahead_on"]) == ("+1 −0", ["sums/s3"])
     assert (ratio["metric"], ratio["n"], ratio["value"], ratio["low"], ratio["high"]) == (
         "ttft_ratio",
         6,
@@ -142,7 +145,9 @@ def test_a_comparison_is_of_what_both_answered(two: JsonObject) -> None:
         0.5,
         0.5,
     )
-    assert (words.value(ratio), words.bounds(ratio), ratio["verdict"]) == ("×0.50", "0.50 to 0.50", "better")
+    assert (words.value(ratio), words.bounds(ratio)) == ("×0.50", "0.50 to 0.50")
+    # Six of six on one side: 2 / 2^6 alone, twice that in a family of two.
+    assert (ratio["p_value"], ratio["p_adjusted"], ratio["verdict"]) == (0.03125, 0.0625, "unclear")
 
 
 def test_too_few_prompts_bound_nothing(tmp_path: Path) -> None:
@@ -163,6 +168,7 @@ def test_the_sign_says_who_is_better(tmp_path: Path) -> None:
     publish(tmp_path)
     (found,) = summarise(tmp_path, run.id)["comparisons"]
     assert (found["value"], found["n"], found["verdict"]) == (-1.0, 12, "worse")
+    assert (found["p_value"], found["p_adjusted"]) == (2 / 2**12, 2 / 2**12)
     assert words.value(found) == "-100 points"
     assert found["high"] < 0
 
@@ -190,7 +196,7 @@ def test_nothing_measured_is_a_dash(tmp_path: Path) -> None:
     assert (row["quality"], row["tools"], row["ttft_p50_ms"], row["cost_usd"]) == (None, None, None, None)
     assert summary["health"] is None
     cells = (
-        words.share(row["quality"]),
+        words.score(row["quality"]),
         words.spread(row["ttft_p50_ms"], row["ttft_p50_interval_ms"]),
         words.number(row["output_tokens_per_s"], 1),
         words.features(row),
@@ -229,6 +235,21 @@ def test_hostile_names_are_spelt_out_in_the_terminal(tmp_path: Path) -> None:
     assert text.count(harmless) >= 4
     assert "\x1b[31m" not in text
     assert "\x07" not in text
+
+
+def test_broken_contracts_have_a_table_of_their_own(two: JsonObject, tmp_path: Path) -> None:
+    """Each fault with how many replies of which endpoint have it; where none has, there is no table."""
+    assert two["contract_faults"] == []
+    assert "Replies that break" not in shown(two)
+    rows = [load("a/m", i, 100, contract_faults=["leaked_markup"] if i == 3 else []) for i in range(4)]
+    run = make_run(tmp_path, attempts=rows)
+    run.write_manifest(manifest(run, endpoints=[endpoint("a/m")], tasks=[]))
+    publish(tmp_path)
+    summary = summarise(tmp_path, run.id)
+    fault = {"endpoint": "a/m", "fault": "leaked_markup", "n": 1, "share": 0.25, "example_job_id": "load/a/m//3"}
+    assert summary["contract_faults"] == [fault]
+    assert "Replies that break the contract" in shown(summary)
+    assert "25 %" in shown(summary)
 
 
 def test_health_is_said_with_its_doubts() -> None:

@@ -16,6 +16,8 @@ CONTRACT = {
     "ttft_ms ttft_sched_ms ttfvt_ms e2e_ms tpot_ms output_tokens prompt_tokens output_tokens_per_s wait_ms connect_ms "
     "close_lag_ms cost_usd lag_max_ms turn set_apart ttft_warm_ms decode_tokens_per_s stalls_n stall_share slip_ms "
     "admit_slip_ms tokens_per_read token_miss cached_share planned_at over_at",
+    "answers": "run_id endpoint kind task sample repeat outcome reason value cluster workload_sha256",
+    "question_scores": "run_id endpoint kind task sample n_asked n_scored n_right mean_score variance cluster",
     "quality_summary": "run_id endpoint task kind n_planned n_scored n_failed n_invalid n_correct mean_score",
     "load_summary": "run_id endpoint task stage n n_ok n_failed ttft_p50_ms ttft_p95_ms tpot_p50_ms e2e_p50_ms "
     "output_tokens_per_s speed_p50 cost_usd coalesced_share clock level law offered_per_s achieved_per_s ok_per_s "
@@ -32,6 +34,7 @@ CONTRACT = {
     "feature_matrix": "run_id endpoint probe surface severity verdict reason evidence agree samples",
     "conformance_score": "run_id endpoint grade support honesty broken_n broken_core_n evidence core_evidence",
     "error_summary": "run_id endpoint failure_kind n",
+    "contract_faults": "run_id endpoint fault n share example_job_id",
 }
 
 LOAD = [

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from harness.errors import TaskError
 from harness.exchange import Completion, StreamMarks, ToolCall
+from harness.scorers.bfcl import bfcl
 from harness.scorers.choice import choice
 from harness.scorers.exact import exact
 from harness.scorers.json_schema import json_schema
@@ -315,14 +316,13 @@ def test_tool_call_takes_parallel_calls_in_any_order() -> None:
     ("answer", "explanation"),
     [
         (completion("Sunny, I suppose."), "no call was made"),
-        (completion('<tool_call>{"name": "f"}</tool_call>'), "no call was made, but the text holds call markup"),
         (completion("", ("f", "{}"), ("f", "{}")), "expected 1 call(s), got 2: f, f"),
         (completion("", ("g", "{}")), "expected a call of f, got g"),
         (completion("", ("a.b", "{}")), "expected a call of f, got a.b"),
     ],
 )
 def test_tool_call_counts_and_names_calls(answer: Completion, explanation: str) -> None:
-    """A missing, surplus or misnamed call is wrong, and leaked markup is told apart from silence."""
+    """A missing, surplus or misnamed call is wrong."""
     score = judge(tool_call(), [{"name": "f", "arguments": {}}], answer)
     assert (score.value, score.explanation) == (0.0, explanation)
 
@@ -334,14 +334,30 @@ def test_tool_call_counts_and_names_calls(answer: Completion, explanation: str) 
         (completion("", refusal="I cannot help."), 1.0),
         (completion("Hello!", ("f", "{}")), 0.0),
         (completion("", ("f", "{bad")), 0.0),
-        (completion(""), 0.0),
-        (completion("Hello", finish="length"), 0.0),
-        (completion("Hello!", reasoning="<|tool_call|>"), 0.0),
+        (completion(""), None),
+        (completion("Hello", finish="length"), None),
+        (completion("Hello!", reasoning="<|tool_call|>"), None),
     ],
 )
-def test_tool_call_abstaining_needs_a_normal_answer(answer: Completion, value: float) -> None:
-    """Only a finished answer without a call, broken or whole, is a right abstention."""
+def test_tool_call_abstaining_needs_a_normal_answer(answer: Completion, value: float | None) -> None:
+    """Only a finished answer without a call is a right abstention; a call is wrong, and what was spoilt is neither."""
     assert judge(tool_call(), [], answer).value == value
+
+
+@pytest.mark.parametrize(
+    ("answer", "value", "fault"),
+    [
+        (completion('<tool_call>{"name": "f"}</tool_call>'), None, "leaked_markup"),
+        (completion("[TOOL_CALLS]", ("f", "{}")), None, "leaked_markup"),
+        (completion("", reasoning="<tool_call>"), None, "leaked_markup"),
+        (completion("", ("f", "{}"), reasoning="Now <tool_call>."), 1.0, ""),
+        (completion("<tool_call>{", finish="length"), 0.0, ""),
+    ],
+)
+def test_tool_call_does_not_judge_what_a_parser_lost(answer: Completion, value: float | None, fault: str) -> None:
+    """Calls that stand as markup may have been right ones; a call that our own cap cut is none."""
+    score = judge(tool_call(), [{"name": "f", "arguments": {}}], answer)
+    assert (score.value, score.fault) == (value, fault)
 
 
 def test_tool_call_refuses_a_malformed_target() -> None:
@@ -418,6 +434,10 @@ def test_tool_call_accepts_all_orders_where_greedy_matching_does_not() -> None:
 
 # --- hostile output --------------------------------------------------------------------------------------
 
+BFCL_BOOK = {
+    "name": "book",
+    "parameters": {"properties": {"x": {"type": "any"}, "y": {"type": "array", "items": {"type": "dict"}}}},
+}
 SCORERS = [
     (exact(), "x"),
     (exact(ignore_case=True, ignore_punctuation=True), ["x", "y"]),
@@ -428,6 +448,12 @@ SCORERS = [
     (json_schema({"type": "object", "additionalProperties": {"type": "number", "multipleOf": 0.1}}), None),
     (tool_call(), [BOOK]),
     (tool_call(), []),
+    (bfcl(), {"expect": "no_call"}),
+    (bfcl(), {"expect": "any_call"}),
+    (
+        bfcl(),
+        {"expect": "calls", "functions": [BFCL_BOOK], "ground_truth": [{"book": {"x": ["a"], "y": [[{"z": [1]}]]}}]},
+    ),
 ]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -462,10 +488,10 @@ TEXTS = st.text(st.characters()) | st.lists(PIECES, max_size=30).map("".join) | 
 @settings(max_examples=200, deadline=None)
 @given(text=TEXTS, names=st.lists(st.tuples(st.sampled_from(["book", "x", "\ud800"]), TEXTS), max_size=3))
 def test_no_scorer_raises_on_what_a_model_wrote(text: str, names: list[tuple[str, str]]) -> None:
-    """Whatever the output, every scorer gives 0 or 1 and an explanation that UTF-8 can hold."""
+    """Whatever the output, every scorer gives 0 or 1, or names a fault, and an explanation that UTF-8 can hold."""
     for scorer, target in SCORERS:
         score = judge(scorer, target, completion(text, *names))
-        assert score.value in (0.0, 1.0)
+        assert score.value in (0.0, 1.0) or (score.value is None and score.fault)
         assert (score.scorer, score.version) == (scorer.name, scorer.version)
         (score.explanation + (score.answer or "")).encode("utf-8")
 

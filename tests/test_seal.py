@@ -214,7 +214,7 @@ def test_judgements_are_sealed(run: RunFolder) -> None:
     seal(run)
     (score,) = pq.read_table(run.parquet_path("scores")).to_pylist()
     del row["job"]
-    unsaid = {"fault": None, "details_json": None}
+    unsaid = {"fault": None, "details_json": None, "cluster": None}
     assert score == row | unsaid | {"run_id": run.id, "job_id": "j", "answer": "\ufffd", "text_lossy": True}
     (verdict,) = pq.read_table(run.parquet_path("verdicts")).to_pylist()
     unstated = {"agree": None, "samples": None}  # by the harness that wrote this line

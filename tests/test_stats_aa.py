@@ -68,7 +68,10 @@ def test_autocorrelation_costs_prompts() -> None:
     assert _share(1000, 0.3, 1.05, blocks=True) >= 0.8
 
 
-def test_blocks_have_one_confidence() -> None:
-    """Student's quantile is a constant of this house, so another confidence is refused."""
-    with pytest.raises(ValueError, match=r"0\.95"):
-        paired_ratio([1.0], [2.0], 0.9, blocks=True)
+def test_a_lower_confidence_is_a_narrower_interval_in_time() -> None:
+    """At 0.8 the interval of alike neighbours lies inside the one at 0.95."""
+    ratios = [1.0 + i // 10 for i in range(100)]
+    narrow, wide = (paired_ratio([1.0] * 100, ratios, confidence, blocks=True) for confidence in (0.8, 0.95))
+    assert None not in (narrow.low, narrow.high, wide.low, wide.high)
+    assert (wide.low or 0) <= (narrow.low or 0) <= (narrow.high or 0) <= (wide.high or 0)
+    assert wide != narrow

@@ -16,8 +16,8 @@ def endpoints_table(endpoints: list[JsonObject]) -> None:
     """The comparison itself: a row for each endpoint."""
     columns = [
         Column("endpoint", meaning="provider/model; the first is the baseline"),
-        number("quality", "Share of scored answers that are right [95 % Wilson interval] n"),
-        number("tool calls", "Share of scored tool calls that are right [95 % Wilson interval] n"),
+        number("quality", "Mean score of what was scored [95 % interval] n questions; under 95 % coverage its bounds"),
+        number("tool calls", "The same of tool tasks"),
         number("TTFT p50, ms", "Median time from sending to the first token under load [95 % interval] n"),
         number("TTFT p95, ms", "95th percentile of it [95 % interval]; ? where n is too small for that bound"),
         number("tokens/s", "Output tokens per second of all users together, over all load levels"),
@@ -28,8 +28,8 @@ def endpoints_table(endpoints: list[JsonObject]) -> None:
     rows = [
         (
             Cell(row["endpoint"], position),
-            words.share(row["quality"]),
-            words.share(row["tools"]),
+            words.score(row["quality"]),
+            words.score(row["tools"]),
             words.spread(row.get("ttft_p50_ms"), row["ttft_p50_interval_ms"], row.get("ttft_n")),
             words.spread(row.get("ttft_p95_ms"), row["ttft_p95_interval_ms"]),
             words.number(row.get("output_tokens_per_s"), 1),
@@ -63,21 +63,23 @@ def comparisons_table(comparisons: list[JsonObject], positions: dict[str, int]) 
     columns = [
         Column("metric"),
         Column("endpoint"),
-        number("difference", "Points of the share right; for TTFT the median of the ratios, under 1 is faster"),
-        number("95 % interval", "Newcombe for shares, order statistics for the ratio"),
+        number("difference", "Points of the mean score; for TTFT the median of the ratios, under 1 is faster"),
+        number("95 % interval", "Newcombe for right and wrong, else Student; order statistics for the ratio"),
         number("n", "Questions or prompts that both answered"),
+        number("flips", "Questions on which this endpoint scored more, and less, than the baseline"),
         number("could have seen", "Smallest true difference that n questions would show four times in five"),
-        Column("verdict", meaning="unclear whenever the interval holds no difference"),
+        Column("verdict", meaning="unclear where the interval holds 0 or the adjusted p is above 0.05"),
     ]
     rows = [
         (
-            words.METRICS[row["metric"]],
+            words.metric(row),
             Cell(row["endpoint"], positions[row["endpoint"]]),
             words.value(row),
             words.bounds(row),
             str(row["n"]),
+            words.flips(row),
             words.could_have_seen(row),
-            row["verdict"],
+            words.judgement(row),
         )
         for row in comparisons
     ]
@@ -134,15 +136,23 @@ def tasks_table(tasks: list[JsonObject], positions: dict[str, int]) -> None:
     columns = [
         Column("task"),
         Column("endpoint"),
-        number("right", "Share of scored answers that are right [95 % Wilson interval] n"),
-        number("no answer", "Requests that failed for good, of those planned; they are no wrong answers"),
+        number("score", "Mean score of what was scored [95 % interval] n questions; under 95 % coverage its bounds"),
+        number("of asked", "Mean score where what failed or cannot be judged counts as wrong"),
+        number("scored", "Of those planned"),
+        number("failed", "Requests that failed for good, by kind; they are no wrong answers"),
+        number("invalid", "Answers that cannot be judged, by fault"),
+        number("not asked", "Planned and not sent"),
     ]
     rows = [
         (
             row["task"],
             Cell(row["endpoint"], positions.get(row["endpoint"], 0)),
-            words.share(row),
-            f"{row['n_failed']} of {row['n_planned']}",
+            words.score(row),
+            words.percent(row["mean_of_asked"]),
+            f"{row['n_scored']} of {row['n_planned']}",
+            words.counted(row["failed"]),
+            words.counted(words.unjudged(row)),
+            str(row["n_not_asked"] or words.NOTHING),
         )
         for row in tasks
     ]
@@ -229,7 +239,7 @@ def show(summary: JsonObject) -> None:
         comparisons_table(summary["comparisons"], positions)
     if summary["loads"]:
         loads_part(summary["loads"], positions)
-    if len(summary["tasks"]) > len(endpoints):
+    if summary["tasks"]:
         tasks_table(summary["tasks"], positions)
     if any(row.get("features_judged") for row in endpoints):
         features_table(summary["features"], positions)

@@ -161,6 +161,8 @@ def facts(one: JsonObject) -> None:
     tables.show("The attempt in numbers", [number(name) for name in known], [tuple(known.values())])
     if one["deviations"]:
         st.text(f"Tolerated deviations from the documented shape: {', '.join(one['deviations'])}")
+    if one["contract_faults"]:
+        st.text(f"What the reply breaks of its contract: {', '.join(one['contract_faults'])}")
 
 
 def _text(value: object) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from harness import request
+from harness.cli.asked import told
 from harness.cli.progress import Progress
 from harness.errors import CannotMeasure, UsageError
 from harness.folder import results_option
@@ -62,6 +63,7 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
             progress,
             terms.budget,
             progress.announce,
+            judging=progress.judging,
             workers=terms.workers,
             providers_file=terms.providers_file,
             calibrate=terms.calibrate,
@@ -137,9 +139,13 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
     ]
     ceiling = {name: ceiling_usd(plan, name) for name in plan.endpoints}
     total = sum(1 for _ in plan.jobs)
+    files = [told(plan.tasks[one.name]) for one in plan.selection.files]
     if as_json:
-        click.echo(json.dumps({"requests": total, "stages": stages, "cost_ceiling_usd": ceiling}, indent=2))
+        shown = {"requests": total, "stages": stages, "cost_ceiling_usd": ceiling, "files": files}
+        click.echo(json.dumps(shown, indent=2))
         return
+    for line in files:
+        click.echo(line)
     for stage in stages:
         click.echo(f"{stage['requests']:>6}  {stage['stage']}")
     click.echo(f"{total:>6}  requests in all; nothing was sent")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from harness import catalog, config
 from harness.cli import options
+from harness.cli.asked import asked
 from harness.cli.carry import Terms, carry_out
 from harness.errors import UsageError
 from harness.run.plan import make
@@ -25,10 +27,12 @@ from harness.run.tally import Budget
     default=None,
     help="Local file, or folder of files, in place of the task's own source.",
 )
+@options.several(options.of_files)
 @click.option("--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Ask each sample so often.")
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
+@options.allow_code_exec
 @options.several(options.judging, options.sending)
 def command(
     tasks: tuple[str, ...],
@@ -47,25 +51,33 @@ def command(
     max_duration: float | None,
     dry_run: bool,
     as_json: bool,
+    **about: Any,
 ) -> None:
-    """Run quality and tool TASKS (names, or NAME:N for the first N samples) on one or more endpoints.
+    """Run quality and tool TASKS on one or more endpoints.
+
+    A task is a name, or a data file of your own prompts (docs/tasks.md has its columns); with :N behind it, its first N
+    samples.
 
     \b
     Examples:
       harness eval arithmetic assistant --endpoint local/smollm2
       harness eval mt_bench -e local/smollm2 --judge groq/llama-3.3-70b
       harness eval gsm8k --limit 50 --data gsm8k/test.jsonl --endpoint local/smollm2
+      harness eval humaneval --allow-code-exec --endpoint local/smollm2
+      harness eval my.jsonl --scorer numeric --endpoint local/smollm2 --endpoint steady-vendor/sim-small
+      harness eval promptfooconfig.yaml --endpoint local/smollm2
     """
     found = catalog.discover()
-    for name in tasks:
-        found.task(name.partition(":")[0])
+    wanted = asked(tasks, found, about, limit)
+    if data is not None and wanted.files:
+        raise UsageError("--data goes with tasks that have a name", hint="A data file is its own")
     if data is not None and len(tasks) > 1 and not data.is_dir():
         raise UsageError("--data FILE goes with one task", hint="Run the tasks one by one, or give a folder")
-    named = tuple(name if ":" in name or limit is None else f"{name}:{limit}" for name in tasks)
     selection = Selection(
-        suite="-".join(name.partition(":")[0] for name in tasks)[:40],
+        suite="-".join(name.partition(":")[0] for name in wanted.tasks)[:40],
         endpoints=endpoint_names,
-        tasks=named,
+        tasks=wanted.tasks,
+        files=wanted.files,
         data=str(data.resolve()) if data else None,
         repeats=repeats,
         concurrency=concurrency,
@@ -75,10 +87,10 @@ def command(
         pairwise=pairwise,
     )
     providers = config.load_providers(providers_file)
-    endpoints, asked = (
+    endpoints, judging = (
         [config.endpoint(providers, name) for name in names]
         for names in (dict.fromkeys(endpoint_names), selection.judges)
     )
-    plan = make(selection, found, endpoints, asked)
+    plan = make(selection, found, endpoints, judging)
     budget = Budget(max_cost, max_duration)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json))

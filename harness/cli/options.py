@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from harness.folder import DEFAULT_RESULTS
+from harness.prompts.filed import MAX_TOKENS
+from harness.scorers import permission
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _Option = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -29,6 +31,18 @@ class Amount(click.FloatRange):
         return number
 
 
+def _allow_code(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
+    if value:
+        ctx.with_resource(permission.code_allowed())
+
+
+allow_code_exec = click.option(
+    "--allow-code-exec",
+    is_flag=True,
+    expose_value=False,
+    callback=_allow_code,
+    help="Run programs that models wrote, in a sandbox (docs/code-execution.md); asked for each time.",
+)
 results = click.option(
     "--results",
     type=click.Path(path_type=Path, file_okay=False),
@@ -90,6 +104,24 @@ max_duration = click.option(
 )
 dry_run = click.option("--dry-run", is_flag=True, help="Print the plan and its most expensive cost, send nothing.")
 
+scorer = click.option(
+    "--scorer", default=None, metavar="NAME[:OPTIONS]", help="How a data file is scored. See harness tasks scorers."
+)
+prompt = click.option(
+    "--prompt", default=None, metavar="TEMPLATE", help="What a data file asks, with its columns as in '{question}'."
+)
+system = click.option("--system", default=None, metavar="TEXT", help="System message for rows without one.")
+target = click.option("--target", default=None, metavar="COLUMN", help="Column of a data file that holds the target.")
+max_tokens = click.option(
+    "--max-tokens",
+    type=click.IntRange(min=1),
+    default=None,
+    help=f"Output tokens for a row without params. Default: {MAX_TOKENS}.",
+)
+temperature = click.option(
+    "--temperature", type=click.FloatRange(min=0), default=None, help="For a row without params. Default: 0."
+)
+
 
 def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
     """All options of some groups, in their order."""
@@ -102,6 +134,8 @@ def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
     return wrap
 
 
+of_files: Sequence[_Option] = (scorer, prompt, system, target, max_tokens, temperature)
+"""What can be said about a data file of the user's own prompts."""
 judging: Sequence[_Option] = (judges, pairwise)
 """Who judges, and how."""
 sending: Sequence[_Option] = (results, providers, seed, max_cost, max_requests, max_duration, dry_run, as_json)

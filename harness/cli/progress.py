@@ -85,15 +85,27 @@ class Progress:
             self._failures[outcome.failure.kind] += 1
         self._draw()
 
+    def judging(self, done: int, of: int) -> None:
+        """So many answers are judged."""
+        if self._is_time():
+            self._show(Text(f"judging {done}/{of}"))
+
     def _draw(self) -> None:
+        if self._is_time():
+            self._show(self._line())
+
+    def _is_time(self) -> bool:
         now_ns = time.perf_counter_ns()
         if now_ns - self._printed_ns < (_LIVE_EVERY_NS if self._live else _PLAIN_EVERY_NS):
-            return
+            return False
         self._printed_ns = now_ns
+        return True
+
+    def _show(self, line: Text) -> None:
         if self._live:
-            self._live.update(self._line())
+            self._live.update(line)
         else:
-            self._console.print(self._line(), highlight=False)
+            self._console.print(line, highlight=False)
 
     def _line(self) -> Text:
         elapsed_s = (time.perf_counter_ns() - self._began_ns) / 1e9

@@ -20,6 +20,7 @@ from harness.run.conduct import Company
 @click.argument("run", default="latest")
 @options.results
 @options.providers
+@options.allow_code_exec
 @options.as_json
 def command(run: str, results: Path, providers_file: Path | None, as_json: bool) -> None:
     """Finish RUN: an id, the beginning of one, or "latest".
@@ -37,7 +38,9 @@ def command(run: str, results: Path, providers_file: Path | None, as_json: bool)
             folder,
             catalog=catalog.discover(),
             providers=config.load_providers(providers_file),
-            company=Company(progress, announce=progress.announce, providers_file=providers_file),
+            company=Company(
+                progress, announce=progress.announce, judging=progress.judging, providers_file=providers_file
+            ),
         )
     if sat.status == "finished" and not sat.tally.attempts:
         click.echo(f"harness: nothing of run {folder.id} was left to ask, and nothing was sent", err=True)

@@ -18,6 +18,7 @@ from harness.run.tally import Budget
 @click.command()
 @click.argument("suite")
 @options.endpoints
+@options.allow_code_exec
 @options.several(options.judging, options.sending)
 def command(
     suite: str,

@@ -9,6 +9,7 @@ import click
 
 from harness import catalog, config
 from harness.cli import options
+from harness.cli.progress import Progress
 from harness.folder import open_run
 from harness.report import terminal
 from harness.report.summary import summarise
@@ -19,6 +20,7 @@ from harness.run import sitting
 @click.argument("run", default="latest")
 @options.results
 @options.providers
+@options.allow_code_exec
 @options.as_json
 def command(run: str, results: Path, providers_file: Path | None, as_json: bool) -> None:
     """Judge RUN again with today's scorers and probes; nothing is sent and nothing is paid.
@@ -28,7 +30,13 @@ def command(run: str, results: Path, providers_file: Path | None, as_json: bool)
       harness score latest
     """
     folder = open_run(results, run)
-    sitting.rejudge(folder, catalog=catalog.discover(), providers=config.load_providers(providers_file))
+    with Progress(terminal.console(stderr=True)) as progress:
+        sitting.rejudge(
+            folder,
+            catalog=catalog.discover(),
+            providers=config.load_providers(providers_file),
+            watch=progress.judging,
+        )
     summary = summarise(results, folder.root.name)
     if as_json:
         click.echo(json.dumps(summary, indent=2))

@@ -10,12 +10,16 @@ from typing import Any
 
 import click
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from harness.catalog import Catalog, discover
-from harness.cli import options
+from harness.cli import options, tables
+from harness.cli.asked import asked
 from harness.errors import HarnessError, UnknownName
+from harness.prompts.filed import file_named
+from harness.prompts.task import task_of
 from harness.report import terminal
+from harness.scorers import by_name
 from harness.types import JsonObject, Load, Sample, Suite, Task
 
 _COLUMNS = ("name", "kind", "n", "scorer", "source", "licence")
@@ -29,7 +33,23 @@ def command() -> None:
     Examples:
       harness tasks list
       harness tasks show arithmetic
+      harness tasks show my.jsonl --scorer numeric
+      harness tasks scorers
     """
+
+
+@command.command()
+@options.as_json
+def scorers(as_json: bool) -> None:
+    """List the scorers that --scorer and a column scorer can name, with an example of each."""
+    rows = [one._asdict() for one in by_name.known()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    tables.show(
+        ("name", "example", "what it does"),
+        [(one["name"], one["example"], one["summary"] or f"of {one['package']}") for one in rows],
+    )
 
 
 @command.command("list")
@@ -40,15 +60,19 @@ def list_all(as_json: bool) -> None:
     Probes have their own list: harness probe list.
     """
     catalog = discover()
+    catalog.add_plugins()
     rows = [
         *(_task_row(catalog, task) for task in catalog.tasks.values()),
         *(_load_row(catalog, load) for load in catalog.loads.values()),
         *(_suite_row(catalog, suite) for suite in catalog.suites.values()),
     ]
+    for line in catalog.broken:
+        click.echo(f"harness: {line}", err=True)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    table = Table(*_COLUMNS, box=None, pad_edge=False)
+    # A name is there to be copied: it is never folded.
+    table = Table(Column(_COLUMNS[0], no_wrap=True), *_COLUMNS[1:], box=None, pad_edge=False)
     for row in rows:
         table.add_row(*("-" if row[column] is None else escape(str(row[column])) for column in _COLUMNS))
     console = terminal.console()
@@ -60,11 +84,15 @@ def list_all(as_json: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--data", type=click.Path(path_type=Path), default=None, help="Local data of the task.")
+@options.several(options.of_files)
 @options.as_json
-def show(name: str, data: Path | None, as_json: bool) -> None:
-    """Show one task, load or suite by NAME, with two example samples."""
+def show(name: str, data: Path | None, as_json: bool, **about: Any) -> None:
+    """Show one task, load or suite by NAME, or a data file, with two example samples."""
     catalog = discover()
-    shown = _details(catalog, name, data)
+    if name in catalog.loads or name in catalog.suites or name in catalog.tasks:
+        shown = _details(catalog, name, data)
+    else:
+        shown = _of_file(catalog, name, about) or _details(catalog, name, data)
     if as_json:
         click.echo(json.dumps(shown, indent=2, default=str))
         return
@@ -75,7 +103,21 @@ def show(name: str, data: Path | None, as_json: bool) -> None:
         click.echo(f"\nsample {sample['id']}\n{json.dumps(sample, indent=2, ensure_ascii=False, default=str)}")
 
 
+def _of_file(catalog: Catalog, name: str, about: Mapping[str, Any]) -> JsonObject | None:
+    """What a data file asks; None: by its form it is a name."""
+    path = file_named(name)
+    if path is None:
+        return None
+    (filed,) = asked((name,), catalog, about).files
+    task = task_of(filed)
+    row = {"name": task.name, "kind": task.kind, "scorer": f"{task.scorer.name} v{task.scorer.version}"}
+    samples = [_sample(one) for one in itertools.islice(task.load(None), 2)]
+    return row | {"file": str(path), "description": task.description, "samples": samples}
+
+
 def _details(catalog: Catalog, name: str, data: Path | None) -> JsonObject:
+    if name not in (*catalog.loads, *catalog.suites):
+        catalog.add_plugins()
     if name in catalog.tasks:
         task = catalog.tasks[name]
         row = _task_row(catalog, task) | {"version": task.version, "description": task.description}
@@ -97,7 +139,8 @@ def _details(catalog: Catalog, name: str, data: Path | None) -> JsonObject:
         row = _suite_row(catalog, suite) | {"description": suite.description}
         return row | {"tasks": list(suite.tasks), "probes": suite.probes, "loads": list(suite.loads)}
     known = (*catalog.tasks, *catalog.loads, *catalog.suites)
-    raise UnknownName("task, load or suite", name, known, where="See: harness tasks list")
+    where = "; ".join(("See: harness tasks list", *catalog.broken))
+    raise UnknownName("task, load or suite", name, known, where=where)
 
 
 def _task_row(catalog: Catalog, task: Task) -> JsonObject:

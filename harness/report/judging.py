@@ -170,7 +170,9 @@ def _apart(by_judge: Mapping[str, float | None]) -> str:
 
 
 def _share(row: JsonObject) -> str:
-    return words.share({"mean": row["win_rate"], "low": row["low"], "high": row["high"], "n_scored": row["n"]})
+    if row["win_rate"] is None:
+        return words.NOTHING
+    return f"{100 * row['win_rate']:.0f} % [{100 * row['low']:.0f}–{100 * row['high']:.0f}] n={row['n']}"
 
 
 def silent(results: Path, run: str) -> JsonObject | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import judging, words
+from harness.report import judging, spending, words
+from harness.report.tables import plain_table
 from harness.types import JsonObject
 
 _PIPED_WIDTH = 200
@@ -25,49 +26,54 @@ def show(summary: JsonObject, console: Console) -> None:
     """Print the tables of a summary made by ``harness.report.summary``."""
     run = summary["run"]
     console.print(Text(words.plain(f"{run['suite']}  run {run['id']}  {run['status']}"), style="bold"))
-    console.print(_overview(summary["endpoints"]))
+    for part in (*_answers(summary), *_behaviour(summary)):
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+def _answers(summary: JsonObject) -> Iterator[Table | Text]:
+    """The endpoints, and how good their answers were and at what price."""
+    yield _overview(summary["endpoints"])
     for line in (f"Measured with {words.health(summary['health'])}", *words.concerns(summary["health"])):
-        console.print(Text(line, style="dim"), soft_wrap=True)
-    if len(summary["tasks"]) > len(summary["endpoints"]):
-        console.print(_tasks(summary["tasks"]))
+        yield Text(line, style="dim")
+    if summary["tasks"]:
+        yield _tasks(summary["tasks"])
+        if any(row["n_asked"] and not row["enough"] for row in summary["tasks"]):
+            yield Text(words.TOO_LITTLE, style="dim")
+    repeated = [row for row in summary["tasks"] if row["repeats"]]
+    if repeated:
+        yield _repeats(repeated)
     for line in judging.lines(summary["judging"]):
-        console.print(Text(words.plain(line)), soft_wrap=True)
+        yield Text(words.plain(line))
+    costs = spending.table(summary["spending"])
+    if costs is not None:
+        yield costs
+
+
+def _behaviour(summary: JsonObject) -> Iterator[Table | Text]:
+    """How they did under load and against each other, and what they did wrong."""
     if summary["loads"]:
-        console.print(_loads(summary["loads"]))
+        yield _loads(summary["loads"])
     if summary["comparisons"]:
-        console.print(_comparisons(summary["comparisons"]))
+        yield _comparisons(summary["comparisons"])
+        for line in words.rules(summary):
+            yield Text(line, style="dim")
     if summary["features"]:
-        console.print(_features(summary["features"]))
+        yield _features(summary["features"])
     if summary["contract_faults"]:
-        console.print(_broken(summary["contract_faults"]))
+        yield _broken(summary["contract_faults"])
     failing = [row for row in summary["endpoints"] if row["errors"]]
     if failing:
-        console.print(_errors(failing))
-
-
-def _table(title: str, words_first: int, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A plain table: the first columns hold words and stand left, the others hold numbers and stand right."""
-    table = Table(
-        title=Text(words.plain(title)),
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
-        box=None,
-        pad_edge=False,
-    )
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position < words_first else "right", overflow="fold")
-    for row in rows:
-        # What a server or a model wrote must not be read as markup, nor move the cursor.
-        table.add_row(*(Text(words.plain(cell)) for cell in row))
-    return table
+        yield _errors(failing)
 
 
 def _overview(endpoints: Sequence[JsonObject]) -> Table:
+    ranked = {kind: any(row[kind] and row[kind]["rank"] for row in endpoints) for kind in ("quality", "tools")}
     columns = (
         "endpoint",
         "quality",
+        *(("rank",) if ranked["quality"] else ()),
         "tool calls",
+        *(("rank",) if ranked["tools"] else ()),
         "TTFT p50 ms",
         "p95 ms",
         "tok/s",
@@ -75,15 +81,17 @@ def _overview(endpoints: Sequence[JsonObject]) -> Table:
         "features failed",
         "errors",
     )
-    return _table(
+    return plain_table(
         "\nEndpoints [95 % intervals]",
         1,
         columns,
         (
             (
                 row["endpoint"],
-                words.share(row["quality"]),
-                words.share(row["tools"]),
+                words.score(row["quality"]),
+                *((words.rank(row["quality"]),) if ranked["quality"] else ()),
+                words.score(row["tools"]),
+                *((words.rank(row["tools"]),) if ranked["tools"] else ()),
                 words.spread(row.get("ttft_p50_ms"), row["ttft_p50_interval_ms"], row.get("ttft_n")),
                 words.spread(row.get("ttft_p95_ms"), row["ttft_p95_interval_ms"]),
                 words.number(row.get("output_tokens_per_s"), 1),
@@ -97,16 +105,39 @@ def _overview(endpoints: Sequence[JsonObject]) -> Table:
 
 
 def _tasks(tasks: Sequence[JsonObject]) -> Table:
-    return _table(
+    return plain_table(
         "\nTasks",
         2,
-        ("task", "endpoint", "right", "no answer"),
+        ("task", "endpoint", "score", "of asked", "scored", "failed", "invalid", "not asked"),
         (
             (
                 row["task"],
                 row["endpoint"],
-                words.share(row),
-                f"{row['n_failed']} of {row['n_planned']}",
+                words.score(row),
+                words.percent(row["mean_of_asked"]),
+                f"{row['n_scored']} of {row['n_planned']}",
+                words.counted(row["failed"]),
+                words.counted(words.unjudged(row)),
+                str(row["n_not_asked"] or words.NOTHING),
+            )
+            for row in tasks
+        ),
+    )
+
+
+def _repeats(tasks: Sequence[JsonObject]) -> Table:
+    most = max(row["repeats"]["repeats"] for row in tasks)
+    return plain_table(
+        f"\nRepeats: right at least once, and every time, in {most} tries [95 % intervals over questions]",
+        2,
+        ("task", "endpoint", "pass@1", f"pass@{most}", f"pass^{most}"),
+        (
+            (
+                row["task"],
+                row["endpoint"],
+                words.tries(row["repeats"]["pass_at"][0]),
+                words.tries(row["repeats"]["pass_at"][-1]),
+                words.tries(row["repeats"]["pass_hat"][-1]),
             )
             for row in tasks
         ),
@@ -114,7 +145,7 @@ def _tasks(tasks: Sequence[JsonObject]) -> Table:
 
 
 def _loads(loads: Sequence[JsonObject]) -> Table:
-    return _table(
+    return plain_table(
         "\nStreaming load",
         2,
         ("stage", "endpoint", "n", "failed", "TTFT p50 ms", "p95 ms", "TPOT p50 ms", "tok/s", "clock"),
@@ -136,19 +167,20 @@ def _loads(loads: Sequence[JsonObject]) -> Table:
 
 
 def _comparisons(comparisons: Sequence[JsonObject]) -> Table:
-    return _table(
+    return plain_table(
         f"\nAgainst {comparisons[0]['baseline']}, on what both answered",
         2,
-        ("metric", "endpoint", "difference", "95 % interval", "n", "could have seen", "verdict"),
+        ("metric", "endpoint", "difference", "95 % interval", "n", "flips", "could have seen", "verdict"),
         (
             (
-                words.METRICS[row["metric"]],
+                words.metric(row),
                 row["endpoint"],
                 words.value(row),
                 words.bounds(row),
                 str(row["n"]),
+                words.flips(row),
                 words.could_have_seen(row),
-                row["verdict"],
+                words.judgement(row),
             )
             for row in comparisons
         ),
@@ -156,7 +188,7 @@ def _comparisons(comparisons: Sequence[JsonObject]) -> Table:
 
 
 def _features(features: Sequence[JsonObject]) -> Table:
-    return _table(
+    return plain_table(
         "\nFeatures not fully supported",
         4,
         ("probe", "endpoint", "verdict", "why"),
@@ -165,7 +197,7 @@ def _features(features: Sequence[JsonObject]) -> Table:
 
 
 def _broken(faults: Sequence[JsonObject]) -> Table:
-    return _table(
+    return plain_table(
         "\nReplies that break the contract",
         3,
         ("fault", "endpoint", "example job", "replies", "of all"),
@@ -177,7 +209,7 @@ def _broken(faults: Sequence[JsonObject]) -> Table:
 
 
 def _errors(endpoints: Sequence[JsonObject]) -> Table:
-    return _table(
+    return plain_table(
         "\nErrors by class",
         2,
         ("endpoint", "class", "attempts"),

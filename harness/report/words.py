@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from harness.stats.coverage import FLOOR
 from harness.types import JsonObject
 
 NOTHING = "–"
@@ -38,12 +39,77 @@ def percent(share: float | None) -> str:
     return "over 99 %" if rounded == 100 and share < 1 else f"{rounded} %"
 
 
-def share(of: JsonObject | None) -> str:
-    """A share right with its interval and n: ``85 % [64–95] n=20``, or ``n=18 of 20`` where two gave no answer."""
-    if not of or of["mean"] is None:
+def score(of: JsonObject | None) -> str:
+    """A score with its interval and its number of questions, or what can be said where too little was scored.
+
+    ``85 % [64–95] n=20`` of right and wrong, ``0.63 [0.55–0.71] n=20`` of scores between, ``n=58 of 60`` where two
+    have no score, ``n=20×3`` of three repeats; else ``coverage 82 %: between 61 and 79 %``.
+    """
+    if not of or not of["n_asked"]:
         return NOTHING
-    asked = f" of {of['n_scored'] + of['n_failed']}" if of.get("n_failed") else ""
-    return f"{100 * of['mean']:.0f} % [{100 * of['low']:.0f}–{100 * of['high']:.0f}] n={of['n_scored']}{asked}"
+    if of["mean"] is None:
+        return f"coverage {_covered(of['coverage'])}: between {_between(of['mean_of_asked'], of['at_most'])}"
+    return f"{estimate(of, binary=of['binary'])} n={_questions(of)}"
+
+
+def _questions(of: JsonObject) -> str:
+    asked, scored, n = of["n_asked"], of["n_scored"], of["n"]
+    if asked > n and asked % n == 0 and asked == scored:
+        return f"{n}×{asked // n}"
+    return f"{scored} of {asked}" if scored < asked else str(n)
+
+
+def estimate(of: JsonObject, *, binary: bool) -> str:
+    """A mean with its interval: as a percentage where it is a share, else from 0 to 1; a bound not known is ``?``."""
+    if of["mean"] is None:
+        return NOTHING
+    if binary:
+        low, high = ("?" if of[bound] is None else f"{100 * of[bound]:.0f}" for bound in ("low", "high"))
+        return f"{100 * of['mean']:.0f} % [{low}–{high}]"
+    low, high = ("?" if of[bound] is None else f"{of[bound]:.2f}" for bound in ("low", "high"))
+    return f"{of['mean']:.2f} [{low}–{high}]"
+
+
+def tries(of: JsonObject) -> str:
+    """pass@k or pass^k with its interval over questions, or its bounds where too few questions have k scored tries."""
+    if of["mean"] is None:
+        return NOTHING if of["at_least"] is None else f"between {_between(of['at_least'], of['at_most'])}"
+    left_out = f" of {of['questions']}" if of["n"] < of["questions"] else ""
+    return f"{estimate(of, binary=True)} n={of['n']}{left_out}"
+
+
+def _covered(share: float) -> str:
+    # Rounded down: 94.9 % must not read as the 95 % that it fell short of.
+    return f"{math.floor(100 * share + 1e-9)} %"
+
+
+def _between(low: float, high: float) -> str:
+    return f"{100 * low:.0f} and {100 * high:.0f} %"
+
+
+def counted(names: JsonObject) -> str:
+    """How many, by name: ``http_5xx 2, empty 1``."""
+    return ", ".join(f"{name} {n}" for name, n in names.items()) or NOTHING
+
+
+def unjudged(row: JsonObject) -> JsonObject:
+    """Answers of a task that have no score, by name."""
+    return {**row["invalid"], **({"not judged": row["n_not_judged"]} if row["n_not_judged"] else {})}
+
+
+TOO_LITTLE = (
+    f"No score stands where under {percent(FLOOR)} of what was asked could be scored: it lies between the bounds in "
+    "which the rest counts as wrong, and as right."
+)
+
+
+def rank(of: JsonObject | None) -> str:
+    """The ranks that cannot be ruled out: ``1–2 of 3``."""
+    found = of and of.get("rank")
+    if not found:
+        return NOTHING
+    best, worst = found["best"], found["worst"]
+    return f"{best} of {found['of']}" if best == worst else f"{best}–{worst} of {found['of']}"
 
 
 def spread(value: float | None, interval: Sequence[float | None], n: int | None = None) -> str:
@@ -127,6 +193,41 @@ def bounds(row: JsonObject) -> str:
 def could_have_seen(row: JsonObject) -> str:
     """The smallest true difference that the comparison would probably have shown."""
     return NOTHING if row["mde"] is None else f"{100 * row['mde']:.0f} points"
+
+
+def flips(row: JsonObject) -> str:
+    """On how many questions the endpoint scored more, and on how many less: ``+15 −2``."""
+    if "endpoint_ahead" not in row:
+        return NOTHING
+    return f"+{row['endpoint_ahead']} −{row['baseline_ahead']}"
+
+
+def judgement(row: JsonObject) -> str:
+    """The verdict, and why there is none."""
+    return f"{row['verdict']} (coverage)" if row.get("withheld") else str(row["verdict"])
+
+
+def rules(summary: JsonObject) -> list[str]:
+    """By which rules the comparisons of a summary were judged, where there are any."""
+    own = [row for row in summary["comparisons"] if row["metric"] in ("quality", "tools")]
+    if not own:
+        return []
+    n, margin = summary["family"], own[0]["margin"]
+    adjusted = "p at most 0.05" if n == 1 else f"p at most 0.05, adjusted for {n} comparisons (Benjamini-Hochberg)"
+    said = f"better, worse: the interval leaves out 0, and {adjusted}."
+    if margin is not None:
+        said = (
+            f"not worse: a loss of {100 * margin:g} points or more is left out by the interval; worse: the interval is "
+            f"below 0, and {adjusted}. The TTFT ratio is judged without a margin."
+        )
+    withheld = dict.fromkeys(row["withheld"] for row in own if row["withheld"])
+    return [said, *(f"No verdict: {why}." for why in withheld)]
+
+
+def metric(row: JsonObject) -> str:
+    """What was compared, with the task where it is one of several."""
+    name = METRICS[row["metric"]]
+    return f"{name}: {row['task']}" if row.get("task") else name
 
 
 METRICS = {"quality": "quality", "tools": "tool calls", "ttft_ratio": "TTFT ratio"}

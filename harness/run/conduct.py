@@ -14,6 +14,7 @@ from harness.journal import Journal
 from harness.prices import price_of
 from harness.run.plan import Plan
 from harness.run.runner import Runner, closing
+from harness.run.scoring import Watch, unwatched
 from harness.run.scrape import Scraper, metrics_url
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.vitals import Vitals, quiet_gc
@@ -45,6 +46,8 @@ class Company:
     budget: Budget = field(default_factory=Budget)
     announce: Callable[[str], None] = lambda _: None
     """Told in one line what is waited for."""
+    judging: Watch = unwatched
+    """Hears how the judging comes on."""
     keys: Mapping[str, str | None] = field(default_factory=dict)
     """By provider id; read from the environment when a sitting begins."""
     before: Before = field(default_factory=Before)

@@ -23,6 +23,7 @@ from harness.conformance.probe import Probe, select
 from harness.conformance.scenario import Scenario, scenarios_of
 from harness.errors import UsageError
 from harness.exchange import Outcome
+from harness.prompts.task import task_of
 from harness.run import session
 from harness.run.arrivals import Closed, Constant, Law, Poisson
 from harness.run.judging import Matter, judge_stages, question, refuse_unjudgeable
@@ -222,7 +223,8 @@ def make(
     """
     by_id = {endpoint.id: _unlimited(endpoint) if selection.owned else endpoint for endpoint in endpoints}
     asked = limits(selection.tasks)
-    tasks = {name: catalog.task(name) for name in asked}
+    files = {one.name: one for one in selection.files}
+    tasks = {name: task_of(files[name]) if name in files else catalog.task(name) for name in asked}
     loads = {name: reshape(catalog.load(name), selection.changes) for name in selection.loads}
     probes = select(tuple(catalog.probes.values()), selection.probes) if selection.probes else ()
     scenarios = {scenario.name: scenario for scenario in scenarios_of(probes)}

@@ -55,13 +55,16 @@ def samples_of(task: Task, limit: int | None, data: str | None) -> tuple[Sample,
         rows = tuple(itertools.islice(task.load(Path(data) if data else None), limit))
     if not rows:
         raise TaskError(f"task {task.name}: no samples" + (f" in {data}" if data else ""))
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for number, sample in enumerate(rows, 1):
         if fault := _fault(sample, number):
             raise TaskError(f"task {task.name}: {fault}")
         if sample.id in seen:
-            raise TaskError(f"task {task.name}: two samples have the id {sample.id!r}", hint="Ids must be unique")
-        seen.add(sample.id)
+            places = f": {seen[sample.id]} and {sample.place}" if sample.place else ""
+            raise TaskError(
+                f"task {task.name}: two samples have the id {sample.id!r}{places}", hint="Ids must be unique"
+            )
+        seen[sample.id] = sample.place
     _refuse_useless_worlds(task, rows)
     _refuse_useless_targets(task, rows)
     return rows
@@ -76,7 +79,7 @@ def _fault(sample: Any, number: int) -> str | None:
     if not isinstance(given["id"], str) or not given["id"]:
         kind = "an empty one" if given["id"] == "" else f"a {type(given['id']).__name__}"
         return f"sample number {number}: id must be a string that is not empty, not {kind}"
-    where, messages = " ".join(f"sample {sample.id}".split()), given["messages"]
+    where, messages = " ".join((sample.place or f"sample {sample.id}").split()), given["messages"]
     if not isinstance(messages, tuple | list):
         return f"{where}: messages must be a tuple of messages, as in (message,), not a {type(messages).__name__}"
     if not messages:
@@ -129,4 +132,5 @@ def _refuse_useless_targets(task: Task, samples: Sequence[Sample]) -> None:
                 score_of(task.scorer, sample, (_NOTHING_SAID,))
         except TaskError as error:
             named = error.what.startswith(f"task {task.name}: ")
-            raise TaskError(error.what if named else f"task {task.name}: {error.what}", hint=error.hint) from error
+            where = f"task {task.name}: " + (f"{sample.place}: " if sample.place else "")
+            raise TaskError(error.what if named else f"{where}{error.what}", hint=error.hint) from error

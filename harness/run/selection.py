@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.prompts.filed import Filed
 from harness.types import JsonObject
 
 
@@ -101,6 +102,8 @@ class Selection:
     """Levels that the search has decided on so far, in its order."""
     again: tuple[Again, ...] = ()
     """What the probes look at a second time."""
+    files: tuple[Filed, ...] = ()
+    """Tasks of ``tasks`` that are files of the user's own prompts, by their names."""
     judges: tuple[str, ...] = ()
     """Endpoints that judge the answers of the tasks which are scored so."""
     pairwise: bool = False
@@ -120,4 +123,5 @@ class Selection:
             given["search"] = Search(**{**given["search"], "sweep": tuple(given["search"]["sweep"])})
         given["decided"] = tuple(Level(**level) for level in given.get("decided") or ())
         given["again"] = tuple(Again(**one) for one in given.get("again") or ())
+        given["files"] = tuple(Filed(**one) for one in given.get("files") or ())
         return cls(**given)

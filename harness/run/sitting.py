@@ -15,9 +15,9 @@ from typing import Any
 
 from harness import config, engines
 from harness.catalog import Catalog
-from harness.errors import CannotMeasure, HarnessError, UsageError
+from harness.errors import CannotMeasure, HarnessError, Interrupted, UsageError
 from harness.exchange import Failure
-from harness.folder import RunFolder, create, write_atomic
+from harness.folder import RunFolder, create, results_option, write_atomic
 from harness.journal import Journal
 from harness.run import manifest, seek, stored
 from harness.run.calibrate import calibrate
@@ -25,6 +25,7 @@ from harness.run.conduct import Company, Conducted, asked, conduct
 from harness.run.crew import Crew
 from harness.run.judge import barren, judge
 from harness.run.plan import Plan
+from harness.run.scoring import Watch, unwatched
 from harness.run.second_looks import second_looks
 from harness.run.tally import Tally
 from harness.store.index import publish
@@ -113,13 +114,18 @@ def keys_of(providers: Iterable[Provider]) -> dict[str, str | None]:
     return keys
 
 
-def rejudge(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provider]) -> None:
-    """Judge a run again with today's scorers and probes, seal and publish it; nothing is sent."""
+def rejudge(
+    folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provider], watch: Watch = unwatched
+) -> None:
+    """Judge a run again with today's scorers and probes, seal and publish it; nothing is sent.
+
+    Interrupted when the user breaks it off; the scores are then what they were before.
+    """
     plan = stored.replan(folder, stored.replanner(catalog, providers))
     with folder.lock():
         status = folder.read_manifest()["status"]
         # Nobody writes it, for we hold its lock: whoever did was killed.
-        conclude(folder, plan, None, status="interrupted" if status == "running" else status)
+        conclude(folder, plan, None, watch, status="interrupted" if status == "running" else status)
 
 
 class _Run:
@@ -155,7 +161,8 @@ class _Run:
             # On a full disk the sealing fails as well: the first error is the one to tell.
             with suppress(HarnessError) if failing else nullcontext():
                 ended = datetime.now(UTC).isoformat(timespec="milliseconds")
-                barren = conclude(self._folder, self._plan, ready, status=status, finished_at=ended, **told)
+                watch = self._company.judging
+                barren = conclude(self._folder, self._plan, ready, watch, status=status, finished_at=ended, **told)
         return Sitting(self._folder, tally, status, barren)
 
     def _carry_out(self, rest: Plan) -> Conducted:
@@ -235,14 +242,23 @@ def _journal(folder: RunFolder, keys: Mapping[str, str | None]) -> Iterator[Jour
         journal.close()
 
 
-def conclude(folder: RunFolder, plan: Plan, ready: Ready | None, **changes: Any) -> Failure | None:
+def conclude(
+    folder: RunFolder, plan: Plan, ready: Ready | None, watch: Watch = unwatched, **changes: Any
+) -> Failure | None:
     """Judge, seal and publish what is there; a scorer that fails costs the scores, not the record.
 
-    ``ready`` are the rows of all attempts; None: they are made from the journals.
+    ``ready`` are the rows of all attempts; None: they are made from the journals. Interrupted when the user does not
+    wait for the judging: what was asked is sealed, and ``rejudge`` gives the scores.
     """
-    with ExitStack() as stack:
-        stack.callback(publish, folder.root.parent.parent)
-        sealing = stack.enter_context(Sealing(folder, ready))
-        folder.write_manifest(folder.read_manifest() | changes)
-        found = judge(folder, plan, sealing.outcomes())
-        return found if ready is None else barren((), ready.failures)
+    try:
+        with ExitStack() as stack:
+            stack.callback(publish, folder.root.parent.parent)
+            sealing = stack.enter_context(Sealing(folder, ready))
+            folder.write_manifest(folder.read_manifest() | changes)
+            found = judge(folder, plan, sealing.outcomes(), watch)
+            return found if ready is None else barren((), ready.failures)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"interrupted while run {folder.id} was judged; what it asked is kept",
+            hint=f"Judge it with harness score {folder.id}{results_option(folder.root.parent.parent)}",
+        ) from None

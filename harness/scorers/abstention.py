@@ -1,7 +1,9 @@
 """Whether a model that was given tools called none of them: abstained, called, or neither.
 
 A parser that broke, an answer that was cut or that only thinks is no abstention, and no call either. BFCL counts every
-answer it cannot decode as an abstention, so that a broken server scores best (gorilla issues 1362 and 443).
+answer that it cannot decode as an abstention, so that a broken server scores best.
+
+Source: ShishirPatil/gorilla#1362 and #443, where that was seen.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from harness.exchange import Completion
 from harness.scorers.strict_json import clipped, parse, shown
 from harness.types import Sample
 
-LEAKED = "leaked_markup"
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)\n?```", re.DOTALL)
 _LONGEST = 20_000
 """Characters of a text that may be a bare call: longer ones are prose."""
@@ -46,7 +47,7 @@ def abstention(sample: Sample, completion: Completion) -> Abstention:
     if completion.tool_calls:
         return Abstention("invalid", "no call was expected, and one without a name came", "empty_call")
     if leak := leaked(sample, completion):
-        return Abstention("invalid", f"no call was expected, and {leak}", LEAKED)
+        return Abstention("invalid", f"no call was expected, and {leak}", contract.LEAKED)
     if not (completion.text.strip() or completion.refusal.strip()):
         fault = "only_reasoning" if contract.only_reasoning(completion) else "no_content"
         return Abstention("invalid", "no call was made, but there is no answer either", fault)

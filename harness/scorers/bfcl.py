@@ -18,9 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness import contract
 from harness.errors import TaskError
 from harness.exchange import Completion, ToolCall
-from harness.scorers.abstention import LEAKED, abstention, leaked
+from harness.scorers.abstention import abstention, leaked
 from harness.scorers.bfcl_call import TYPES, Fault, call_fault, contradiction, sent_name
 from harness.scorers.matching import best, first_come
 from harness.scorers.strict_json import clipped, parse, shown
@@ -54,7 +55,7 @@ def _calls(sample: Sample, completion: Completion, answer: str | None) -> Score:
             return Score(None, answer, why, _NAME, VERSION, "unscorable", {"bfcl_compat": False})
     fault, compat = _calls_fault(expected, completion.tool_calls)
     if leak := leaked(sample, completion):
-        return Score(None, answer, leak, _NAME, VERSION, LEAKED, {"bfcl_compat": compat})
+        return Score(None, answer, leak, _NAME, VERSION, contract.LEAKED, {"bfcl_compat": compat})
     if fault is None:
         right = f"{len(expected)} expected call(s) made"
         return Score(1.0, answer, right, _NAME, VERSION, details={"bfcl_compat": compat})
@@ -70,9 +71,8 @@ def _no_call(sample: Sample, completion: Completion, answer: str | None) -> Scor
 def _any_call(sample: Sample, completion: Completion, answer: str | None) -> Score:
     called = _decodable(completion.tool_calls)
     details = {"bfcl_compat": called}
-    leak = leaked(sample, completion)
-    if leak and not called:
-        return Score(None, answer, leak, _NAME, VERSION, LEAKED, details)
+    if leak := leaked(sample, completion):
+        return Score(None, answer, leak, _NAME, VERSION, contract.LEAKED, details)
     said = "a call was made, as expected" if called else "no call was made that can be read"
     return Score(float(called), answer, said, _NAME, VERSION, details=details)
 

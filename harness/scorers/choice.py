@@ -23,11 +23,14 @@ from harness.scorers.strict_json import shown
 from harness.types import Sample, Score, Scorer
 
 VERSION = 2
+EXAMPLE = "choice:ABCDE"
 
 
 def choice(letters: str = "ABCD") -> Scorer:
     """Full marks when the letter chosen is the target, one of ``letters``; TaskError for another target."""
     letters = letters.upper()
+    if not (letters.isascii() and letters.isalpha() and len(set(letters)) == len(letters)):
+        raise TaskError(f"choice takes distinct letters, as in ABCD, not {shown(letters)}")
     name = f"choice({letters})"
     patterns = _patterns(letters)
 

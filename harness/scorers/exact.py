@@ -11,6 +11,7 @@ from harness.scorers.strict_json import clipped, shown
 from harness.types import Sample, Score, Scorer
 
 VERSION = 1
+EXAMPLE = "exact:ignore_case"
 
 
 def exact(*, ignore_case: bool = False, ignore_punctuation: bool = False) -> Scorer:

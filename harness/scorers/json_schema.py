@@ -18,6 +18,7 @@ from harness.scorers.strict_json import clipped, parse, shown
 from harness.types import JsonObject, Sample, Score, Scorer
 
 VERSION = 1
+EXAMPLE = "json_schema"
 _NAME = "json_schema"
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)\n?```", re.DOTALL)
 
@@ -29,11 +30,11 @@ def json_schema(schema: JsonObject | None = None) -> Scorer:
     ``$schema``, Draft 2020-12 without one; ``format`` is not asserted; references to other documents are not
     fetched. TaskError for a schema that is none.
     """
-    fixed = None if schema is None else _validator(schema, "the schema given to json_schema")
+    fixed = None if schema is None else validator_of(schema, "the schema given to json_schema")
 
     def score(sample: Sample, completion: Completion) -> Score:
         where = f"sample {sample.id}: the target of {_NAME}"
-        validator = fixed or _validator(sample.target, where)
+        validator = fixed or validator_of(sample.target, where)
         text, fenced = completion.text.strip(), False
         if inside := _FENCE.fullmatch(text):
             text, fenced = inside[1].strip(), True
@@ -42,14 +43,15 @@ def json_schema(schema: JsonObject | None = None) -> Scorer:
             value = parse(text)
         except ValueError as error:
             return Score(0.0, None, f"not JSON{note}: {error}", _NAME, VERSION)
-        fault = _fault(validator, value, where)
+        fault = schema_fault(validator, value, where)
         explanation = f"breaks the schema{note}: {fault}" if fault else f"fits the schema{note}"
         return Score(float(fault is None), shown(value, 1000), explanation, _NAME, VERSION)
 
     return Scorer(_NAME, VERSION, score)
 
 
-def _validator(schema: Any, where: str) -> Validator:
+def validator_of(schema: Any, where: str) -> Validator:
+    """What checks values against a schema without asking anybody for others; TaskError, at ``where``, for no schema."""
     if not isinstance(schema, dict):
         raise TaskError(f"{where} is not a JSON Schema: {shown(schema)}")
     dialect = validator_for(schema, default=Draft202012Validator)
@@ -61,7 +63,8 @@ def _validator(schema: Any, where: str) -> Validator:
     return dialect(schema, registry=Registry())
 
 
-def _fault(validator: Validator, value: Any, where: str) -> str | None:
+def schema_fault(validator: Validator, value: Any, where: str) -> str | None:
+    """What breaks the schema most, in one line; None: nothing does."""
     try:
         error = best_match(validator.iter_errors(value))
     except (RecursionError, OverflowError) as hostile:

@@ -25,6 +25,7 @@ from harness.exchange import Completion
 from harness.types import Sample, Score, Scorer
 
 VERSION = 1
+EXAMPLE = "numeric:tolerance=0.01"
 
 _LONGEST = 300
 """Characters of a number worth reading: beyond it is a model stuck in a loop, and conversion would be slow."""

@@ -22,18 +22,25 @@ def parse(text: str) -> Any:
 
 
 def shown(value: Any, limit: int = 80) -> str:
-    """A value as compact JSON, cut to ``limit`` characters and always encodable as UTF-8."""
+    """A value as compact JSON on one line, cut to ``limit`` characters and always encodable as UTF-8."""
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
     except (RecursionError, ValueError):
         text = "(a value nested too deeply to show)"
-    return clipped(text, limit)
+    head = text[: limit + 1]
+    # JSON leaves the line ends and controls beyond ASCII as they are, and a terminal obeys them.
+    plain = head if head.isprintable() else "".join(map(_printable, head))
+    return clipped(plain, limit)
 
 
 def clipped(text: str, limit: int = 80) -> str:
     """Text cut to ``limit`` characters; lone surrogates, which no file can hold, become question marks."""
     short = text if len(text) <= limit else text[: limit - 1] + "…"
     return short.encode("utf-8", "replace").decode("utf-8")
+
+
+def _printable(char: str) -> str:
+    return char if char.isprintable() or "\ud800" <= char <= "\udfff" else json.dumps(char)[1:-1]
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -19,14 +19,16 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from harness import contract
 from harness.errors import TaskError
 from harness.exchange import Completion, ToolCall
-from harness.scorers.abstention import LEAKED, abstention, leaked
+from harness.scorers.abstention import abstention, leaked
 from harness.scorers.matching import best
 from harness.scorers.strict_json import clipped, parse, shown
 from harness.types import JsonObject, Sample, Score, Scorer
 
 VERSION = 2
+EXAMPLE = "tool_call"
 _NAME = "tool_call"
 _IGNORED = re.compile(r"[\s,./\-_*^]")
 _PLAIN_NUMBER = re.compile(r"[-+]?[0-9]{1,50}(\.[0-9]{1,50})?")
@@ -51,7 +53,7 @@ def tool_call() -> Scorer:
             found = abstention(sample, completion)
             return Score(found.value, answer, found.explanation, _NAME, VERSION, found.fault)
         if leak := leaked(sample, completion):
-            return Score(None, answer, leak, _NAME, VERSION, LEAKED)
+            return Score(None, answer, leak, _NAME, VERSION, contract.LEAKED)
         fault = _calls_fault(expected, completion)
         return Score(float(fault is None), answer, fault or f"{len(expected)} expected call(s) made", _NAME, VERSION)
 

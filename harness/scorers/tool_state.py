@@ -16,9 +16,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from harness import contract
 from harness.errors import TaskError
 from harness.exchange import Completion
-from harness.scorers.abstention import LEAKED, leaked
+from harness.scorers.abstention import leaked
 from harness.scorers.strict_json import clipped, shown
 from harness.types import JsonObject, Sample, Score, Scorer
 from harness.world import World
@@ -71,7 +72,7 @@ def tool_state(world: Callable[[Sample], World]) -> Scorer:
         note = f"; cut off after {len(said)} requests" if cut_off else ""
         answer = clipped(last.text.strip(), 1000) or None
         if leak := next(filter(None, (leaked(sample, one) for one in said)), None):
-            return Score(None, answer, f"{leak}{note}", _NAME, VERSION, LEAKED, details)
+            return Score(None, answer, f"{leak}{note}", _NAME, VERSION, contract.LEAKED, details)
         faults = [_difference(part, wanted[part], lived.state.get(part)) for part in differs]
         faults += [f"the last text does not tell {shown(fact[0])}" for fact in missing]
         explanation = "; ".join(faults[:3]) if faults else "the state is as it must be"

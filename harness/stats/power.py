@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
+from harness.stats import student
 from harness.stats.intervals import score_bounds
 
 ALPHA = 0.05
@@ -25,3 +27,30 @@ def smallest_detectable_difference(n: int, discordant: int) -> float | None:
     psi = discordant / n if discordant else score_bounds(0, n)[1]
     normal = NormalDist()
     return min(1.0, (normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * math.sqrt(psi / n))
+
+
+def smallest_detectable_mean(error: float, df: float) -> float:
+    """The same of two paired means, from the standard error of their difference: (t_(alpha/2) + t_beta) SE.
+
+    With Student's quantiles of ``df`` degrees of freedom, which is what few questions cost. Never above 1, the largest
+    difference that scores can have.
+
+    Source: Miller, "Adding error bars to evals", arXiv 2411.00640 (2024), with t in place of z.
+    """
+    return min(1.0, (student.quantile(1 - ALPHA / 2, df) + student.quantile(POWER, df)) * error)
+
+
+def planned_error(between: float, within: Sequence[float], n: int, repeats: float) -> float:
+    """Standard error of a paired difference that ``n`` questions asked ``repeats`` times each would have.
+
+    sqrt((omega_d^2 + (sigma_A^2 + sigma_B^2) / K) / n): repeats lessen only what luck adds, questions lessen all.
+
+    Args:
+        between: variance of the questions' true differences (omega_d^2).
+        within: variance of one try about its question's mean, of A and of B (sigma_A^2, sigma_B^2).
+        n: questions.
+        repeats: tries of each question (K).
+
+    Source: Miller, arXiv 2411.00640 (2024).
+    """
+    return math.sqrt((between + sum(within) / repeats) / n)

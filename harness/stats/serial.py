@@ -8,14 +8,14 @@ from itertools import groupby
 from statistics import fmean, stdev
 from typing import Literal
 
+from harness.stats import student
 from harness.stats.intervals import Interval, quantile_interval
+from harness.stats.signs import sign_test
 
 Method = Literal["order statistics", "batch means"]
 
 BATCHES = 10
 """Few and long: the means of long batches are independent. Law & Kelton advise no more than 20 to 30."""
-_STUDENT = 2.262
-"""0.975 quantile of Student's t with ``BATCHES - 1`` degrees of freedom."""
 _SHORTEST = 4
 """Values in a batch below which batches are no remedy."""
 
@@ -46,8 +46,8 @@ def correlated(values: Sequence[float]) -> bool:
     return found is not None and found > 1.96 / math.sqrt(len(values))
 
 
-def batch_interval(values: Sequence[float], q: float) -> Interval:
-    """95 % interval of a quantile of values in time order that may be autocorrelated; a bound is None where n is small.
+def batch_interval(values: Sequence[float], q: float, confidence: float = 0.95) -> Interval:
+    """Interval of a quantile of values in time order that may be autocorrelated; a bound is None where n is small.
 
     The share of values at or below the sample quantile is a mean, and the means of ``BATCHES`` consecutive batches of
     that indicator show how much it really varies; the share's interval is then read back as values, rounded outwards.
@@ -61,7 +61,8 @@ def batch_interval(values: Sequence[float], q: float) -> Interval:
     ordered = sorted(values)
     middle = nearest_rank(ordered, q)
     below = [float(value <= middle) for value in values]
-    half = _STUDENT * stdev(fmean(batch) for batch in split(below, BATCHES)) / math.sqrt(BATCHES)
+    half = student.quantile(0.5 + confidence / 2, BATCHES - 1) * stdev(map(fmean, split(below, BATCHES)))
+    half /= math.sqrt(BATCHES)
     low, high = q - half, q + half
     return Interval(
         ordered[math.floor(low * (n - 1))] if low > 0 else None,
@@ -69,23 +70,49 @@ def batch_interval(values: Sequence[float], q: float) -> Interval:
     )
 
 
-def interval_in_time(values: Sequence[float], q: float) -> tuple[Interval, Method]:
-    """95 % interval of a quantile of values in time order, and how it was found.
+def p_in_time(values: Sequence[float], median: float, *, alike: bool | None = None) -> float | None:
+    """Two-sided p that values in time order have this median; None: n is too small for what neighbours have in common.
+
+    That of the sign test, and where neighbours are alike the larger of it and Student's test that the means of
+    ``BATCHES`` batches of "lies below" are a half, as in ``batch_interval``. A value at the median is on neither side.
+
+    Args:
+        values: in time order.
+        median: what is tested.
+        alike: whether neighbours are; None: as ``correlated`` finds.
+    """
+    below = [0.5 if value == median else float(value < median) for value in values]
+    p_value = sign_test(below.count(1.0), below.count(0.0))
+    if not (correlated(values) if alike is None else alike):
+        return p_value
+    if len(values) < BATCHES * _SHORTEST:
+        return None
+    means = [fmean(batch) for batch in split(below, BATCHES)]
+    error, off = stdev(means) / math.sqrt(BATCHES), fmean(means) - 0.5
+    if error == 0:
+        return p_value
+    return max(p_value, student.two_sided(off / error, BATCHES - 1))
+
+
+def interval_in_time(values: Sequence[float], q: float, confidence: float = 0.95) -> tuple[Interval, Method]:
+    """Interval of a quantile of values in time order, and how it was found.
 
     That of independent values where neighbours are not alike. Where they are, the wider of it and ``batch_interval`` on
     either side: dependence of this kind never makes an interval narrower.
     """
-    return intervals_in_time(values, (q,))[0]
+    return intervals_in_time(values, (q,), confidence)[0]
 
 
-def intervals_in_time(values: Sequence[float], qs: Sequence[float]) -> list[tuple[Interval, Method]]:
+def intervals_in_time(
+    values: Sequence[float], qs: Sequence[float], confidence: float = 0.95
+) -> list[tuple[Interval, Method]]:
     """The same of several quantiles: the values are put in order, and neighbours compared, once for all."""
     ordered, alike = sorted(values), correlated(values)
     found: list[tuple[Interval, Method]] = []
     for q in qs:
-        low, high = quantile_interval(ordered, q)
+        low, high = quantile_interval(ordered, q, confidence)
         if alike:
-            batched = batch_interval(values, q)
+            batched = batch_interval(values, q, confidence)
             low = None if low is None or batched.low is None else min(low, batched.low)
             high = None if high is None or batched.high is None else max(high, batched.high)
         found.append((Interval(low, high), "batch means" if alike else "order statistics"))

@@ -97,6 +97,7 @@ SCORES: Columns = {
     "version": _INT,
     "fault": _TEXT,
     "details_json": _TEXT,
+    "cluster": _TEXT,
     "text_lossy": _FLAG,
 }
 

@@ -29,13 +29,15 @@ SCHEMA_VERSION = 5
 """Of the published tables and views; a database of another version is built anew, never migrated."""
 _SCHEMA = (
     *("runs", "records", "samples"),
-    *("attempts", "quality", "judging", "cost", "conformance"),
+    *("attempts", "answers", "quality", "judging", "cost", "conformance"),
     *("load", "load_summary", "limits", "server", "summary", "dialects"),
 )
 """Files of ``schema``, tables first; each view stands after those it reads."""
 
 Connection = duckdb.DuckDBPyConnection
 DatabaseError = duckdb.Error
+Params = Sequence[object] | Mapping[str, object]
+"""Values for the places of a query: in their order, or by name."""
 
 _HELD: ContextVar[tuple[Path | None, Connection | None]] = ContextVar("_HELD", default=(None, None))
 
@@ -130,7 +132,7 @@ def _attach(connection: Connection, results: Path) -> None:
         raise StoreError(f"{path} was made by another version of the harness", hint=hint)
 
 
-def rows(results: Path, sql: str, params: Sequence[object] = ()) -> list[dict[str, Any]]:
+def rows(results: Path, sql: str, params: Params = ()) -> list[dict[str, Any]]:
     """Ask in our own SQL; one dict for each row.
 
     Errors: as ``read_only``; StoreError too when the file turns out to be damaged.
@@ -140,7 +142,7 @@ def rows(results: Path, sql: str, params: Sequence[object] = ()) -> list[dict[st
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
-def frame(results: Path, sql: str, params: Sequence[object] = ()) -> pd.DataFrame:
+def frame(results: Path, sql: str, params: Params = ()) -> pd.DataFrame:
     """Ask in our own SQL; a pandas frame. Errors as ``rows``."""
     with read_only(results) as connection, _damage_told(results):
         return connection.execute(sql, params).df()
@@ -175,7 +177,7 @@ def user_sql(results: Path, text: str) -> Table:
             raise UsageError(f"SQL: {one_line(error)}") from error
 
 
-def fetch(connection: Connection, sql: str, params: Sequence[object]) -> Table:
+def fetch(connection: Connection, sql: str, params: Params) -> Table:
     """Everything at once: a half-read result would keep the connection busy."""
     result = connection.execute(sql, params)
     return Table([str(column[0]) for column in result.description or ()], result.fetchall())

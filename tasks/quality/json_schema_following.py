@@ -32,7 +32,7 @@ _INSTRUCTION = (
 
 
 def load(data: Path | None) -> Iterator[Sample]:
-    """The schemas in the order of folders and lines; data is the folder, one of those in it, or a file of schemas."""
+    """The schemas by folder and line; data needs walle's folder, one of those in it, or a file of schemas."""
     for path in _files(data):
         for number, schema in enumerate(local_rows(path), 1):
             form = {"name": "example", "strict": True, "schema": schema}

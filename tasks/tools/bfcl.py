@@ -1,4 +1,4 @@
-"""BFCL v4, single turn: requests with one to dozens of functions; the right calls, or none.
+"""BFCL v4, single turn: 3,491 requests in eleven sets, with up to 37 functions each; the right calls, or none.
 
 Example (simple): "Find the area of a triangle with a base of 10 units and height of 5 units." with a function
 ``calculate_triangle_area(base, height, unit)``, where ``unit`` may be left out. Multiple: the right one of several
@@ -19,7 +19,6 @@ Requests are sent with temperature 0, those of the leaderboard with 0.001.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,8 +61,7 @@ _SETS = (
 )
 
 
-def _load(one: _Set, data: Path | None) -> Iterator[Sample]:
-    """The items in the order of the file; data is BFCL's folder, or one of its question files."""
+def _samples(one: _Set, data: Path | None) -> Iterator[Sample]:
     questions = _questions(one, data)
     truths = _truths(questions) if one.expect == "calls" else {}
     for row in local_rows(questions, ("id", "question", "function")):
@@ -123,15 +121,20 @@ def _schema(theirs: JsonObject) -> JsonObject:
     return ours
 
 
-TASKS = tuple(
-    Task(
+def _task(one: _Set) -> Task:
+    def load(data: Path | None) -> Iterator[Sample]:
+        """The items in the order of the file; data needs BFCL's folder, or one of its question files."""
+        return _samples(one, data)
+
+    return Task(
         name=f"bfcl_{one.name}",
         version=1,
         kind="tools",
         description=f"BFCL v4. {one.about}",
-        load=functools.partial(_load, one),
+        load=load,
         scorer=bfcl(),
         source="local: ShishirPatil/gorilla@6ea57973, or bfcl-eval 2026.3.23",
     )
-    for one in _SETS
-)
+
+
+TASKS = tuple(map(_task, _SETS))

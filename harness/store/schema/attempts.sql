@@ -23,7 +23,7 @@ with marked as (
 )
 select
     run_id, job_id, number, last_attempt, endpoint, kind, stage, task, sample, repeat, phase, turn, shard, session,
-    started_at,
+    workload_sha256, started_at,
     started_at + to_microseconds((sched_ns - started_ns) // 1000) as planned_at,
     started_at + to_microseconds((over_ns - started_ns) // 1000) as over_at,
     ok, status, failure_kind, coalesce(failure_kind in ('cancelled', 'abandoned', 'unasked', 'unneeded'), false) as set_apart,

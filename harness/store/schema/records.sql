@@ -166,6 +166,7 @@ create table scores (
     version integer not null,
     fault varchar,
     details_json varchar,
+    cluster varchar,
     text_lossy boolean not null
 );
 comment on table scores is 'One row for each answer, or session of answers, that a scorer saw; failures have none.';
@@ -182,6 +183,7 @@ comment on column scores.scorer is 'Name of the scorer; never NULL.';
 comment on column scores.version is 'Version of the scorer; never NULL.';
 comment on column scores.fault is 'Name of what keeps the answer from being judged. NULL: it was judged.';
 comment on column scores.details_json is 'Named parts of the judgement as a JSON object. NULL: it has none.';
+comment on column scores.cluster is 'What its sample has in common with others, so that their scores are not independent. NULL: it stands alone.';
 comment on column scores.text_lossy is 'Whether a character that UTF-8 cannot hold was replaced in this row; never NULL.';
 
 create table judgements (

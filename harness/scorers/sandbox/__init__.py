@@ -1,0 +1,1 @@
+"""Programs that a model wrote, run where they can reach nothing: what holds them is told in docs/code-execution.md."""
