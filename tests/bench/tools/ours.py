@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from environments import NotHereError
 from truth import MODEL
 
 import harness
-from tools import PROMPT_TOKENS, NotHereError, Place, Reading, Tool, Work, load
+from tools import PROMPT_TOKENS, Place, Reading, Tool, Work, load
 
 PROFILE = "chat"
 
