@@ -25,7 +25,7 @@ TOOLS = (ours.TOOL, ours.WIRE, inference_perf.TOOL, aiperf.TOOL, evalscope.TOOL,
 
 def main() -> None:
     """See the module."""
-    asked = turns.arguments(__doc__, TOOLS, WORKS, "results.json", repeats=5)
+    asked = turns.parsed(turns.parser(__doc__, TOOLS, WORKS, "results.json", repeats=5), TOOLS, WORKS)
     soft_hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft_hard[1], soft_hard[1]))  # inherited by server and clients
     works = [quick(work) if asked.quick else work for work in WORKS if not asked.only or work.name in asked.only]

@@ -20,8 +20,10 @@ Run = Callable[[Any, Any, Any, Path, dict[str, str]], Figures]
 """``run(tool, work, place, folder, machine)``: one run's figures; it may say more of the machine."""
 
 
-def arguments(doc: str | None, tools: Sequence[Any], works: Sequence[Any], kept: str, repeats: int) -> Any:
-    """The parser of a program that measures ``tools`` at ``works``; ``kept`` is the name of its file of figures."""
+def parser(
+    doc: str | None, tools: Sequence[Any], works: Sequence[Any], kept: str, repeats: int
+) -> argparse.ArgumentParser:
+    """Of a program that measures ``tools`` at ``works``; ``kept`` is the name of its file of figures."""
     peers = [tool.name for tool in tools if tool.packages]
     parser = argparse.ArgumentParser(description=doc.partition("\n")[0] if doc else None)
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: shows that it runs, not how well")
@@ -36,8 +38,13 @@ def arguments(doc: str | None, tools: Sequence[Any], works: Sequence[Any], kept:
         "--render", type=Path, metavar="FILE", help="measure nothing, show the figures kept in this file"
     )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep what every run wrote")
+    return parser
+
+
+def parsed(parser: argparse.ArgumentParser, tools: Sequence[Any], works: Sequence[Any]) -> argparse.Namespace:
+    """What was asked, of names that are known."""
     asked = parser.parse_args()
-    known = {*peers, "none", *(work.name for work in works)}
+    known = {"none", *(tool.name for tool in tools if tool.packages), *(work.name for work in works)}
     if unknown := {*asked.peers, *(asked.only or ())} - known:
         parser.error(f"not known: {', '.join(sorted(unknown))}")
     return asked
