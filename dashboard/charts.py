@@ -65,7 +65,8 @@ def quality_against(endpoints: Sequence[JsonObject], field: str, title: str, uni
 
 def lacks(row: JsonObject, field: str) -> bool:
     """Whether this endpoint cannot be placed in a chart of quality against ``field``."""
-    return not row["quality"] or row["quality"]["mean"] is None or row.get(field) is None
+    # Without a result, or clusters too few to bound it, there is nothing to draw a point with.
+    return not row["quality"] or row["quality"]["low"] is None or row.get(field) is None
 
 
 def _interval(row: JsonObject, field: str) -> dict[str, Any] | None:

@@ -269,6 +269,8 @@ def test_a_chart_leaves_out_what_is_unknown() -> None:
     assert figure.data[0].error_y.array == (25.0,)
     assert charts.quality_against([unknown], "cost_usd", "cost", "USD") is None
     assert charts.quality_against([endpoint_row("a/m", quality=None)], "cost_usd", "cost", "USD") is None
+    unbounded = endpoint_row("a/m", quality={"mean": 0.5, "low": None, "high": None})
+    assert charts.quality_against([unbounded], "cost_usd", "cost", "USD") is None
 
 
 def test_load_levels_are_drawn_in_their_order_with_gaps() -> None:

@@ -289,7 +289,7 @@ def test_another_model_may_not_go_on_judging(begin: Begin) -> None:
 def test_judging_is_taken_up_where_it_was_broken_off(begin: Begin) -> None:
     """A budget ends the run in the middle of the judging; resuming asks what is left, and nothing twice."""
     bench = begin(fair=fair)
-    sat = bench.run(("a/x",), ("j/fair",), concurrency=1, company={"budget": Budget(max_requests=6)})
+    sat = bench.run(("a/x",), ("j/fair",), concurrency=1, company={"budget": Budget(max_requests=4 + 2)})
     assert sat.status == "interrupted"
     assert len(bench.server.asked["fair"]) == 2
     assert len(bench.scores()) == 2

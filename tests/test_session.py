@@ -317,7 +317,7 @@ def test_a_broken_off_episode_goes_on_where_it_was(lines: int, tmp_path: Path) -
 
 def test_a_bound_ends_an_episode_in_the_middle_and_it_can_be_taken_up(tmp_path: Path) -> None:
     """After the bound nothing is asked and nothing is scored; nobody says that the rest is not needed."""
-    sat, sent = carry_out(counting(), tmp_path, *STORY, budget=Budget(max_cost_usd=1e-9))
+    sat, sent = carry_out(counting(), tmp_path, *STORY, budget=Budget(max_requests=1))
     assert (sat.status, len(sent)) == ("interrupted", 1)
     assert kinds(sat.folder) == [(0, None)]
     assert counted(tmp_path) == (1, 0, 0, 0, 0)

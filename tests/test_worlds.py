@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from harness.exchange import Completion, StreamMarks, ToolCall
 from harness.folder import open_run
 from harness.run import session
 from harness.scorers.tool_state import tool_state
+from harness.simulator import book
 from harness.store.query import rows
 from harness.types import JsonObject, Sample, Score, Task
 from harness.worlds.calendar import Calendar
@@ -468,3 +470,17 @@ def test_killed_in_the_middle_of_an_episode_it_goes_on(tmp_path: Path) -> None:
     assert len(tries) == len(set(tries)) == 16 * 8
     (row,) = rows(tmp_path / "results", "select n_scored, n_failed, n_correct from quality_summary")
     assert row == {"n_scored": 16, "n_failed": 0, "n_correct": 16}
+
+
+def test_a_task_without_a_reference_solution_does_not_stop_the_simulator() -> None:
+    """It is answered all the same, and a task whose solutions are none is left out of what is known."""
+
+    def without(data: Path | None, solution: Any = None) -> Iterator[Sample]:
+        return (replace(SUM, metadata={"start": SUM.metadata["start"], "solution": solution}) for _ in "x")
+
+    made = replace(TASKS["file_system"], load=without)
+    found = book.write([made]).find(SUM.messages, [tool["function"]["name"] for tool in SUM.tools])
+    assert found is not None
+    assert (found.text, found.calls) == ("I do not know.", ())
+    broken = replace(made, load=lambda data: without(data, [[{"tool": "x"}]]))
+    assert len(book.write([broken, TASKS["order_desk"]])) == 32

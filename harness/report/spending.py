@@ -45,8 +45,9 @@ def _bounds(items: Sequence[JsonObject]) -> JsonObject:
 
 
 def table(found: Sequence[JsonObject]) -> Table | None:
-    """The table of what was spent; None: no cost is known, which the overview says already."""
-    if not any(row["total_usd"] for row in found):
+    """The table of what was spent, where that is known; None: nowhere, which the overview says already."""
+    known = [row for row in found if row["total_usd"]]
+    if not known:
         return None
     columns = ("task", "endpoint", "paid by", "USD", "per item", "per right answer", "per million chars", "per Mtok")
     return plain_table(
@@ -64,7 +65,7 @@ def table(found: Sequence[JsonObject]) -> Table | None:
                 words.cost(row["usd_per_mchar"]),
                 words.cost(row["usd_per_mtok"]),
             )
-            for row in found
+            for row in known
         ),
     )
 

@@ -59,7 +59,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     tasks, repeats = by_view["quality_summary"], _whole((manifest.get("selection") or {}).get("repeats"), 1)
     levels = [level for load in manifest.get("loads") or [] for level in load.get("levels") or []]
     laws = {level.get("stage"): level.get("law") for level in levels}
-    summary: JsonObject = {
+    return {
         "run": {key: manifest.get(key) for key in _ABOUT}
         | {"id": folder.root.name, "status": status_of(folder, manifest)},
         "health": health[0] if health else None,
@@ -85,7 +85,6 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         "other_pairs": [row for row in found if row["baseline"] != names[0]],
         "family": family,
     }
-    return summary
 
 
 def _endpoints(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:

@@ -209,12 +209,12 @@ def judgement(row: JsonObject) -> str:
 
 def rules(summary: JsonObject) -> list[str]:
     """By which rules the comparisons of a summary were judged, where there are any."""
-    own = [row for row in summary["comparisons"] if row["metric"] in ("quality", "tools")]
-    if not own:
+    if not summary["comparisons"]:
         return []
-    n, margin = summary["family"], own[0]["margin"]
+    own = [row for row in summary["comparisons"] if row["metric"] in ("quality", "tools")]
+    n, margin = summary["family"], own[0]["margin"] if own else None
     adjusted = "p at most 0.05" if n == 1 else f"p at most 0.05, adjusted for {n} comparisons (Benjamini-Hochberg)"
-    said = f"better, worse: the interval leaves out 0, and {adjusted}."
+    said = f"better, worse: the interval leaves out 0 (of a ratio: 1), and {adjusted}."
     if margin is not None:
         said = (
             f"not worse: a loss of {100 * margin:g} points or more is left out by the interval; worse: the interval is "

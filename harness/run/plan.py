@@ -279,11 +279,12 @@ def _at_level(search: Search, at: float) -> Law:
 def _refuse_empty_or_oversized(plan: Plan) -> None:
     planned = sum(1 for _ in plan.jobs)
     most = plan.selection.max_requests
+    at_most = "up to " if any(task.world for task in plan.tasks.values()) else ""
     if not planned and plan.selection.search is None:
         raise UsageError("nothing to do: the selection names no task, probe or load", hint="See harness tasks list")
     if most is not None and planned > most:
         raise UsageError(
-            f"the plan needs {planned} requests, more than --max-requests {most}",
+            f"the plan needs {at_most}{planned} requests, more than --max-requests {most}",
             hint="Raise it, or keep fewer samples with TASK:N",
         )
 

@@ -59,24 +59,24 @@ def write(tasks: Iterable[Task]) -> Book:
         if task.source and not task.source.startswith("tasks/"):
             continue
         try:
-            samples = list(task.load(None))
+            found = [(sample, _entry(sample, task)) for sample in task.load(None)]
         except Exception:  # noqa: BLE001, S112 - a user's own task may raise anything; who asks for it is told
             continue
-        for sample in samples:
+        for sample, entry in found:
             names = sorted(tool["function"]["name"] for tool in sample.tools)
-            entry = _entry(sample, task.kind)
             entries.setdefault(_key(sample.messages, names), entry)
             last = [message for message in sample.messages if message["role"] == "user"][-1:]
             entries.setdefault(_key(last, names), entry)
     return Book(entries)
 
 
-def _entry(sample: Sample, kind: str) -> Entry:
-    solution = sample.metadata.get("solution")
-    if isinstance(solution, list | tuple) and solution:
+def _entry(sample: Sample, task: Task) -> Entry:
+    if task.world is not None or sample.turns:
+        # Of several requests only a reference solution tells what is right in each.
+        solution = sample.metadata.get("solution") or ["I do not know."]
         first, *later = (_step(one) for one in solution)
         return first._replace(later=tuple(later))
-    if kind == "tools":
+    if task.kind == "tools":
         calls = tuple(Call(call["name"], _json(_first(call.get("arguments") or {}))) for call in sample.target or ())
         return Entry(str(sample.metadata.get("answer_text") or ""), calls)
     target = sample.target

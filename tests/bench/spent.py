@@ -1,8 +1,9 @@
 """Run a command and write down what its whole process tree cost: ``spent.py OUT.json SECONDS [--memory] -- COMMAND``.
 
 CPU is the kernel's own sum over every process of the tree that has ended. This process makes itself the tree's
-"subreaper", so that workers whose parent ended first are counted too. Memory is the largest sum of proportional set
-sizes (a shared page counts once), sampled; sampling walks page tables, so it is only done where memory is asked for.
+"subreaper", so that workers whose parent ended first are counted too. Memory is the largest sum over the tree, sampled:
+of proportional set sizes (a shared page counts once) and of resident ones, which is never less than the kernel's own
+peak of any one process. Sampling walks page tables, so it is only done where memory is asked for.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import time
 from pathlib import Path
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
-_SAMPLE_S = 0.25
+_SAMPLE_S = 0.1
 _GRACE_S = 5.0
 
 
@@ -30,7 +31,7 @@ def main() -> None:
     command = sys.argv[sys.argv.index("--") + 1 :]
     memory = "--memory" in sys.argv[: sys.argv.index("--")]
     ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
-    peak, done = [0], threading.Event()
+    peak, done = [0, 0], threading.Event()
     started = time.perf_counter_ns()
     process = subprocess.Popen(command)
     if memory:
@@ -51,7 +52,9 @@ def main() -> None:
     done.set()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     told = {"code": code, "overdue": overdue, "wall_s": wall_ns / 1e9, "cpu_s": used.ru_utime + used.ru_stime}
-    out.write_text(json.dumps(told | {"peak_pss_mb": peak[0] / 1024 if memory else None}))
+    if memory:
+        told |= {"peak_pss_mb": peak[0] / 1024, "peak_rss_mb": max(peak[1], used.ru_maxrss) / 1024}
+    out.write_text(json.dumps(told))
 
 
 def descendants() -> list[int]:
@@ -77,12 +80,13 @@ def _kill() -> None:
 
 def _watch(peak: list[int], done: threading.Event) -> None:
     while not done.wait(_SAMPLE_S):
-        total = 0
+        pss = rss = 0
         for pid in descendants():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-                total += int(rollup.split("\nPss:")[1].split()[0])
-        peak[0] = max(peak[0], total)
+                pss += int(rollup.split("\nPss:")[1].split()[0])
+                rss += int(rollup.split("\nRss:")[1].split()[0])
+        peak[:] = max(peak[0], pss), max(peak[1], rss)
 
 
 if __name__ == "__main__":

@@ -5,15 +5,56 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from tools import Tool
-from works import HEADS, ROWS, WORKS, Figures, Row
+from typing import Any, Protocol
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+
+Figures = dict[str, float]
+Figure = Callable[[Figures, Figures | None], float | None]
+"""A cell of one run: from the run's own figures and those of the tool's start (None: it has none)."""
+Row = tuple[str, str, Figure]
+"""Work, words, and the figure."""
+
+
+class Column(Protocol):
+    """A tool, as far as a table is concerned."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def version(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a table shows of the works: their heads in words, their rows, and notes below."""
+
+    requests: Mapping[str, int]
+    """Of each work in full."""
+    heads: Mapping[str, str]
+    rows: Sequence[Row]
+    notes: Callable[[dict[str, Any], Sequence[Any]], list[str]]
+    """What a figure alone would hide, beside the reasons of those that are missing."""
+    inside: Mapping[str, str] = field(default_factory=dict)
+    """Tools that have no column of their own -> whose column they share."""
+
+
+def of(name: str) -> Figure:
+    """The figure of that name, as the run has it."""
+    return lambda run, _: run.get(name)
+
+
+def net(name: str, scale: float, per: str) -> Figure:
+    """What one of ``per`` costs beyond the tool's own start, times ``scale``."""
+
+    def figure(run: Figures, start: Figures | None) -> float | None:
+        return None if start is None else (run[name] - start[name]) / run[per] * scale
+
+    return figure
 
 
 def machine() -> dict[str, str]:
@@ -29,26 +70,30 @@ def machine() -> dict[str, str]:
     }
 
 
-def render(results: dict[str, Any], tools: Sequence[Tool]) -> str:
-    """``results`` as ``run.py`` keeps them: what was measured on, and the figures or reasons of each run."""
-    on = results["machine"]
-    shown = [tool for tool in tools if any(run["tool"] == tool.name for run in results["runs"])]
-    shown = [tool for tool in shown if not tool.named_only] or shown
+def render(results: dict[str, Any], tools: Sequence[Column], sheet: Sheet) -> str:
+    """``results`` as ``turns.py`` keeps them: what was measured on, and the figures or reasons of each run."""
+    on, runs = results["machine"], results["runs"]
+    shown = [tool for tool in tools if any(run["tool"] == tool.name for run in runs)]
+    shown = [tool for tool in shown if tool.name not in sheet.inside] or shown
     where = f"{on['cpu']}, {on['cores']} cores shared by client and server, Linux {on['kernel']}, Python {on['python']}"
     lines = [
         f"Measured on {on['date']}: {where}, server `{on.get('server', 'none')}`.",
         "Medians of as many runs as the head says (least to most).",
         "",
-        "| | | " + " | ".join(_head(results["runs"], tool) for tool in shown) + " |",
+        "| | | " + " | ".join(_head(runs, tool, sheet) for tool in shown) + " |",
         "|---|---|" + "---:|" * len(shown),
     ]
     last = ""
-    for row in ROWS:
-        cells = [_cell(results["runs"], row, _names(tool)) for tool in shown]
+    for row in sheet.rows:
+        cells = [_cell(runs, row, _names(tool, sheet)) for tool in shown]
         if any(cells):
-            head, last = "" if row[0] == last else HEADS[row[0]], row[0]
+            head, last = "" if row[0] == last else sheet.heads[row[0]], row[0]
             lines.append(f"| {head} | {row[1]} | " + " | ".join(cell or "–" for cell in cells) + " |")
-    return "\n".join([*lines, "", *_notes(results, shown)])
+    reasons = {(run["tool"], run["work"]): run["reason"] for run in runs if "reason" in run}
+    notes = [f"- {name}: {reason}" for name, reason in results["absent"].items()]
+    notes += sheet.notes(results, shown)
+    notes += [f"- {tool}, {work}: {reason}" for (tool, work), reason in sorted(reasons.items())]
+    return "\n".join([*lines, "", *notes])
 
 
 def write(document: Path, text: str) -> None:
@@ -60,23 +105,21 @@ def write(document: Path, text: str) -> None:
     document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
 
 
-def _head(runs: list[dict[str, Any]], tool: Tool) -> str:
+def _head(runs: list[dict[str, Any]], tool: Column, sheet: Sheet) -> str:
     """The tool, and how often it was run and with how much of the work."""
-    mine = [run for run in runs if run["tool"] in _names(tool)]
-    most = max((sum(run["work"] == work.name for run in mine) for work in WORKS), default=0)
-    full = {work.name: work.requests for work in WORKS}
-    less = any(run["requests"] < full[run["work"]] for run in mine)
+    mine = [run for run in runs if run["tool"] in _names(tool, sheet)]
+    most = max((sum(run["work"] == work for run in mine) for work in sheet.requests), default=0)
+    less = any(run["requests"] < sheet.requests[run["work"]] for run in mine)
     return f"{tool.name} {tool.version}, {most} run{'' if most == 1 else 's'}" + (" of a tenth" if less else "")
 
 
-def _names(tool: Tool) -> tuple[str, ...]:
-    """Our two entries share a column: the wire does only works that are its own."""
-    return ("ours", "ours (wire)") if tool.name == "ours" else (tool.name,)
+def _names(tool: Column, sheet: Sheet) -> list[str]:
+    return [tool.name, *(name for name, host in sheet.inside.items() if host == tool.name)]
 
 
-def _cell(runs: list[dict[str, Any]], row: Row, names: tuple[str, ...]) -> str:
+def _cell(runs: list[dict[str, Any]], row: Row, names: Sequence[str]) -> str:
     work, _, figure = row
-    start = _median_of(runs, names[:1])
+    start = _start(runs, names[0])
     mine = [run["figures"] for run in runs if run["tool"] in names and run["work"] == work and "figures" in run]
     values = [value for run in mine if (value := figure(run, start)) is not None]
     if not values:
@@ -85,33 +128,13 @@ def _cell(runs: list[dict[str, Any]], row: Row, names: tuple[str, ...]) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def _median_of(runs: list[dict[str, Any]], names: tuple[str, ...]) -> Figures | None:
-    """What a tool's start costs; None: not measured."""
-    cpu = [
-        run["figures"]["cpu_s"] for run in runs if run["tool"] in names and run["work"] == "start" and "figures" in run
-    ]
-    return {"cpu_s": statistics.median(cpu)} if cpu else None
+def _start(runs: list[dict[str, Any]], name: str) -> Figures | None:
+    """What a tool's start costs, medians; None: not measured."""
+    mine = [run["figures"] for run in runs if run["tool"] == name and run["work"] == "start" and "figures" in run]
+    return {key: statistics.median(run[key] for run in mine) for key in ("cpu_s", "wall_s")} if mine else None
 
 
 def _number(value: float) -> str:
     if value == int(value) or abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
-
-
-def _notes(results: dict[str, Any], tools: Sequence[Tool]) -> list[str]:
-    """What a figure alone would hide: reasons for a missing one, and answers that are missing."""
-    notes = [f"- {name}: {reason}" for name, reason in results["absent"].items()]
-    told: dict[tuple[str, str], str] = {}
-    for run in results["runs"]:
-        key = run["tool"], run["work"]
-        if "reason" in run:
-            told[key] = f"- {key[0]}, {key[1]}: {run['reason']}"
-        elif run["figures"]["n_ok"] != run["requests"] and "bad" not in run["figures"]:
-            found = run["figures"]
-            seen = f"the server saw {found['n_seen']:,.0f}"
-            told[key] = f"- {key[0]}, {key[1]}: {found['n_ok']:,.0f} of {run['requests']:,} told as answered; {seen}"
-    if any("itl_mean_p99_error_ms" in run.get("figures", {}) for run in results["runs"]):
-        notes.append("- guidellm's ITL is a mean per request; it is held against the same mean of the truth.")
-    notes += [f"- {tool.name} sends at Poisson times only, so it has no slip." for tool in tools if not tool.even]
-    return notes + sorted(told.values())

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import table
-from tools import NotHereError, Reading, Tool, aiperf, evalscope, guidellm, inference_perf, ours
+from environments import NotHereError
+from tools import Reading, Tool, aiperf, evalscope, guidellm, inference_perf, ours
 from truth import _RECORD, Truth, read_c, read_simulator
-from works import FAULTY, WORKS, figures, named
+from works import FAULTY, SHEET, WORKS, figures, named
 
 SAMPLES = Path(__file__).with_name("samples")
 BAD = {"drop": 19, "reset": 7, "http 429": 10, "http 500": 5, "malformed": 9, "error event": 20, "empty": 4}
@@ -111,7 +112,7 @@ def test_the_table_shows_what_is_missing_and_why(tmp_path: Path) -> None:
     on = table.machine() | {"server": "made"}
     absent = {"guidellm": "needs more"}
     results = {"machine": on, "repeats": 1, "quick": False, "absent": absent, "runs": runs}
-    text = table.render(results, [ours.TOOL, aiperf.TOOL])
+    text = table.render(results, [ours.TOOL, aiperf.TOOL], SHEET)
     assert "CPU s per million chunks | 3 | – |" in text
     assert "- aiperf, long: was not through" in text
     assert "- guidellm: needs more" in text

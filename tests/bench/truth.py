@@ -52,6 +52,8 @@ class Shape:
     ttft_ms: float = 0.0
     itl_ms: float = 0.0
     tokens: int = 64
+    limited: bool = True
+    """Whether a request may ask for another number of tokens than that; the simulator never gives more."""
     faults: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -111,9 +113,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(shape: Shape, folder: Path, *, tls: tuple[Path, Path] | None = None) -> Iterator[Server]:
-    """Serve ``shape`` while the block runs; ``tls`` is a certificate and its key, which only the simulator takes."""
-    native = None if tls else _built()
+def serve(
+    shape: Shape, folder: Path, *, tls: tuple[Path, Path] | None = None, simulated: bool = False
+) -> Iterator[Server]:
+    """Serve ``shape`` while the block runs; ``tls`` is a certificate and its key, which only the simulator takes.
+
+    ``simulated``: by the simulator in any case; it alone spoils answers that are not streamed in every way.
+    """
+    native = None if tls or simulated else _built()
     log = folder / "truth.log"
     if native is None:
         argv = [sys.executable, "-m", "harness", "simulate", "null", "--log", str(log), "--log-chunks"]
@@ -123,6 +130,7 @@ def serve(shape: Shape, folder: Path, *, tls: tuple[Path, Path] | None = None) -
         port = _free_port()
         argv = [str(native), "--port", str(port), "--log", str(log), "--chunk-log", str(folder / "chunks.log")]
         argv += ["--ttft-ms", str(shape.ttft_ms), "--itl-ms", str(shape.itl_ms), "--tokens", str(shape.tokens)]
+        argv += [] if shape.limited else ["--ignore-max-tokens"]
         argv += [word for name, share in shape.faults.items() for word in (f"--{FAULTS[name][0]}-pct", str(share))]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     if native:

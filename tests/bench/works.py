@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from table import Figures, Row, Sheet, net, of
 from tools import Reading, Tool, Work
 from truth import Shape, Truth
 
@@ -30,8 +31,6 @@ WORKS = (
     Work("10,000 streams", 10_000, 8, 10_000, shape=Shape(ttft_ms=4000, itl_ms=2000), memory=True, only=("ours",)),
     Work("faults", 400, 16, 16, shape=Shape(ttft_ms=10, itl_ms=2, faults=FAULTY)),
 )
-
-Figures = dict[str, float]
 
 
 def quick(work: Work) -> Work:
@@ -80,20 +79,6 @@ def named(bad: Mapping[str, int], labels: Mapping[str, int]) -> int:
 
 # --- rows of the table ---------------------------------------------------------------------------------------
 
-Row = tuple[str, str, Callable[[Figures, Figures | None], float | None]]
-"""Work, words, and the figure: from the run's own figures and those of the tool's start (None: it has none)."""
-
-
-def _of(name: str) -> Callable[[Figures, Figures | None], float | None]:
-    return lambda run, _: run.get(name)
-
-
-def _net(scale: float, per: str) -> Callable[[Figures, Figures | None], float | None]:
-    def figure(run: Figures, start: Figures | None) -> float | None:
-        return None if start is None else (run["cpu_s"] - start["cpu_s"]) / run[per] * scale
-
-    return figure
-
 
 def _itl(run: Figures, _: Figures | None) -> float | None:
     return run.get("itl_p99_error_ms", run.get("itl_mean_p99_error_ms"))
@@ -101,18 +86,18 @@ def _itl(run: Figures, _: Figures | None) -> float | None:
 
 def _errors(work: str) -> list[Row]:
     return [
-        (work, "TTFT p50 error, ms", _of("ttft_p50_error_ms")),
-        (work, "TTFT p99 error, ms", _of("ttft_p99_error_ms")),
+        (work, "TTFT p50 error, ms", of("ttft_p50_error_ms")),
+        (work, "TTFT p99 error, ms", of("ttft_p99_error_ms")),
         (work, "ITL p99 error, ms", _itl),
-        (work, "E2E p99 error, ms", _of("e2e_p99_error_ms")),
+        (work, "E2E p99 error, ms", of("e2e_p99_error_ms")),
     ]
 
 
 def _slips(work: str) -> list[Row]:
     return [
-        (work, "slip p50, ms", _of("slip_p50_ms")),
-        (work, "slip p99, ms", _of("slip_p99_ms")),
-        (work, "achieved per second", _of("achieved_per_s")),
+        (work, "slip p50, ms", of("slip_p50_ms")),
+        (work, "slip p99, ms", of("slip_p99_ms")),
+        (work, "achieved per second", of("achieved_per_s")),
     ]
 
 
@@ -137,18 +122,36 @@ ROWS: list[Row] = [
     *_errors("accuracy, wire"),
     *_errors("accuracy, wire blocked"),
     *_errors("accuracy, wire blocked, TLS"),
-    ("long", "CPU s per million chunks", _net(1e6, "chunks")),
-    ("long", "chunks per second", _of("chunks_per_s")),
-    ("short", "CPU ms per request", _net(1e3, "n_seen")),
+    ("long", "CPU s per million chunks", net("cpu_s", 1e6, "chunks")),
+    ("long", "chunks per second", of("chunks_per_s")),
+    ("short", "CPU ms per request", net("cpu_s", 1e3, "n_seen")),
     *_slips("open 200/s"),
     *_slips("open 1000/s"),
-    ("1,000 streams", "peak memory (PSS of the tree), MB", _of("peak_pss_mb")),
-    ("1,000 streams", "TTFT p99 error, ms", _of("ttft_p99_error_ms")),
-    ("10,000 streams", "answered", _of("n_ok")),
-    ("10,000 streams", "peak memory (PSS of the tree), MB", _of("peak_pss_mb")),
-    ("start", "wall, s", _of("wall_s")),
-    ("start", "CPU, s", _of("cpu_s")),
-    ("faults", "wall, s", _of("wall_s")),
-    ("faults", "bad ones not told as failed", _of("bad_missed")),
-    ("faults", "ways told apart by name, with the exact number", _of("kinds_named")),
+    ("1,000 streams", "peak memory (PSS of the tree), MB", of("peak_pss_mb")),
+    ("1,000 streams", "TTFT p99 error, ms", of("ttft_p99_error_ms")),
+    ("10,000 streams", "answered", of("n_ok")),
+    ("10,000 streams", "peak memory (PSS of the tree), MB", of("peak_pss_mb")),
+    ("start", "wall, s", of("wall_s")),
+    ("start", "CPU, s", of("cpu_s")),
+    ("faults", "wall, s", of("wall_s")),
+    ("faults", "bad ones not told as failed", of("bad_missed")),
+    ("faults", "ways told apart by name, with the exact number", of("kinds_named")),
 ]
+
+
+def _notes(results: dict[str, Any], tools: Sequence[Tool]) -> list[str]:
+    """Answers that are missing, and what a tool cannot be asked for."""
+    notes = []
+    if any("itl_mean_p99_error_ms" in run.get("figures", {}) for run in results["runs"]):
+        notes.append("- guidellm's ITL is a mean per request; it is held against the same mean of the truth.")
+    notes += [f"- {tool.name} sends at Poisson times only, so it has no slip." for tool in tools if not tool.even]
+    told: dict[tuple[str, str], str] = {}
+    for run in results["runs"]:
+        found = run.get("figures")
+        if found and found["n_ok"] != run["requests"] and "bad" not in found:
+            seen = f"the server saw {found['n_seen']:,.0f}"
+            told[run["tool"], run["work"]] = f"{found['n_ok']:,.0f} of {run['requests']:,} told as answered; {seen}"
+    return notes + [f"- {tool}, {work}: {words}" for (tool, work), words in sorted(told.items())]
+
+
+SHEET = Sheet({work.name: work.requests for work in WORKS}, HEADS, ROWS, _notes, {"ours (wire)": "ours"})

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from environments import NotHereError, call, fill_python, once
 from truth import Shape
 
-CACHE = Path.home() / ".cache" / "endpoint-harness-bench"
 PROMPT_TOKENS = 32
-
-
-class NotHereError(Exception):
-    """This tool cannot be installed or started on this machine; the text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -86,48 +79,12 @@ class Tool:
         """Its environment, made on first use; NotHereError where that fails."""
         if not self.packages:
             return Place(Path(sys.executable).parent, None)
-        root = Path(os.environ.get("HARNESS_BENCH_ENVS", CACHE)) / f"{self.name}-{self.version}"
-        place = Place(root / "bin", root / "tokenizer")
-        if not (root / "installed").is_file():
-            shutil.rmtree(root, ignore_errors=True)
-            _make(root, self)
-            _call([place.bin / "python", Path(__file__).with_name("tokenizer.py"), root / "tokenizer"])
-            (root / "installed").write_text(" ".join(self.packages))
-        return place
+        root = once(f"{self.name}-{self.version}", self.packages, self._fill)
+        return Place(root / "bin", root / "tokenizer")
 
-
-def _make(root: Path, tool: Tool) -> None:
-    """A virtual environment with the tool in it."""
-    _call([_interpreter(tool.python), "-m", "venv", root])
-    python = root / "bin" / "python"
-    if tool.torch:
-        _call([python, "-m", "pip", "install", "--quiet", f"torch=={tool.torch}"])
-    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-    install = [uv, "pip", "install", "--quiet", "--python", python] if uv else [python, "-m", "pip", "install", "-q"]
-    _call([*install, *tool.packages])
-
-
-def _interpreter(least: tuple[int, int]) -> str:
-    """A Python of at least that version: ours, one on the path, or one that pyenv keeps."""
-    if sys.version_info >= least:
-        return sys.executable
-    minors = range(least[1], least[1] + 3)
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for minor in minors:
-        for candidate in (f"python{least[0]}.{minor}", *sorted(pyenv.glob(f"{least[0]}.{minor}.*/bin/python"))):
-            try:
-                subprocess.run([candidate, "--version"], check=True, capture_output=True)
-            except (OSError, subprocess.CalledProcessError):
-                continue
-            return str(candidate)
-    raise NotHereError(f"needs Python {least[0]}.{least[1]} or newer, and none was found")
-
-
-def _call(command: Sequence[str | Path | None]) -> None:
-    done = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)
-    if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        raise NotHereError(f"cannot be installed: {words[-1] if words else done.returncode}")
+    def _fill(self, root: Path) -> None:
+        fill_python(root, self.packages, torch=self.torch, least=self.python)
+        call([root / "bin" / "python", Path(__file__).with_name("tokenizer.py"), root / "tokenizer"])
 
 
 def load(path: Path) -> Any:

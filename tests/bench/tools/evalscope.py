@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from environments import NotHereError
 from truth import MODEL
 
-from tools import PROMPT_TOKENS, NotHereError, Place, Reading, Tool, Work, load
+from tools import PROMPT_TOKENS, Place, Reading, Tool, Work, load
 
 
 def command(work: Work, root: str, folder: Path, place: Place) -> list[str | Path]:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from environments import NotHereError
 from truth import MODEL
 
 import harness
-from tools import PROMPT_TOKENS, NotHereError, Place, Reading, Tool, Work, load
+from tools import PROMPT_TOKENS, Place, Reading, Tool, Work, load
 
 PROFILE = "chat"
 
@@ -26,19 +27,24 @@ def command(work: Work, root: str, folder: Path, place: Place) -> list[str | Pat
     known = subprocess.run([harness_command, "load", "--help"], check=False, capture_output=True, text=True)
     if known.returncode:
         raise NotHereError("this checkout has no `harness load`")
-    # A user's file is the same from run to run, though this server's port is not.
-    scheme, _, os.environ["BENCH_ADDRESS"] = root.partition("://")
-    base_url = f"{scheme}://${{BENCH_ADDRESS}}/v1"
-    provider = {"kind": "hosted", "base_url": base_url, "auth": {"scheme": "none"}, "models": {MODEL: MODEL}}
-    (folder / "providers.yaml").write_text(json.dumps({"providers": {"bench": provider}}))
     rate = ("--rate", f"{work.rate or 0:g}", "--arrival", "constant")
     return [
-        *(harness_command, "load", PROFILE, "--endpoint", f"bench/{MODEL}", "--providers", folder / "providers.yaml"),
+        *(harness_command, "load", PROFILE, "--endpoint", f"bench/{MODEL}", "--providers", providers(root, folder)),
         *(rate if work.rate else ("--concurrency", str(work.concurrency))),
         *("--requests", str(work.requests), "--output-tokens", str(work.tokens)),
         *("--input-tokens", str(PROMPT_TOKENS), "--warmup", "0", "--no-calibrate", "--no-scrape"),
         *("--results", folder / "results", "--json"),
     ]
+
+
+def providers(root: str, folder: Path) -> Path:
+    """A user's file: it is the same from run to run, though this server's port is not."""
+    scheme, _, os.environ["BENCH_ADDRESS"] = root.partition("://")
+    base_url = f"{scheme}://${{BENCH_ADDRESS}}/v1"
+    provider = {"kind": "hosted", "base_url": base_url, "auth": {"scheme": "none"}, "models": {MODEL: MODEL}}
+    path = folder / "providers.yaml"
+    path.write_text(json.dumps({"providers": {"bench": provider}}))
+    return path
 
 
 def read(folder: Path) -> Reading:
