@@ -29,6 +29,10 @@ _INSTRUCTION = (
 )
 
 
+_PARAMS = {"temperature": 0, "max_tokens": 256}
+"""The same for all, and shared by them."""
+
+
 def load(data: Path | None) -> Iterator[Sample]:
     """The test split in its own order; a local copy needs the columns question and answer."""
     found = rows(hub=HUB, revision=REVISION, config="main", split="test", data=data, columns=("question", "answer"))
@@ -37,7 +41,7 @@ def load(data: Path | None) -> Iterator[Sample]:
             id=f"{number:04d}",
             messages=({"role": "user", "content": f"{_INSTRUCTION}\n\nProblem: {row['question']}"},),
             target=_target(row["answer"], number),
-            params={"temperature": 0, "max_tokens": 256},
+            params=_PARAMS,
         )
 
 
