@@ -77,6 +77,7 @@ def here(tmp_path: Path, locked: Running, page: str) -> Path:
 providers:
   locked: {{kind: local, base_url: "{locked.base_url}", api_key_env: MADE_KEY, models: {{m: sim-small}}}}
   down: {{kind: local, base_url: "http://127.0.0.1:9/v1", any_model: true}}
+  rented: {{kind: local, base_url: "http://127.0.0.1:9/v1", any_model: true, cost: {{usd_per_hour: 2}}}}
   page: {{kind: local, base_url: "{page}", any_model: true}}
   cut: {{kind: simulated, serve: {{engine: simulator, profile: "null", cut: 1.0}}, models: {{m: sim-small}}}}
 """
@@ -132,6 +133,7 @@ MISTAKES = {
         ["short_chat is a load", "harness load short_chat"],
     ),
     "a suite as a task": (("eval", "demo", "-e", "down/m"), 2, ["demo is a suite, not a task", "harness run demo"]),
+    "a cost of hours": ((*ONE, "-e", "rented/m", "--max-cost", "1"), 2, ["paid by the hour", "--max-duration"]),
     "too many": (("eval", "arithmetic", "-e", "down/m", "--max-requests", "9"), 2, ["48 requests", "--max-requests 9"]),
     "a task twice": (("eval", "arithmetic", "arithmetic:2", "-e", "down/m"), 2, ["'arithmetic' is named twice"]),
     "no data": ((*ONE, "-e", "down/m", "--data", "none.jsonl"), 2, ["no such data file", "none.jsonl"]),
