@@ -89,3 +89,13 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
         next(FOLLOWING.load(None))
     with pytest.raises(TaskError, match=r"holds no valid\.jsonl"):
         next(FOLLOWING.load(tmp_path))
+
+
+def test_rows_that_are_no_schemas_are_refused(tmp_path: Path) -> None:
+    """Of the wrong file every answer would be right; the empty schema is one."""
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{}\n{"question": "a", "answer": "1"}\n')
+    samples = FOLLOWING.load(path)
+    assert next(samples).target == {}
+    with pytest.raises(TaskError, match=r"mine\.jsonl row 2: no JSON Schema\. It has: question, answer"):
+        next(samples)

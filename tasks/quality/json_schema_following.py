@@ -30,11 +30,16 @@ _INSTRUCTION = (
     "code fence and without an explanation."
 )
 
+_SAYS_WHAT = frozenset(("type", "enum", "const", "$ref", "anyOf", "oneOf", "allOf", "not", "properties", "items"))
+"""A row that is not empty and has none of these is no schema: any answer would be right."""
+
 
 def load(data: Path | None) -> Iterator[Sample]:
     """The schemas by folder and line; data needs walle's folder, one of those in it, or a file of schemas."""
     for path in _files(data):
         for number, schema in enumerate(local_rows(path), 1):
+            if schema and not _SAYS_WHAT & schema.keys():
+                raise TaskError(f"{path} row {number}: no JSON Schema. It has: {', '.join(schema)[:200]}", hint=_HINT)
             form = {"name": "example", "strict": True, "schema": schema}
             yield Sample(
                 id=f"{path.parent.name}-{number:02d}",
