@@ -228,6 +228,14 @@ def test_a_new_task_runs_as_it_was_written(here: Path) -> None:
     }
 
 
+def test_a_cache_that_cannot_help_is_said(here: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is started for one run has another address in each, so none of its answers is found again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache"))
+    done = command(here, "eval", "my.jsonl", "--scorer", "numeric", "-e", "one/m", "--cache")
+    assert done.returncode == 0, done.stderr
+    assert "one/m: --cache has no answers of a server that is started for one run" in done.stderr
+
+
 def test_nothing_is_overwritten(here: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the task, which the catalogue knows, nor a data file that lies there already."""
     assert command(here, "task", "new", "colours").returncode == 0

@@ -58,6 +58,11 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
     if terms.budget.max_cost_usd is not None:
         _refuse_unpriced(plan)
     with Progress(terminal.console(stderr=True)) as progress:
+        for name, endpoint in plan.endpoints.items():
+            if terms.cache and endpoint.provider.serve is not None:
+                progress.told(
+                    f"{name}: --cache has no answers of a server that is started for one run; it is asked anew"
+                )
         company = Company(
             progress,
             terms.budget,

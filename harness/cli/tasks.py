@@ -55,7 +55,7 @@ def scorers(as_json: bool) -> None:
 @command.command("list")
 @options.as_json
 def list_all(as_json: bool) -> None:
-    """List every task, load and suite; n is unknown (-) where the data is not here yet.
+    """List every task, load and suite; n is - where the task makes its samples or the data is not here yet.
 
     Probes have their own list: harness probe list.
     """

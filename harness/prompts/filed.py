@@ -78,7 +78,8 @@ def file_named(word: str) -> Path | None:
     beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, beside, n=1)
     raise TaskError(
-        f"no such data file: {path}", hint=f"Did you mean {path.parent / near[0]}?" if near else "Tasks have no slash"
+        f"no such data file: {path}",
+        hint=f"Did you mean {path.parent / near[0]}?" if near else "The name of a task has no slash",
     )
 
 
