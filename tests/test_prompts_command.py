@@ -168,6 +168,7 @@ MISTAKES = {
     "a limit in words": (("eval", "my.jsonl:ten", *ONE), ["'my:ten'", "my:20"]),
     "the same file twice": (("eval", "my.jsonl", "./my.jsonl:1", *ONE), ["task 'my' is named twice"]),
     "a scorer without a file": (("eval", "arithmetic", *ONE), ["--scorer goes with a data file of rows"]),
+    "a scorer shown without a file": (("tasks", "show", "arithmetic", "--scorer", "exact"), ["--scorer goes with"]),
     "a scorer of a suite": (("eval", "promptfooconfig.yaml", *ONE), ["--scorer goes with a data file of rows"]),
     "a system message without a file": (("eval", "arithmetic", "-e", "one/m", "--system", "a"), ["--system goes with"]),
     "data and a file": (("eval", "my.jsonl", *ONE, "--data", "my.jsonl"), ["--data goes with tasks that have a name"]),

@@ -90,6 +90,8 @@ def show(name: str, data: Path | None, as_json: bool, **about: Any) -> None:
     """Show one task, load or suite by NAME, or a data file, with two example samples."""
     catalog = discover()
     if name in catalog.loads or name in catalog.suites or name in catalog.tasks:
+        if name in catalog.tasks:
+            asked((name,), catalog, about)  # refuses what only a data file takes
         shown = _details(catalog, name, data)
     else:
         shown = _of_file(catalog, name, about) or _details(catalog, name, data)
