@@ -231,6 +231,11 @@ WRONG: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "no target": ((GOOD, {"question": "a"}), {}, "line 2: the scorer exact needs a target: the column answer is empty"),
     "no target column": (({"question": "a", "anwser": "b"},), {}, "line 1: the scorer exact needs a target: no column"),
     "a wrong target": ((GOOD,), {"scorer": "numeric"}, "line 1: sample 0001: the target 'b' of scorer numeric"),
+    "a number as a text": (
+        ({**GOOD, "answer": 42},),
+        {},
+        "the target of exact is a string or a list of strings, not 42",
+    ),
     "another target": ((GOOD,), {"target": "answr"}, "no column 'answr'. Did you mean answer?"),
     "an id twice": (({**GOOD, "id": 1}, {**GOOD, "id": "1"}), {}, "the id '1': "),
     "both lines": (({**GOOD, "id": 1}, {**GOOD, "id": "1"}), {}, "mine.jsonl line 1 and "),

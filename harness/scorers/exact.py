@@ -36,7 +36,8 @@ def exact(*, ignore_case: bool = False, ignore_punctuation: bool = False) -> Sco
     def score(sample: Sample, completion: Completion) -> Score:
         accepted = [sample.target] if isinstance(sample.target, str) else sample.target
         if not isinstance(accepted, list | tuple) or not accepted or not all(isinstance(one, str) for one in accepted):
-            raise TaskError(f"sample {sample.id}: the target of {name} is a string or a list of strings")
+            found = shown(sample.target)
+            raise TaskError(f"sample {sample.id}: the target of {name} is a string or a list of strings, not {found}")
         got = plain(completion.text)
         hit = got in {plain(one) for one in accepted}
         wanted = " or ".join(shown(one) for one in accepted)
