@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from harness.errors import CannotMeasure, TaskError
 from harness.exchange import Completion, StreamMarks
 from harness.scorers.assertions import TYPES, assertions
 from harness.scorers.exact import exact
+from harness.scorers.extra import need
 from harness.scorers.includes import includes
 from harness.scorers.numeric import numeric
 from harness.scorers.per_row import per_row
@@ -142,16 +142,11 @@ def test_the_best_of_several_targets_counts(metric: Any) -> None:
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the extra that brings it."""
-    real = builtins.__import__
-
-    def none(name: str, *rest: Any) -> Any:
-        if name.startswith("sacrebleu"):
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr("importlib.import_module", none)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    need.cache_clear()
     with pytest.raises(CannotMeasure, match=r"needs sacrebleu.*endpoint-harness\[scorers\]"):
         similarity("bleu")
+    need.cache_clear()
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 1.5])
