@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made import reply
 
 from harness import catalog, config
 from harness.errors import CannotMeasure, TaskError
-from harness.exchange import Completion, StreamMarks
 from harness.scorers.extra import need
 from harness.scorers.math_equivalence import math_equivalence, stated
 from harness.scorers.sympy_worker import Worker
@@ -35,7 +35,7 @@ def scorer() -> Scorer:
 
 def judge(scorer: Scorer, target: Any, text: str) -> Score:
     """The score of one answer."""
-    return scorer.score(Sample("s", (), target), Completion(text, "", "", (), "stop", None, StreamMarks()))
+    return scorer.score(Sample("s", (), target), reply(text))
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made import reply
 
 from harness.errors import CannotMeasure, TaskError
-from harness.exchange import Completion, StreamMarks
 from harness.scorers.assertions import TYPES, assertions
 from harness.scorers.exact import exact
 from harness.scorers.extra import need
@@ -26,7 +26,7 @@ HOSTILE = ("", "{" * 50_000, '{"a":' * 20_000, "[" * 100_000, "\ud800", "a" * 30
 
 def score(scorer: Scorer, target: Any, text: str) -> Score:
     """The score of a text."""
-    return scorer.score(Sample("7", (), target=target), Completion(text, "", "", (), "stop", None, StreamMarks()))
+    return scorer.score(Sample("7", (), target=target), reply(text))
 
 
 # --- includes --------------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def test_hostile_answers_are_judged(text: str) -> None:
 def test_each_row_is_judged_by_its_own_scorer() -> None:
     """The score carries the name of the scorer that gave it; a row without one is told."""
     each = per_row({"exact": exact(), "numeric": numeric()})
-    said = Completion("It is 4", "", "", (), "stop", None, StreamMarks())
+    said = reply("It is 4")
     got = [each.score(Sample("1", (), target="4", metadata={"scorer": name}), said) for name in ("exact", "numeric")]
     assert [(one.scorer, one.value) for one in got] == [("exact", 0.0), ("numeric", 1.0)]
     assert each.episode is not None
