@@ -26,7 +26,7 @@ ROW = '{"question": "How many are %d and 1?", "answer": "One more.\\n#### %s"}\n
         (loops.AIOHTTP, "loop.jsonl", "scores.jsonl", Scored(2, 1)),
         (inspect_ai.TOOL, "inspect.eval", "logs/1_questions_x.eval", Scored(2, 2)),
         (lm_eval.TOOL, "lm-eval.jsonl", "out/truth/samples_questions_1.jsonl", Scored(2, 0)),
-        (promptfoo.TOOL, "promptfoo.json", "out.json", Scored(2, 2)),
+        (promptfoo.TOOL, "promptfoo.json", "out.json", Scored(3, 1)),
         (evalscope.TOOL, "evalscope.jsonl", "out/reviews/truth/gsm8k_main.jsonl", Scored(4, 0)),
     ],
     ids=lambda value: value.name if isinstance(value, EvalTool) else None,
