@@ -30,7 +30,7 @@ format: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python tests/bench/run.py --markdown docs/benchmarks.md $(BENCH)
 
-# Our evaluations beside four other tools and two bare loops: about 20 minutes; BENCH=--quick shows that it runs.
+# Our evaluations beside four other tools and two bare loops: half an hour and more; BENCH=--quick shows that it runs.
 bench-eval: $(VENV)/.test
 	$(BIN)/python tests/bench/evals.py --markdown docs/benchmarks-eval.md $(BENCH)
 
