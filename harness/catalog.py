@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
 
 from harness import config
-from harness.errors import TaskError, UnknownName
+from harness.errors import TaskError, UnknownName, UsageError
 from harness.plugins import Plugin, plugins
 from harness.types import Load, Scorer, Slo, Suite, Task
 
@@ -60,9 +60,15 @@ class Catalog:
     """Labels of the plug-ins that were asked for their tasks; empty: none was needed yet."""
 
     def task(self, name: str) -> Task:
-        """The task of that name, of a plug-in where no file has it; UnknownName with the nearest ones."""
+        """The task of that name, of a plug-in where no file has it; UnknownName with the nearest ones.
+
+        UsageError for the name of a load or suite, which have commands of their own.
+        """
         if name not in self.tasks:
             self.add_plugins()
+            for kind, others, command in (("load", self.loads, "load"), ("suite", self.suites, "run")):
+                if name in others and name not in self.tasks:
+                    raise UsageError(f"{name} is a {kind}, not a task", hint=f"See: harness {command} {name}")
         return _named("task", name, self.tasks, "; ".join(self.broken))
 
     def add_plugins(self) -> None:

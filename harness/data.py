@@ -151,7 +151,7 @@ def _json_lines(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[
     for number, line in lines:
         if line.strip():
             empty = False
-            yield f"{path} line {number}", _decoded(f"{path} line {number}", line)
+            yield f"{path} line {number}", _decoded(f"{path} line {number}", line.rstrip("\r\n"))
     if empty:
         raise TaskError(f"{path}: no rows")
 
@@ -185,7 +185,7 @@ def _csv_rows(path: Path, separator: str) -> Iterator[tuple[str, Any]]:
         raise TaskError(f"{path} line {table.line_num}: cannot be read as csv: {error}") from None
     if empty:
         _header(path, header)
-        raise TaskError(f"{path}: no rows")
+        raise TaskError(f"{path}: no rows under the header", hint="Its first line names the columns")
 
 
 def _header(path: Path, names: list[str]) -> list[str]:

@@ -77,6 +77,7 @@ def here(tmp_path: Path, locked: Running, page: str) -> Path:
 providers:
   locked: {{kind: local, base_url: "{locked.base_url}", api_key_env: MADE_KEY, models: {{m: sim-small}}}}
   down: {{kind: local, base_url: "http://127.0.0.1:9/v1", any_model: true}}
+  rented: {{kind: local, base_url: "http://127.0.0.1:9/v1", any_model: true, cost: {{usd_per_hour: 2}}}}
   page: {{kind: local, base_url: "{page}", any_model: true}}
   cut: {{kind: simulated, serve: {{engine: simulator, profile: "null", cut: 1.0}}, models: {{m: sim-small}}}}
 """
@@ -113,10 +114,26 @@ MISTAKES = {
     "no task": (("eval", "-e", "down/m"), 2, ["missing argument 'TASKS...'"]),
     "limit 0": ((*ONE, "-e", "down/m", "--limit", "0"), 2, ["'--limit'", "0 is not in the range"]),
     "limit in words": ((*ONE, "-e", "down/m", "--limit", "ten"), 2, ["'--limit'", "'ten'"]),
-    "limit of a task": (("eval", "arithmetic:ten", "-e", "down/m"), 2, ["'arithmetic:ten'", "arithmetic:20"]),
+    "limit of a task": (
+        ("eval", "arithmetic:ten", "-e", "down/m"),
+        2,
+        ["'arithmetic:ten'", "1 or more", "arithmetic:20"],
+    ),
     "concurrency 0": ((*ONE, "-e", "down/m", "--concurrency", "0"), 2, ["'--concurrency'", "0 is not in the range"]),
     "a cost of nan": ((*ONE, "-e", "down/m", "--max-cost", "nan"), 2, ["'--max-cost'", "not a finite number"]),
     "a cost of nobody knows": ((*ONE, "-e", "openai/made-up", "--max-cost", "1"), 2, ["openai/made-up is not known"]),
+    "a temperature of nan": (
+        ("eval", "lacking.jsonl", "-e", "down/m", "--temperature", "nan"),
+        2,
+        ["'--temperature'", "not a finite number"],
+    ),
+    "a load as a task": (
+        ("eval", "short_chat", "-e", "down/m"),
+        2,
+        ["short_chat is a load", "harness load short_chat"],
+    ),
+    "a suite as a task": (("eval", "demo", "-e", "down/m"), 2, ["demo is a suite, not a task", "harness run demo"]),
+    "a cost of hours": ((*ONE, "-e", "rented/m", "--max-cost", "1"), 2, ["paid by the hour", "--max-duration"]),
     "too many": (("eval", "arithmetic", "-e", "down/m", "--max-requests", "9"), 2, ["48 requests", "--max-requests 9"]),
     "a task twice": (("eval", "arithmetic", "arithmetic:2", "-e", "down/m"), 2, ["'arithmetic' is named twice"]),
     "no data": ((*ONE, "-e", "down/m", "--data", "none.jsonl"), 2, ["no such data file", "none.jsonl"]),

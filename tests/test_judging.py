@@ -195,6 +195,8 @@ def test_what_a_judge_costs_is_its_own(begin: Begin) -> None:
     (row,) = rows(bench.results, "select * from judge_summary")
     assert (row["judge"], row["n"], row["n_judged"], row["prompt_tokens"]) == ("a/x", 8, 8, 800)
     assert row["cost_usd"] == pytest.approx(8 * each)
+    asked = rows(bench.results, "select endpoint, n_asked from request_summary order by endpoint")
+    assert [tuple(one.values()) for one in asked] == [("a/x", 4), ("b/y", 4)]
     found = bench.judging(sat.folder)
     assert found["judges"][0]["own"] == ["a/x"]
     assert any(line.startswith("! a/x judges its own model") for line in lines(found))

@@ -224,6 +224,8 @@ WRONG: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
         "unknown field of the template 'qestion'. Did you mean question",
     ),
     "a field lacks": (({**GOOD, "x": 1}, GOOD), {"prompt": "{x}"}, "line 2: no column 'x'"),
+    "no field": ((GOOD,), {"prompt": "Say it."}, "the template 'Say it.' names no column, as in '{question}'"),
+    "an empty template": ((GOOD,), {"prompt": ""}, "the template '' names no column"),
     "a lone brace": ((GOOD,), {"prompt": '{"a": {question}'}, "a lone {. Write {{"),
     "no target": ((GOOD, {"question": "a"}), {}, "line 2: the scorer exact needs a target: the column answer is empty"),
     "no target column": (({"question": "a", "anwser": "b"},), {}, "line 1: the scorer exact needs a target: no column"),
@@ -340,6 +342,7 @@ def test_a_word_is_a_file_by_its_form(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     jsonl(tmp_path, GOOD)
     (tmp_path / "notes.txt").write_text("a")
+    (tmp_path / "rows").mkdir()
     assert file_named("arithmetic") is None
     assert file_named("my.task") is None
     assert file_named("mine.jsonl") == Path("mine.jsonl")
@@ -347,6 +350,7 @@ def test_a_word_is_a_file_by_its_form(tmp_path: Path, monkeypatch: pytest.Monkey
         ("mien.jsonl", "Did you mean mine.jsonl"),
         ("./notes.txt", "not a known kind"),
         ("a/b", "no such"),
+        ("./rows", "rows is a folder. Name the data files in it"),
     ):
         with pytest.raises(TaskError, match=words):
             file_named(word)

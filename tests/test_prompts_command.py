@@ -203,10 +203,11 @@ def test_a_new_task_runs_as_it_was_written(here: Path) -> None:
     call = {"id": 3, "prompt": "Go", "tools": [tool], "expected": [{"name": "f", "arguments": {}}]}
     (here / "calls.jsonl").write_text(json.dumps(call) + "\n")
     (here / "pick.jsonl").write_text('{"question": "Which?", "choices": ["red", "blue"], "answer": "blue"}\n')
+    (here / "sums.jsonl").write_text('{"question": "Repeat exactly: 42", "answer": 42}\n')
     made = (
         ("colours",),
         ("lamps", "--tools"),
-        *((name, "--from", f"{name}.jsonl") for name in ("chat", "calls", "pick")),
+        *((name, "--from", f"{name}.jsonl") for name in ("chat", "calls", "pick", "sums")),
     )
     for argv in (*made, ("table", "--from", "table.csv")):
         done = harness(here, "task", "new", *argv)
@@ -215,14 +216,14 @@ def test_a_new_task_runs_as_it_was_written(here: Path) -> None:
     written = sorted(str(path.relative_to(here / "tasks")) for path in (here / "tasks").rglob("*.*") if path.is_file())
     assert written == [
         *("data/calls.jsonl", "data/chat.jsonl", "data/colours.jsonl", "data/lamps.jsonl", "data/pick.jsonl"),
-        *("data/table.csv", "quality/chat.py", "quality/colours.py", "quality/pick.py", "quality/table.py"),
-        *("tools/calls.py", "tools/lamps.py"),
+        *("data/sums.jsonl", "data/table.csv", "quality/chat.py", "quality/colours.py", "quality/pick.py"),
+        *("quality/sums.py", "quality/table.py", "tools/calls.py", "tools/lamps.py"),
     ]
-    done = harness(here, "eval", "colours", "lamps", "chat", "calls", "pick", "table", "-e", "one/m")
+    done = harness(here, "eval", "colours", "lamps", "chat", "calls", "pick", "sums", "table", "-e", "one/m")
     assert done.returncode == 0, done.stderr
     found = rows(here / "results", "select task, n_scored as n from quality_summary order by all")
     assert {one["task"]: one["n"] for one in found} == {
-        **dict.fromkeys(("calls", "chat", "pick", "table"), 1),
+        **dict.fromkeys(("calls", "chat", "pick", "sums", "table"), 1),
         **dict.fromkeys(("colours", "lamps"), 2),
     }
 

@@ -145,7 +145,7 @@ def test_gsm8k_reads_the_real_test_split(shipped: catalog.Catalog) -> None:
 def test_gsm8k_names_the_row_without_an_answer(shipped: catalog.Catalog, tmp_path: Path) -> None:
     """A row whose answer does not end in a number is a mistake of the file."""
     path = tmp_path / "mine.jsonl"
-    path.write_text('{"question": "a", "answer": "#### 1,000"}\n{"question": "b", "answer": "18"}\n')
+    path.write_text('{"question": "a", "answer": "#### 1,000"}\n{"question": "b", "answer": 18}\n')
     samples = shipped.task("gsm8k").load(path)
     assert next(samples).target == "1000"
     with pytest.raises(TaskError, match="gsm8k row 2: column 'answer'"):

@@ -52,7 +52,7 @@ def asked(words: Sequence[str], catalog: Catalog, about: Mapping[str, Any], limi
         if option not in used:
             kind = "a data file of rows" if option in OF_ROWS else "a data file"
             named = "--" + option.replace("_", "-")
-            raise UsageError(f"{named} goes with {kind}, and none was named", hint="The others know for themselves")
+            raise UsageError(f"{named} goes with {kind}, and none was named", hint="All others bring their own")
     return Asked(tuple(tasks), tuple(files))
 
 

@@ -122,8 +122,16 @@ def _called() -> str:
 
 
 def _refuse_unpriced(plan: Plan) -> None:
-    """A bound that cannot be kept is no bound: refuse ``--max-cost`` where a vendor's price is not known."""
+    """A bound that cannot be kept is no bound: refuse ``--max-cost`` where a vendor's price is not known.
+
+    A server that is paid by the hour costs by the time it takes, whatever is asked: the bound is then one of time.
+    """
     for name, endpoint in plan.endpoints.items():
+        if (hourly := endpoint.provider.usd_per_hour) is not None:
+            raise UsageError(
+                f"--max-cost cannot be kept: {name} is paid by the hour",
+                hint=f"Use --max-duration SECONDS; an hour of it costs {hourly:g} USD",
+            )
         price = price_of(endpoint)
         known = price is not None and None not in (price.input_usd_per_mtok, price.output_usd_per_mtok)
         if endpoint.provider.kind in ("hosted", "gateway") and not known:

@@ -22,8 +22,8 @@ _Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 class Amount(click.FloatRange):
     """A number above zero; "nan" and "inf" are none: a bound that compares with nothing is never reached."""
 
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True)
+    def __init__(self, *, or_zero: bool = False) -> None:
+        super().__init__(min=0, min_open=not or_zero)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read the number as click does, and refuse what is not finite."""
@@ -134,7 +134,7 @@ max_tokens = click.option(
     help=f"Output tokens for a row without params. Default: {MAX_TOKENS}.",
 )
 temperature = click.option(
-    "--temperature", type=click.FloatRange(min=0), default=None, help="For a row without params. Default: 0."
+    "--temperature", type=Amount(or_zero=True), default=None, help="For a row without params. Default: 0."
 )
 
 

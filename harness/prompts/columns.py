@@ -44,6 +44,9 @@ def take(row: Mapping[str, Any], place: str, filed: Filed) -> Taken:
         asked = _one("a question", ASKED, names, place, "Say which with --prompt '{%s}'")
     else:
         template.fill(filed.prompt, {**row, "choices": ""} if "choices" in row else row)
+        if not template.fields(filed.prompt) and not {"choices", "system", "turns"} & set(names):  # these vary by row
+            hint = f"Columns: {', '.join(names)[:200]}. In a shell it stands in single quotes"
+            raise TaskError(f"the template {filed.prompt[:60]!r} names no column, as in '{{{names[0]}}}'", hint=hint)
     target = filed.target
     if target is None and any(name in names for name in TARGETS):
         target = _one("a target", TARGETS, names, place, "Say which with --target %s")

@@ -73,6 +73,8 @@ def file_named(word: str) -> Path | None:
                 f"{path}: {path.suffix or 'no suffix'} is not a known kind of data file", hint=f"Give {kinds}"
             )
         return path
+    if path.is_dir():
+        raise TaskError(f"{path} is a folder", hint=f"Name the data files in it, as in {path}/NAME.jsonl")
     beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(path.name, beside, n=1)
     raise TaskError(

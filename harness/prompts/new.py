@@ -155,7 +155,8 @@ def _fitted(source: Path, *, tools: bool) -> tuple[str, str, dict[str, str]]:
     question = asked if isinstance(row.get(taken.asked), str) else f"str({asked})"
     if offered:
         question += ' + "\\n\\n" + options(row["choices"]) + "\\n" + INSTRUCTION'
-    scorer = "tool_call" if kind == "tools" else "choice" if offered else "exact"
+    is_number = type(row.get(taken.target or "")) in (int, float)
+    scorer = "tool_call" if kind == "tools" else "choice" if offered else "numeric" if is_number else "exact"
     imports = _import(scorer)
     if offered:
         imports = "from harness.prompts.choices import INSTRUCTION, letter, options\n" + imports

@@ -72,7 +72,9 @@ def table(found: Sequence[JsonObject]) -> Table | None:
 
 def _per_right(row: JsonObject) -> str:
     if row["usd_per_right"] is None:
-        return "none right" if row["total_usd"] is not None else "unknown"
+        if row["total_usd"] is None:
+            return "unknown"
+        return "none right" if row["scored_n"] else "none scored"
     low, high = (
         "?" if bound is None else words.cost(bound) for bound in (row["usd_per_right_low"], row["usd_per_right_high"])
     )

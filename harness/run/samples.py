@@ -42,7 +42,7 @@ def limits(selected: Sequence[str]) -> dict[str, int | None]:
 def _limit(selected: str) -> tuple[str, int | None]:
     name, colon, count = selected.partition(":")
     if colon and not (count.isdecimal() and int(count) > 0):
-        raise UsageError(f"task {selected!r}: the part after ':' must be a number of samples, as in {name}:20")
+        raise UsageError(f"task {selected!r}: what stands after ':' is a number of samples, 1 or more, as in {name}:20")
     return name, int(count) if colon else None
 
 

@@ -68,9 +68,10 @@ def numeric(*, tolerance: float | str | None = None) -> Scorer:
     """Full marks when the number finally stated equals the target.
 
     The target is an int, a float, a Decimal or a numeric string; both sides are compared exactly, without binary
-    rounding. ``tolerance`` is the largest absolute difference forgiven; None: none. TaskError for another target.
+    rounding. ``tolerance`` is the largest absolute difference forgiven; None: none. TaskError for another target,
+    and for a tolerance below 0.
     """
-    allowed = Fraction(0) if tolerance is None else Fraction(str(tolerance))
+    allowed = Fraction(0) if tolerance is None else _tolerance(tolerance)
     name = "numeric" if tolerance is None else f"numeric(tolerance={tolerance})"
 
     def score(sample: Sample, completion: Completion) -> Score:
@@ -83,6 +84,16 @@ def numeric(*, tolerance: float | str | None = None) -> Scorer:
         return Score(float(hit), read.text, explanation, name, VERSION)
 
     return Scorer(name, VERSION, score)
+
+
+def _tolerance(given: float | str) -> Fraction:
+    try:
+        found = Fraction(str(given))
+    except (ValueError, ZeroDivisionError):
+        found = None
+    if found is None or found < 0:
+        raise TaskError(f"the tolerance of numeric is a number, 0 or more, not {str(given)[:60]!r}")
+    return found
 
 
 def _target(sample: Sample) -> Fraction:

@@ -45,8 +45,8 @@ def load(data: Path | None) -> Iterator[Sample]:
         )
 
 
-def _target(answer: str, number: int) -> str:
-    final = _FINAL.search(answer)
+def _target(answer: object, number: int) -> str:
+    final = _FINAL.search(str(answer))
     if final is None:
         raise TaskError(f"gsm8k row {number}: column 'answer' does not end in '#### ' and a number")
     return final[1].replace(",", "")

@@ -59,6 +59,7 @@ select
     run_id, endpoint, kind, task,
     count(*) as items_n,
     sum(attempts_n)::bigint as attempts_n,
+    count(value) as scored_n,
     count(*) filter (where value = 1) as right_n,
     case when count(cost_usd) = count(*) then sum(cost_usd) end as total_usd,
     case when count(distinct basis) <= 1 then any_value(basis) else 'mixed' end as basis,
@@ -72,6 +73,7 @@ group by all;
 comment on view cost_summary is 'What a quality or tool task cost on each endpoint, all attempts counted.';
 comment on column cost_summary.items_n is 'Items asked: samples times repeats.';
 comment on column cost_summary.attempts_n is 'Attempts: more than items where there were retries or items of several requests.';
+comment on column cost_summary.scored_n is 'Items with a score.';
 comment on column cost_summary.right_n is 'Items with a score of exactly 1.';
 comment on column cost_summary.total_usd is 'USD. NULL: the cost of an item is not known.';
 comment on column cost_summary.basis is 'hours, reported, prices or mixed. NULL: no cost is known.';

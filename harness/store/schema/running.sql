@@ -6,7 +6,7 @@ with tries as (
         m.run_id, m.endpoint, m.job_id, m.ok, m.cost_usd, m.cost_unknown, a.cached,
         row_number() over (partition by m.run_id, m.job_id order by m.number, m.shard, m.session) as try
     from attempt_metrics m join attempts a using (run_id, job_id, number, shard, session)
-    where m.kind <> 'probe' and not m.set_apart
+    where m.kind not in ('probe', 'judge') and not m.set_apart
 ),
 jobs as (
     select
@@ -52,7 +52,7 @@ select
     coalesce(n_given_up, 0) as n_given_up,
     given_up_why
 from asked full join unasked using (run_id, endpoint);
-comment on view request_summary is 'Requests of each endpoint (not probes) by tries: what failed by our own doing (cancelled, abandoned, unasked) is no try.';
+comment on view request_summary is 'Requests of each endpoint (not probes, nor what it was asked as a judge) by tries: what failed by our own doing (cancelled, abandoned, unasked) is no try.';
 comment on column request_summary.n_asked is 'Jobs that were asked at least once.';
 comment on column request_summary.n_answered_first is 'Of these, answered at the first try.';
 comment on column request_summary.n_answered is 'Of these, answered at last.';
@@ -60,5 +60,5 @@ comment on column request_summary.n_answered_within is 'Answered within 1, 2, 3 
 comment on column request_summary.n_retries is 'Tries after the first.';
 comment on column request_summary.retries_cost_usd is 'USD of the tries after the first, by stated usage; refusals cost nothing. NULL: a needed cost is not known, or nothing was asked.';
 comment on column request_summary.n_cached is 'Answers that came from the cache of earlier runs: they cost nothing and have no times.';
-comment on column request_summary.n_given_up is 'Jobs, probes too, that were not asked since the endpoint was given up; harness resume asks them.';
+comment on column request_summary.n_given_up is 'Jobs, probes and judgements too, that were not asked since the endpoint was given up; harness resume asks them.';
 comment on column request_summary.given_up_why is 'Why. NULL: it was not given up.';
