@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench pages matrix
+.PHONY: demo test lint types imports format clean bench bench-eval pages matrix
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -29,6 +29,10 @@ format: $(VENV)/.test
 # Ours beside its peers, on this machine: about an hour and a half; `make bench BENCH=--quick` shows that it runs.
 bench: $(VENV)/.test
 	$(BIN)/python tests/bench/run.py --markdown docs/benchmarks.md $(BENCH)
+
+# Our evaluations beside four other tools and two bare loops: half an hour and more; BENCH=--quick shows that it runs.
+bench-eval: $(VENV)/.test
+	$(BIN)/python tests/bench/evals.py --markdown docs/benchmarks-eval.md $(BENCH)
 
 # Real servers beside one another, probed on this machine: installs them outside this repository, about 5 GB.
 matrix: $(VENV)/.test

@@ -232,6 +232,10 @@ class Scorer:
     waits: bool = False
     """Whether it waits for a process of its own: several answers are then judged at once, in threads."""
 
+    def of_session(self, sample: Sample, said: Sequence[Completion]) -> Score:
+        """The score of all answers of a session, in their order."""
+        return self.score(sample, said[-1]) if self.episode is None else self.episode(sample, said)
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

@@ -1,4 +1,4 @@
-"""Tasks, loads and endpoints made for a test, and the command line as a child process."""
+"""Tasks, loads, endpoints and answers made for a test, and the command line as a child process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog import Catalog
-from harness.exchange import Outcome
+from harness.exchange import Completion, Outcome, StreamMarks, ToolCall
 from harness.run.arrivals import Closed, Law
 from harness.run.plan import Plan, make
 from harness.run.selection import Selection
@@ -79,6 +79,13 @@ def plan(things: Sequence[Task | Load], endpoints: Sequence[Endpoint], **selecti
         "loads": tuple(one.name for one in things if isinstance(one, Load)),
     }
     return make(Selection(**{**chosen, **selection}), catalog(*things), endpoints)
+
+
+def reply(text: str = "", *calls: ToolCall, finish: str | None = None, **fields: Any) -> Completion:
+    """An answer that ended as it should, unless changed."""
+    usual = {"reasoning": "", "refusal": "", "usage": None, "marks": StreamMarks()}
+    ended = finish or ("tool_calls" if calls else "stop")
+    return Completion(text=text, tool_calls=calls, finish_reason=ended, **{**usual, **fields})
 
 
 class Watcher:

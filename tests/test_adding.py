@@ -13,13 +13,12 @@ from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
-from made import harness
+from made import harness, reply
 from streamlit.testing.v1 import AppTest
 
 from harness import catalog, config, engines
 from harness.cli import cli
 from harness.errors import TaskError
-from harness.exchange import Completion, StreamMarks
 from harness.store.query import rows
 from harness.types import Sample, Serve
 
@@ -145,7 +144,7 @@ def test_the_scorer_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     scorer = load_from(folder, "harness.scorers", "starts_with", monkeypatch).starts_with()
 
     def value(text: str, target: object = "Yes") -> tuple[float, str | None]:
-        said = Completion(text, "", "", (), "stop", None, StreamMarks())
+        said = reply(text)
         score = scorer.score(Sample("1", (), target=target), said)
         return score.value, score.answer
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from made import reply
 
-from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome, StreamMarks, WireMarks
+from harness.exchange import Exchange, Failure, FailureKind, Outcome, WireMarks
 from harness.run import breaker
 from harness.run.breaker import AFTER, AFTER_PROBES, GIVEN_UP, Breakers, given_up
 from harness.types import Attempt, Job, JobKind, Request
 
-GOOD = Outcome(Completion("yes", "", "", (), "stop", None, StreamMarks()), None)
+GOOD = Outcome(reply("yes"), None)
 
 
 @pytest.fixture(autouse=True)

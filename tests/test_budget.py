@@ -9,8 +9,9 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made import reply
 
-from harness.exchange import Completion, Exchange, Failure, Outcome, StreamMarks, Usage, WireMarks
+from harness.exchange import Exchange, Failure, Outcome, Usage, WireMarks
 from harness.run.budget import UNCAPPED_TOKENS, Spending, estimate_tokens, most, used_tokens
 from harness.run.tally import Budget
 from harness.types import Attempt, Job, JobKind, Price, Request
@@ -31,7 +32,7 @@ def _job(number: int, kind: JobKind = "quality") -> Job:
 def _ended(job: Job, usage: Usage | None, failure: Failure | None = None) -> tuple[Attempt, Outcome]:
     status = failure.status if failure else 200
     exchange = Exchange(WireMarks(send0_ns=1), status, (), (), "user", reused=False)
-    completion = Completion("", "", "", (), "stop", usage, StreamMarks())
+    completion = reply(usage=usage)
     return Attempt(job, 0, _request(), exchange, 0, 0, 1), Outcome(completion, failure)
 
 

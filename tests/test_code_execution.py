@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made import WAIT_S, begin, harness, sample, task, told
+from made import WAIT_S, begin, harness, reply, sample, task, told
 
 from harness import catalog, config
 from harness.errors import TaskError, UsageError
-from harness.exchange import Completion, StreamMarks
+from harness.exchange import Completion
 from harness.folder import open_run
 from harness.run.scoring import Answered, scores
 from harness.scorers import permission
@@ -38,14 +38,9 @@ def allowed() -> Iterator[None]:
         yield
 
 
-def completion(text: str) -> Completion:
-    """A finished answer."""
-    return Completion(text, "", "", (), "stop", None, StreamMarks())
-
-
 def judge(target: Any, text: str, scorer: Scorer | None = None) -> Score:
     """The score of one answer."""
-    return (scorer or code_execution(seconds=2.0)).score(Sample("s", (), target), completion(text))
+    return (scorer or code_execution(seconds=2.0)).score(Sample("s", (), target), reply(text))
 
 
 # --- where the code is -----------------------------------------------------------------------------------
@@ -264,7 +259,7 @@ def test_answers_are_judged_several_at_once_and_told_in_order() -> None:
     waiting = task("slow", [], scorer=Scorer("slow", 1, slow, waits=True))
     plain = task("plain", [], scorer=Scorer("slow", 1, slow))
     heard: list[tuple[int, int]] = []
-    answers = [Answered((waiting, plain)[n % 2], sample(str(n)), [completion("x")]) for n in range(20)]
+    answers = [Answered((waiting, plain)[n % 2], sample(str(n)), [reply("x")]) for n in range(20)]
     judged = list(scores(answers, lambda done, of: heard.append((done, of))))
     assert [score.answer for score in judged] == [str(n) for n in range(20)]
     assert heard == [(n + 1, 20) for n in range(20)]
@@ -281,7 +276,7 @@ def test_a_scorer_that_fails_in_a_thread_ends_the_judging() -> None:
 
     failing = task("bad", [], scorer=Scorer("bad", 1, bad, waits=True))
     with pytest.raises(TaskError, match="scorer bad of task bad on sample 0: ValueError: of a scorer"):
-        list(scores([Answered(failing, sample(str(n)), [completion("x")]) for n in range(1000)]))
+        list(scores([Answered(failing, sample(str(n)), [reply("x")]) for n in range(1000)]))
     assert len(called) < 1000
 
 
@@ -295,7 +290,7 @@ def shipped(name: str) -> Task:
 
 def judged(found: Task, answers: dict[str, str], data: Path) -> dict[str, Score]:
     """The scores of answers, by sample id, as a run judges them."""
-    asked = [Answered(found, one, [completion(answers[one.id])]) for one in found.load(data) if one.id in answers]
+    asked = [Answered(found, one, [reply(answers[one.id])]) for one in found.load(data) if one.id in answers]
     with permission.code_allowed():
         return {one.sample.id: score for one, score in zip(asked, scores(asked), strict=True)}
 

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made import reply
 from published import attempt, make_run
 from streams.nasty import CASES
 from transcripts import Reply
 
 from harness import contract
-from harness.exchange import Completion, Failure, Outcome, StreamMarks, ToolCall
+from harness.exchange import Completion, Failure, Outcome, ToolCall
 from harness.journal import Session
 from harness.store import query
 from harness.store.index import publish
@@ -28,13 +29,6 @@ NAMES = {
     *("leaked_markup", "wrong_finish_reason", "duplicate_call_id", "missing_call_id", "empty_call"),
     *("unknown_tool", "arguments_not_json", "arguments_not_object", "only_reasoning", "thinking_markup"),
 }
-
-
-def reply(text: str = "", *calls: ToolCall, finish: str | None = None, **fields: Any) -> Completion:
-    """An answer that keeps its contract, unless changed."""
-    finish = finish or ("tool_calls" if calls else "stop")
-    given = {"reasoning": "", "refusal": "", **fields}
-    return Completion(text=text, tool_calls=calls, finish_reason=finish, usage=None, marks=StreamMarks(), **given)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made import reply
 
 from harness import catalog
 from harness.errors import HarnessError, TaskError, UnknownName
-from harness.exchange import Completion, StreamMarks
 from harness.scorers.ifeval import ifeval
 from harness.scorers.ifeval_checks import CHECKS
 from harness.types import Sample, Score
@@ -22,15 +22,10 @@ DATA = Path(__file__).parents[2] / "shared" / "data" / "ifeval"
 ANSWERS = "input_response_data_gpt4_20231107_145030.jsonl"
 
 
-def completion(text: str) -> Completion:
-    """An answer of plain text."""
-    return Completion(text, "", "", (), "stop", None, StreamMarks())
-
-
 def judged(text: str, *instructions: tuple[str, dict[str, Any]]) -> Score:
     """The score of an answer to a prompt with some instructions."""
     target = [{"id": name, "kwargs": kwargs} for name, kwargs in instructions]
-    return ifeval().score(Sample("s", ({"role": "user", "content": "?"},), target), completion(text))
+    return ifeval().score(Sample("s", ({"role": "user", "content": "?"},), target), reply(text))
 
 
 AT_LEAST, LESS = {"relation": "at least"}, {"relation": "less than"}
@@ -161,7 +156,7 @@ def test_a_wrong_target_is_told(target: Any, message: str) -> None:
     """One line that says which sample, which instruction and what is wrong."""
     sample = Sample("s7", ({"role": "user", "content": "?"},), target)
     with pytest.raises((TaskError, UnknownName), match=message) as told:
-        ifeval().score(sample, completion("a"))
+        ifeval().score(sample, reply("a"))
     assert "s7" in str(told.value)
     assert isinstance(told.value, HarnessError)
 
@@ -193,7 +188,7 @@ def test_gpt_4_gets_its_published_scores() -> None:
     task = catalog.discover().task("ifeval")
     samples = list(task.load(DATA / "input_data.jsonl"))
     answers = [json.loads(line)["response"] for line in (DATA / ANSWERS).read_text("utf-8").splitlines()]
-    scores = [task.scorer.score(sample, completion(text)) for sample, text in zip(samples, answers, strict=True)]
+    scores = [task.scorer.score(sample, reply(text)) for sample, text in zip(samples, answers, strict=True)]
     drawn = [number for number, sample in enumerate(samples) if any(map(_is_no_letter, sample.target))]
     assert [samples[number].id for number in drawn] == ["1122", "1129"]
     assert [scores[number].value for number in drawn] == [1.0, 1.0]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from made import reply
 
 from harness import catalog, config
 from harness.errors import TaskError
-from harness.exchange import Completion, StreamMarks
 from harness.simulator.book import write
 from harness.types import Sample, Score, Task
 
@@ -22,7 +22,7 @@ needs_data = pytest.mark.skipif(not WALLE.is_dir(), reason="the schemas are not 
 
 def judged(task: Task, sample: Sample, text: str) -> Score:
     """The score of a text."""
-    return task.scorer.score(sample, Completion(text, "", "", (), "stop", None, StreamMarks()))
+    return task.scorer.score(sample, reply(text))
 
 
 def test_every_record_can_be_written() -> None:

@@ -63,11 +63,19 @@ def test_loads_are_never_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["auth", "http_4xx", "context_overflow", "content_filter", "bad_json", "empty", "cancelled"]
+    "kind", ["auth", "http_4xx", "context_overflow", "content_filter", "too_large", "empty", "cancelled"]
 )
 def test_what_would_only_fail_again_is_not_tried_again(kind: str) -> None:
     """A refused or misunderstood request is asked once."""
     assert retry_delay_s(_job(), 0, Failure(kind, "no")) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["bad_json", "bad_sse", "bad_http"])
+def test_a_garbled_answer_is_asked_for_again_but_by_a_probe(kind: str) -> None:
+    """Another try may bring a whole one; a probe came to see what the server sends."""
+    garbled = Failure(kind, "half of a body")  # type: ignore[arg-type]
+    assert retry_delay_s(_job(), 0, garbled) is not None
+    assert retry_delay_s(_job("probe"), 0, garbled) is None
 
 
 def test_what_is_not_implemented_stays_so() -> None:

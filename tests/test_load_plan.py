@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from made import catalog, endpoint, load, plan, sample
+from made import catalog, endpoint, load, plan, reply, sample
 
 from harness.errors import UsageError
-from harness.exchange import Completion, StreamMarks, ToolCall
+from harness.exchange import ToolCall
 from harness.run.arrivals import Burst, Closed, Constant, Law, Poisson, Ramp, law_json, offsets_ns
 from harness.run.plan import Plan, make
 from harness.run.selection import Changes, Level, Search, Selection
@@ -94,10 +94,7 @@ def test_a_later_turn_carries_what_was_answered() -> None:
     made = plan([_chat(Closed(1), sample=_sessions)], ONE)
     third = list(made.jobs)[2]
     call = ToolCall("c1", "look", "{}")
-    said = tuple(
-        answer(Completion(text, "", "", calls, "stop", None, StreamMarks()))
-        for text, calls in (("Once.", ()), ("Twice.", (call,)))
-    )
+    said = tuple(answer(reply(text, *calls)) for text, calls in (("Once.", ()), ("Twice.", (call,))))
     messages = _body(made, third, said)["messages"]
     assert [message["role"] for message in messages] == ["user", "assistant", "user", "assistant", "tool", "user"]
     assert messages[1]["content"] == "Once."

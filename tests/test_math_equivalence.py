@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made import reply
 
 from harness import catalog, config
 from harness.errors import CannotMeasure, TaskError
-from harness.exchange import Completion, StreamMarks
-from harness.scorers import math_equivalence as module
+from harness.scorers.extra import need
 from harness.scorers.math_equivalence import math_equivalence, stated
 from harness.scorers.sympy_worker import Worker
 from harness.types import Sample, Score, Scorer
@@ -35,7 +35,7 @@ def scorer() -> Scorer:
 
 def judge(scorer: Scorer, target: Any, text: str) -> Score:
     """The score of one answer."""
-    return scorer.score(Sample("s", (), target), Completion(text, "", "", (), "stop", None, StreamMarks()))
+    return scorer.score(Sample("s", (), target), reply(text))
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_a_target_that_is_no_expression_is_the_tasks_mistake(scorer: Scorer, tar
 def test_without_math_verify_one_line_says_what_to_install(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is sent, for an empty answer asks for it too."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    module._need_math_verify.cache_clear()
-    with pytest.raises(CannotMeasure, match="pip install"):
+    need.cache_clear()
+    with pytest.raises(CannotMeasure, match=r"needs math-verify.*pip install"):
         judge(scorer, "1", "")
-    module._need_math_verify.cache_clear()
+    need.cache_clear()
 
 
 def test_sympy_is_imported_in_the_child_alone() -> None:

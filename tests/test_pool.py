@@ -213,10 +213,16 @@ def test_abort_keeps_what_had_come() -> None:
 def test_abort_ends_what_is_still_connecting() -> None:
     """An exchange that waits for TCP, or for a TLS handshake, ends as cancelled at once, with the marks so far."""
 
-    async def main(scheme: str, port: int) -> None:
-        pool = Pool()
-        task = asyncio.ensure_future(pool.send(Origin(scheme, "127.0.0.1", port), GET, b"", Deadlines()))
-        await asyncio.sleep(0.05)
+    async def main(scheme: str, listening: socket.socket) -> None:
+        pool, loop = Pool(), asyncio.get_running_loop()
+        origin = Origin(scheme, "127.0.0.1", listening.getsockname()[1])
+        task = asyncio.ensure_future(pool.send(origin, GET, b"", Deadlines()))
+        if scheme == "https":
+            peer, _ = await loop.sock_accept(listening)
+            stack.callback(peer.close)
+            assert await loop.sock_recv(peer, 1)  # the handshake has begun
+        else:
+            await asyncio.sleep(0.05)
         begin = time.perf_counter()
         pool.abort("enough")
         exchange = await task
@@ -230,7 +236,8 @@ def test_abort_ends_what_is_still_connecting() -> None:
 
     with contextlib.ExitStack() as stack:
         silent = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        run(main("https", silent.getsockname()[1]))
+        silent.setblocking(False)
+        run(main("https", silent))
         full = stack.enter_context(socket.socket())
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -238,7 +245,7 @@ def test_abort_ends_what_is_still_connecting() -> None:
             sock = stack.enter_context(socket.socket())
             sock.setblocking(False)
             sock.connect_ex(full.getsockname())
-        run(main("http", full.getsockname()[1]))
+        run(main("http", full))
     gc.collect()
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 
 import pytest
+from made import reply
 from rich.console import Console
 
 from harness.cli import progress
 from harness.cli.progress import Progress
-from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome, StreamMarks, Usage, WireMarks
+from harness.exchange import Exchange, Failure, FailureKind, Outcome, Usage, WireMarks
 from harness.run.tally import Tally
 from harness.types import Attempt, Job, JobKind, Price, Request
 
-GOOD = Outcome(Completion("yes", "", "", (), "stop", Usage(100, 20), StreamMarks()), None)
+GOOD = Outcome(reply("yes", usage=Usage(100, 20)), None)
 
 
 def _attempt(endpoint: str, number: int = 0, kind: JobKind = "quality", *, cached: bool = False) -> Attempt:

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made import catalog, endpoint
+from made import catalog, endpoint, reply
 
 from harness.errors import HarnessError, TaskError
-from harness.exchange import Completion, StreamMarks
 from harness.prompts import choices, columns, template
 from harness.prompts.filed import Filed, file_named, name_of
 from harness.prompts.task import task_of
@@ -328,7 +327,7 @@ def test_rows_may_name_their_scorers(tmp_path: Path) -> None:
     assert task_of(filed(jsonl(tmp_path, one), scorer=None)).scorer.name == "numeric"
     assert task_of(filed(jsonl(tmp_path, one))).scorer.name == "exact"
     task = task_of(filed(jsonl(tmp_path, one, other), scorer=None))
-    said = Completion("B", "", "", (), "stop", None, StreamMarks())
+    said = reply("B")
     scores = [task.scorer.score(sample, said) for sample in samples_of(task, None, None)]
     assert [(score.scorer, score.value) for score in scores] == [("numeric", 0.0), ("exact(ignore_case)", 1.0)]
 

@@ -20,6 +20,7 @@ from test_runner import Seen, carry_out
 from harness.engines import Running, start
 from harness.exchange import Outcome
 from harness.report.running import lines, running
+from harness.report.summary import summarise
 from harness.run import breaker, sitting
 from harness.run.conduct import Company
 from harness.run.limits import MAX_TRIES
@@ -166,6 +167,8 @@ def test_a_dead_endpoint_is_given_up_and_the_others_go_on(
     assert counted["p/m"]["n_ok"] == 40
     assert 6 <= dead["n_failed"] <= 12
     assert dead["n_failed"] + dead["n_unasked"] == 40
+    errors = {row["endpoint"]: row["errors"] for row in summarise(tmp_path, sat.folder.id)["endpoints"]}
+    assert errors == {"dead/m": {"connect": dead["n_failed"]}, "p/m": {}}, "what was not asked is no error"
     quality = rows(tmp_path, "select * from quality_summary where endpoint = 'dead/m'")[0]
     assert (quality["n_scored"], quality["n_failed"]) == (0, dead["n_failed"])
     told = lines(running(tmp_path, sat.folder.id, ["dead/m", "p/m"]), sat.folder.id)

@@ -259,6 +259,18 @@ def test_quality_counts_failures_apart(results: Path) -> None:
     }
 
 
+def test_what_came_of_a_question_is_said_in_one_place(tmp_path: Path) -> None:
+    """A score without a value counts as invalid, a stale one of a failed item as none, in counts and in costs."""
+    tried = [ask("q1"), ask("q2", failure_kind="http_5xx", failure_detail="oops", status=500)]
+    make_run(tmp_path, attempts=tried, scores=[score("q1", 1.0) | {"value": None}, score("q2", 1.0)])
+    publish(tmp_path)
+    (row,) = query.rows(tmp_path, "select n_scored, n_failed, n_invalid, n_correct from quality_summary")
+    assert row == {"n_scored": 0, "n_failed": 1, "n_invalid": 1, "n_correct": 0}
+    outcomes = query.rows(tmp_path, "select outcome, count(*) as n from answers group by all order by all")
+    assert [tuple(one.values()) for one in outcomes] == [("failed", 1), ("invalid", 1)]
+    assert query.rows(tmp_path, "select value from item_cost") == [{"value": None}] * 2
+
+
 def test_a_session_of_several_requests_counts_once(tmp_path: Path) -> None:
     """One whole and right, one that failed in its second request, one with a request still to be sent."""
     turns = [

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import builtins
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made import reply
 
 from harness.errors import CannotMeasure, TaskError
-from harness.exchange import Completion, StreamMarks
 from harness.scorers.assertions import TYPES, assertions
 from harness.scorers.exact import exact
+from harness.scorers.extra import need
 from harness.scorers.includes import includes
 from harness.scorers.numeric import numeric
 from harness.scorers.per_row import per_row
@@ -26,7 +26,7 @@ HOSTILE = ("", "{" * 50_000, '{"a":' * 20_000, "[" * 100_000, "\ud800", "a" * 30
 
 def score(scorer: Scorer, target: Any, text: str) -> Score:
     """The score of a text."""
-    return scorer.score(Sample("7", (), target=target), Completion(text, "", "", (), "stop", None, StreamMarks()))
+    return scorer.score(Sample("7", (), target=target), reply(text))
 
 
 # --- includes --------------------------------------------------------------------------------------------
@@ -142,16 +142,11 @@ def test_the_best_of_several_targets_counts(metric: Any) -> None:
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the extra that brings it."""
-    real = builtins.__import__
-
-    def none(name: str, *rest: Any) -> Any:
-        if name.startswith("sacrebleu"):
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr("importlib.import_module", none)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    need.cache_clear()
     with pytest.raises(CannotMeasure, match=r"needs sacrebleu.*endpoint-harness\[scorers\]"):
         similarity("bleu")
+    need.cache_clear()
 
 
 @pytest.mark.parametrize("threshold", [0, -1, 1.5])
@@ -298,7 +293,7 @@ def test_hostile_answers_are_judged(text: str) -> None:
 def test_each_row_is_judged_by_its_own_scorer() -> None:
     """The score carries the name of the scorer that gave it; a row without one is told."""
     each = per_row({"exact": exact(), "numeric": numeric()})
-    said = Completion("It is 4", "", "", (), "stop", None, StreamMarks())
+    said = reply("It is 4")
     got = [each.score(Sample("1", (), target="4", metadata={"scorer": name}), said) for name in ("exact", "numeric")]
     assert [(one.scorer, one.value) for one in got] == [("exact", 0.0), ("numeric", 1.0)]
     assert each.episode is not None

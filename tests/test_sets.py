@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 from huggingface_hub import constants
+from made import reply
 
 from harness import catalog, config
 from harness.errors import CannotMeasure, TaskError
-from harness.exchange import Completion, StreamMarks
 from harness.types import JsonObject, Sample, Task
 from harness.workload import words
 
@@ -83,7 +83,7 @@ def shipped() -> catalog.Catalog:
 
 def value(task: Task, sample: Sample, text: str) -> float | None:
     """The score of a text."""
-    return task.scorer.score(sample, Completion(text, "", "", (), "stop", None, StreamMarks())).value
+    return task.scorer.score(sample, reply(text)).value
 
 
 def jsonl(path: Path, rows: list[JsonObject]) -> Path:

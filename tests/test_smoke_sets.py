@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from made import harness
+from made import harness, reply
 from test_tasks import gold_calls, value_of
 
 from harness import catalog, config
-from harness.exchange import Completion, StreamMarks, ToolCall
+from harness.exchange import ToolCall
 from harness.store.query import rows
 from harness.types import JsonObject, Sample, Task
 
@@ -54,14 +54,9 @@ def shipped() -> catalog.Catalog:
     return catalog.discover([config.shipped("tasks")])
 
 
-def answer(text: str = "", calls: tuple[ToolCall, ...] = ()) -> Completion:
-    """A finished answer."""
-    return Completion(text, "", "", calls, "tool_calls" if calls else "stop", None, StreamMarks())
-
-
 def value(task: Task, sample: Sample, text: str) -> float | None:
     """The score of a text."""
-    return task.scorer.score(sample, answer(text)).value
+    return task.scorer.score(sample, reply(text)).value
 
 
 def paired(shipped: catalog.Catalog, name: str) -> list[tuple[JsonObject, Sample]]:
@@ -168,14 +163,14 @@ def test_errands_can_be_run(shipped: catalog.Catalog) -> None:
         calls = gold_calls(sample)
         for call in calls:
             Draft202012Validator(tools[call.name]).validate(json.loads(call.arguments))
-        assert task.scorer.score(sample, answer("" if calls else "Hello!", calls)).value == 1.0, sample.id
+        assert task.scorer.score(sample, reply("" if calls else "Hello!", *calls)).value == 1.0, sample.id
         surplus = (*calls, ToolCall("c9", next(iter(tools)), "{}"))
-        assert task.scorer.score(sample, answer("", surplus)).value == 0.0
+        assert task.scorer.score(sample, reply("", *surplus)).value == 0.0
         for call in calls:
             for name, given in json.loads(call.arguments).items():
                 other = json.dumps(json.loads(call.arguments) | {name: "other" if isinstance(given, str) else 77})
                 changed = tuple(ToolCall(one.id, one.name, other) if one == call else one for one in calls)
-                assert task.scorer.score(sample, answer("", changed)).value == 0.0, (sample.id, name)
+                assert task.scorer.score(sample, reply("", *changed)).value == 0.0, (sample.id, name)
 
 
 def test_errands_are_not_those_of_assistant(shipped: catalog.Catalog) -> None:

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from harness.stats.paired import paired_ratio
+from harness.stats.verdict import verdict_of_ratio
 
 RUNS = 300
 NOISE = 0.2
@@ -32,7 +33,8 @@ def _differs(draw: random.Random, n: int, phi: float, shift: float, *, blocks: b
         [factor * math.exp(prompt + own) for prompt, own in zip(prompts, _steps(draw, n, phi, NOISE), strict=True)]
         for factor in (0.5, 0.5 * shift)
     )
-    return paired_ratio(a, b, blocks=blocks).verdict != "unclear"
+    found = paired_ratio(a, b, blocks=blocks)
+    return verdict_of_ratio(found.low, found.high) != "unclear"
 
 
 def _share(n: int, phi: float, shift: float = 1.0, *, blocks: bool) -> float:

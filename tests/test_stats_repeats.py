@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.stats.coverage import coverage
-from harness.stats.repeats import Repeats, Tries, over_questions, pass_at_k, pass_hat_k, spread
+from harness.stats.repeats import Repeats, Tries, pass_at_k, pass_hat_k, spread
 
 TAU = Path(__file__).parents[2] / "shared" / "data" / "tau_bench" / "gpt-4o-airline.json.gz"
 
@@ -49,7 +49,7 @@ def test_tau_benchs_published_figures() -> None:
         rewards[row["task_id"]].append(row["reward"])
     questions = [Tries(len(each), sum(reward == 1 for reward in each)) for each in rewards.values()]
     assert len(questions) == 50
-    found = [round(fmean(over_questions(pass_hat_k, questions, k)), 4) for k in (1, 2, 3, 4)]
+    found = [round(fmean(pass_hat_k(each, k) for each in questions), 4) for k in (1, 2, 3, 4)]
     assert found == [0.42, 0.2733, 0.22, 0.2]
 
 
@@ -59,14 +59,6 @@ def test_more_tries_than_there_were_are_refused(k: int) -> None:
     for estimate in (pass_at_k, pass_hat_k):
         with pytest.raises(ValueError, match="between 1 and the 3 tries"):
             estimate(Tries(3, 1), k)
-
-
-def test_unequal_tries_are_refused_or_said() -> None:
-    """Unless it is asked for; then each question weighs the same, and one with too few tries is left out."""
-    questions = [Tries(3, 3), Tries(3, 1), Tries(1, 1)]
-    with pytest.raises(ValueError, match="from 1 to 3 times"):
-        over_questions(pass_at_k, questions, 2)
-    assert over_questions(pass_at_k, questions, 2, uneven=True) == pytest.approx([1.0, 2 / 3])
 
 
 def test_luck_and_difference_are_told_apart() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from made import reply
 
 from harness.errors import HarnessError
-from harness.exchange import Completion, StreamMarks
 from harness.prompts.filed import Filed
 from harness.prompts.task import task_of
 from harness.run.samples import samples_of
@@ -96,9 +96,7 @@ def test_the_conditions_of_a_test_decide(tmp_path: Path) -> None:
     """The right answer is right, the wrong one wrong, and what failed is named."""
     task = task_of(Filed("suite", str(written(tmp_path, WHOLE))))
     first = next(iter(task.load(None)))
-    said = [
-        Completion(one, "", "", (), "stop", None, StreamMarks()) for one in ("Paris", "Rome it is", "Sorry, Rome it is")
-    ]
+    said = [reply(one) for one in ("Paris", "Rome it is", "Sorry, Rome it is")]
     scores = [task.scorer.score(first, one) for one in said]
     assert [(one.value, one.details["share"]) for one in scores] == [(1.0, 1.0), (0.0, 0.25), (0.0, 0.0)]
     assert 'fails contains "Paris"' in scores[1].explanation

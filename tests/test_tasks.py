@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
+from made import reply
 
 from harness import catalog, config, request
 from harness.cli.tasks import command
 from harness.errors import TaskError
-from harness.exchange import Completion, StreamMarks, ToolCall
+from harness.exchange import ToolCall
 from harness.types import Endpoint, Provider, Sample, Task
 
 GSM8K = Path(__file__).parents[2] / "shared" / "data" / "gsm8k" / "test.jsonl"
@@ -28,12 +29,6 @@ GSM8K = Path(__file__).parents[2] / "shared" / "data" / "gsm8k" / "test.jsonl"
 def shipped() -> catalog.Catalog:
     """What ships with the tool, without the working folder."""
     return catalog.discover([config.shipped("tasks")])
-
-
-def answer(text: str = "", calls: tuple[ToolCall, ...] = ()) -> Completion:
-    """A finished answer."""
-    finish = "tool_calls" if calls else "stop"
-    return Completion(text, "", "", calls, finish, None, StreamMarks())
 
 
 def value_of(expression: str) -> Fraction:
@@ -76,8 +71,8 @@ def test_arithmetic_answers_follow_from_their_working(shipped: catalog.Catalog) 
     assert len(rows) == len(samples) >= 40
     for row, sample in zip(rows, samples, strict=True):
         assert value_of(row["working"]) == Fraction(row["answer"]) == Fraction(sample.target), row
-        assert task.scorer.score(sample, answer(f"{sample.target}")).value == 1.0
-        assert task.scorer.score(sample, answer(f"{sample.target}1")).value == 0.0
+        assert task.scorer.score(sample, reply(f"{sample.target}")).value == 1.0
+        assert task.scorer.score(sample, reply(f"{sample.target}1")).value == 0.0
 
 
 def test_the_first_twenty_sums_are_as_hard_as_all(shipped: catalog.Catalog) -> None:
@@ -108,9 +103,9 @@ def test_assistant_expectations_can_be_met(shipped: catalog.Catalog) -> None:
         calls = gold_calls(sample)
         for call in calls:
             Draft202012Validator(tools[call.name]).validate(json.loads(call.arguments))
-        assert task.scorer.score(sample, answer("" if calls else "Hello!", calls)).value == 1.0, sample.id
+        assert task.scorer.score(sample, reply("" if calls else "Hello!", *calls)).value == 1.0, sample.id
         surplus = (*calls, ToolCall("c9", next(iter(tools)), "{}"))
-        assert task.scorer.score(sample, answer("", surplus)).value == 0.0
+        assert task.scorer.score(sample, reply("", *surplus)).value == 0.0
 
 
 def test_assistant_asks_for_none_one_and_several_calls(shipped: catalog.Catalog) -> None:
@@ -144,7 +139,7 @@ def test_gsm8k_reads_the_real_test_split(shipped: catalog.Catalog) -> None:
     rows = [json.loads(line) for line in GSM8K.read_text(encoding="utf-8").splitlines()]
     for sample, row in zip(samples, rows, strict=True):
         assert row["question"] in sample.messages[0]["content"]
-        assert task.scorer.score(sample, answer(row["answer"])).value == 1.0
+        assert task.scorer.score(sample, reply(row["answer"])).value == 1.0
 
 
 def test_gsm8k_names_the_row_without_an_answer(shipped: catalog.Catalog, tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import begin, harness
+from made import begin, harness, reply
 from test_sitting import _lines, _soon, _tries
 
 from harness import catalog, config
 from harness.errors import TaskError
-from harness.exchange import Completion, StreamMarks, ToolCall
+from harness.exchange import Completion, ToolCall
 from harness.folder import open_run
 from harness.run import session
 from harness.scorers.tool_state import tool_state
@@ -57,7 +57,7 @@ def _completion(place: int, step: Any) -> Completion:
         ToolCall(f"c{place}-{at}", one["name"], json.dumps(one["arguments"], ensure_ascii=False))
         for at, one in enumerate(made)
     ]
-    return Completion(text_, "", "", tuple(calls), "tool_calls" if calls else "stop", None, StreamMarks())
+    return reply(text_, *calls)
 
 
 def judged(name: str, sample: Sample, *steps: Any) -> Score:

@@ -12,8 +12,8 @@ from harness.cli import options
 from harness.cli.asked import asked
 from harness.cli.carry import Terms, carry_out
 from harness.errors import UsageError
-from harness.run.plan import make
 from harness.run.selection import Selection
+from harness.run.stored import replanner
 from harness.run.tally import Budget
 
 
@@ -86,10 +86,5 @@ def command(
         judges=tuple(dict.fromkeys(judges)),
         pairwise=pairwise,
     )
-    providers = config.load_providers(providers_file)
-    endpoints, judging = (
-        [config.endpoint(providers, name) for name in names]
-        for names in (dict.fromkeys(endpoint_names), selection.judges)
-    )
-    plan = make(selection, found, endpoints, judging)
+    plan = replanner(found, config.load_providers(providers_file))(selection)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))

@@ -32,7 +32,7 @@ from harness.run.arrivals import (
 from harness.run.budget import most
 from harness.run.conduct import OWN_KINDS
 from harness.run.forecast import forecasts
-from harness.run.plan import Plan, make
+from harness.run.plan import Plan
 from harness.run.selection import Changes, Search, Selection
 from harness.run.tally import Budget
 from harness.stats.slo import parse
@@ -158,7 +158,8 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         owned=given["owned"],
     )
     selection = _with_search(selection, changes, given)
-    plan = make(selection, found, endpoints)
+    again = stored.replanner(found, providers)
+    plan = again(selection)
     _refuse_beyond_limits(plan)
     _refuse_beyond_budget(plan, budget)
     terms = Terms(
@@ -171,7 +172,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         calibrate=given["calibrate"],
         scrape=given["scrape"],
     )
-    carry_out(plan, terms, stored.replanner(found, providers))
+    carry_out(plan, terms, again)
 
 
 @command.command("report")

@@ -18,7 +18,7 @@ from harness.report import conformance, lockfile, matrix, terminal
 from harness.report.words import plain
 from harness.run import stored
 from harness.run.forecast import forecasts
-from harness.run.plan import Plan, make
+from harness.run.plan import Plan
 from harness.run.selection import Selection
 from harness.run.sitting import Sitting
 from harness.run.tally import Budget
@@ -88,7 +88,8 @@ def command(
     locked = _read_lock(lock, names) if check else None
     catalogue, providers = catalog.discover(), config.load_providers(providers_file)
     selection = Selection(suite="probe", endpoints=names, probes=profile, seed=seed, max_requests=budget.max_requests)
-    plan = make(selection, catalogue, [config.endpoint(providers, name) for name in names])
+    again = stored.replanner(catalogue, providers)
+    plan = again(selection)
     terms = Terms(
         results,
         providers_file,
@@ -96,7 +97,7 @@ def command(
         dry_run=dry_run,
         as_json=as_json,
     )
-    found = _probe(plan, terms, stored.replanner(catalogue, providers), outputs)
+    found = _probe(plan, terms, again, outputs)
     # Only now: a run that was broken off, or that reached nobody, pins and proves nothing.
     if lock is not None and found is not None:
         _lock(lock, locked, found)

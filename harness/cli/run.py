@@ -10,8 +10,9 @@ import click
 from harness import catalog, config
 from harness.cli import options
 from harness.cli.carry import Terms, carry_out, new_nonce
-from harness.run.plan import Plan, make
+from harness.run.plan import Plan
 from harness.run.selection import Selection
+from harness.run.stored import replanner
 from harness.run.tally import Budget
 
 
@@ -67,9 +68,4 @@ def plan_suite(
         nonce=new_nonce(),
         **wanted,
     )
-    providers = config.load_providers(providers_file)
-    endpoints, asked = (
-        [config.endpoint(providers, one) for one in names]
-        for names in (dict.fromkeys(endpoint_names), selection.judges)
-    )
-    return make(selection, catalogue, endpoints, asked)
+    return replanner(catalogue, config.load_providers(providers_file))(selection)

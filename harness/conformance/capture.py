@@ -196,12 +196,6 @@ class Capture:
         """A count in ``usage``, such as ``prompt_tokens``; None: not stated as a number of tokens."""
         return count(dig(self.usage, *path))
 
-    @property
-    def took_ms(self) -> float | None:
-        """From sending to the end of the response; None: it did not end."""
-        marks = self.attempt.exchange.marks
-        return None if marks.send0_ns is None or marks.eof_ns is None else (marks.eof_ns - marks.send0_ns) / 1e6
-
 
 Captures = Mapping[str, Sequence[Capture]]
 """By scenario name, in the order of the repeats."""

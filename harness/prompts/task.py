@@ -9,15 +9,14 @@ from typing import Any
 
 from harness.data import placed_rows
 from harness.errors import TaskError, UsageError
-from harness.exchange import Completion, StreamMarks
 from harness.prompts import columns
 from harness.prompts.filed import Filed, is_suite
 from harness.scorers import by_name
 from harness.scorers.per_row import per_row
 from harness.scorers.strict_json import shown
+from harness.scorers.trial import try_target
 from harness.types import Sample, Scorer, Task
 
-_NOTHING_SAID = Completion("", "", "", (), "stop", None, StreamMarks())
 _LIST = "See: harness tasks scorers"
 
 
@@ -88,11 +87,8 @@ def _samples(filed: Filed, taken: columns.Taken, scorer: Scorer) -> Iterator[Sam
 
 
 def _refuse_missing_target(sample: Sample, taken: columns.Taken, scorer: Scorer) -> None:
-    """A scorer of ours that cannot do without a target says so of an empty answer."""
-    if not str(getattr(scorer.score, "__module__", "")).startswith("harness.scorers."):
-        return
     try:
-        scorer.score(sample, _NOTHING_SAID)
+        try_target(scorer, sample)
     except TaskError:
         mend = "Fill it in, or leave the row out" if taken.target else "Name the column with --target."
         usual = f"the column {taken.target} is empty" if taken.target else f"no column {', '.join(columns.TARGETS)}"

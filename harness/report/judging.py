@@ -172,8 +172,7 @@ def _apart(by_judge: Mapping[str, float | None]) -> str:
 def _share(row: JsonObject) -> str:
     if row["win_rate"] is None:
         return words.NOTHING
-    rate, low, high = (f"{100 * row[name]:.0f}" for name in ("win_rate", "low", "high"))
-    return f"{rate} % [{low}–{high}] n={row['n']}"
+    return f"{words.estimate({**row, 'mean': row['win_rate']}, binary=True)} n={row['n']}"
 
 
 def silent(results: Path, run: str) -> JsonObject | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.stats.coverage import FLOOR, coverage
 from harness.stats.means import mean_of
-from harness.stats.repeats import Repeats, Tries, over_questions, pass_at_k, pass_hat_k, spread
+from harness.stats.repeats import Repeats, Tries, pass_at_k, pass_hat_k, spread
 from harness.store.query import rows
 from harness.types import JsonObject
 
@@ -135,12 +135,11 @@ def _at(estimate: Callable[[Tries, int], float], found: Sequence[JsonObject], k:
     """One k; where some tries have no score the questions are tried unequally often, and ``n`` says how many count."""
     asked = [row for row in _each(found) if row["n_asked"] >= k]
     enough = [row for row in asked if row["n_scored"] >= k]
-    scored = over_questions(estimate, [Tries(row["n_scored"], row["n_right"]) for row in enough], k, uneven=True)
+    scored = [estimate(Tries(row["n_scored"], row["n_right"]), k) for row in enough]
     clusters = [row["cluster"] and (row["task"], row["cluster"]) for row in enough]
     mean = mean_of(scored, clusters, seed=seed)
-    least = over_questions(estimate, [Tries(row["n_asked"], row["n_right"]) for row in asked], k, uneven=True)
-    missed = [Tries(row["n_asked"], row["n_right"] + row["n_asked"] - row["n_scored"]) for row in asked]
-    most = over_questions(estimate, missed, k, uneven=True)
+    least = [estimate(Tries(row["n_asked"], row["n_right"]), k) for row in asked]
+    most = [estimate(Tries(row["n_asked"], row["n_right"] + row["n_asked"] - row["n_scored"]), k) for row in asked]
     shown = bool(asked) and len(enough) >= FLOOR * len(asked)
     return {
         "k": k,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import StoreError
+from harness.exchange import OUR_DOING
 from harness.folder import RunFolder, open_run
 from harness.report.compare import Measures, Prompt, compare, ranks
 from harness.report.judging import judging
@@ -157,7 +158,9 @@ def _endpoint(
         **{key: value for key, value in summary.items() if key not in ("endpoint", "quality_mean")},
         "ttft_p50_interval_ms": list(quantile_interval(values, 0.50)),
         "ttft_p95_interval_ms": list(quantile_interval(values, 0.95)),
-        "errors": {row["failure_kind"]: row["n"] for row in own["error_summary"]},
+        "errors": {
+            row["failure_kind"]: row["n"] for row in own["error_summary"] if row["failure_kind"] not in OUR_DOING
+        },
     }
 
 

@@ -102,16 +102,12 @@ class Spending:
             return
         left_s = self._budget.max_duration_s - (time.perf_counter_ns() - self._began_ns) / 1e9
         timer = asyncio.get_running_loop().call_later(
-            max(0.0, left_s), lambda: stop(self.reached() or self._time_is_up)
+            max(0.0, left_s), lambda: stop(self.reached() or self._budget.time_is_up)
         )
         try:
             yield
         finally:
             timer.cancel()
-
-    @property
-    def _time_is_up(self) -> str:
-        return f"--max-duration {self._budget.max_duration_s:g} s was reached"
 
     def reached(self) -> str | None:
         """Why nothing more may be asked, in one line; None: it may."""
@@ -119,7 +115,7 @@ class Spending:
         if self.over is not None or most_s is None or self._began_ns is None:
             return self.over
         if (time.perf_counter_ns() - self._began_ns) / 1e9 >= most_s:
-            self.over = self._time_is_up
+            self.over = self._budget.time_is_up
         return self.over
 
     def may_retry(self) -> bool:

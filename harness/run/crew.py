@@ -146,10 +146,9 @@ class Crew:
             hand.heard.put_nowait(said)
 
     def _keep_duration(self) -> None:
-        most = self._company.budget.max_duration_s
-        if most is not None:
-            why = f"--max-duration {most:g} s was reached"
-            asyncio.get_running_loop().call_later(most, self._tell_stop, why)
+        budget = self._company.budget
+        if budget.max_duration_s is not None:
+            asyncio.get_running_loop().call_later(budget.max_duration_s, self._tell_stop, budget.time_is_up)
 
     def _share_budget(self) -> None:
         """Give each process its part of what may be spent; the first that has none left ends the load for all.

@@ -26,6 +26,8 @@ RETRYABLE: frozenset[FailureKind] = frozenset(
     {"throttled", "overloaded", "http_5xx", "reset", "connect", "timeout_connect", "truncated", "inband_error"}
 )
 """Kinds that another try may mend. A refused request is not among them: it would only be refused again."""
+_GARBLED: frozenset[FailureKind] = frozenset({"bad_json", "bad_sse", "bad_http"})
+"""Answers that came and are none: another try may bring a whole one. To a probe such an answer is what it came for."""
 _NOT_IMPLEMENTED = 501
 """A refusal too, though its number is a server's error."""
 
@@ -49,7 +51,8 @@ def retry_delay_s(job: Job, number: int, failure: Failure) -> float | None:
     half a second with jitter drawn from the job's id, so that a plan's waits can be reproduced; a server's
     Retry-After is obeyed up to ``MAX_WAIT_S``.
     """
-    mendable = failure.kind in RETRYABLE and failure.status != _NOT_IMPLEMENTED
+    kinds = RETRYABLE if job.kind == "probe" else RETRYABLE | _GARBLED
+    mendable = failure.kind in kinds and failure.status != _NOT_IMPLEMENTED
     most = MAX_TRIES_THROTTLED if failure.kind == "throttled" else MAX_TRIES
     if job.kind == "load" or not mendable or number + 1 >= most:
         return None

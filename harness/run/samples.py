@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, TaskError, UsageError
-from harness.exchange import Completion, StreamMarks
-from harness.run.session import score_of
+from harness.scorers.trial import try_target
 from harness.types import Sample, Task
-
-_NOTHING_SAID = Completion("", "", "", (), "stop", None, StreamMarks())
 
 
 @contextmanager
@@ -122,14 +119,10 @@ def _refuse_useless_worlds(task: Task, samples: Sequence[Sample]) -> None:
 
 
 def _refuse_useless_targets(task: Task, samples: Sequence[Sample]) -> None:
-    # The harness's own scorers look at the target first and take any answer. A user's own may count on some text,
-    # since an empty answer is a failure and never scored, so it is not tried.
-    if not str(getattr(task.scorer.score, "__module__", "")).startswith("harness.scorers."):
-        return
     for sample in samples:
         try:
             with told(f"task {task.name}: sample {sample.id}"):
-                score_of(task.scorer, sample, (_NOTHING_SAID,))
+                try_target(task.scorer, sample)
         except TaskError as error:
             named = error.what.startswith(f"task {task.name}: ")
             where = f"task {task.name}: " + (f"{sample.place}: " if sample.place else "")

@@ -139,7 +139,7 @@ def _pool(stack: ExitStack) -> ThreadPoolExecutor:
 def _score(one: Answered) -> Score:
     scorer = one.task.scorer
     with told(f"scorer {scorer.name} of task {one.task.name} on sample {one.sample.id}"):
-        return session.score_of(scorer, one.sample, one.said)
+        return scorer.of_session(one.sample, one.said)
 
 
 def _line(job: Job, sample: Sample, score: Score) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Literal
 
 from harness.exchange import Completion
-from harness.types import Job, JsonObject, Sample, Score, Scorer, Task
+from harness.types import Job, JsonObject, Sample, Task
 from harness.world import World
 
 _TOOL_RESULT = json.dumps({"ok": True})
@@ -99,11 +99,6 @@ def answer(completion: Completion) -> JsonObject:
         taken.add(name)
         calls.append({"id": name, "type": "function", "function": {"name": call.name, "arguments": call.arguments}})
     return message | {"tool_calls": calls} if calls else message
-
-
-def score_of(scorer: Scorer, sample: Sample, said: Sequence[Completion]) -> Score:
-    """What a scorer says of all answers of a session, in their order."""
-    return scorer.episode(sample, said) if scorer.episode is not None else scorer.score(sample, said[-1])
 
 
 def _lived(sample: Sample, said: Sequence[JsonObject], world: World) -> list[JsonObject]:

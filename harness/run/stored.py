@@ -24,7 +24,7 @@ from harness.types import JsonObject, Provider
 from harness.wire.assemble import assemble
 
 Replan = Callable[[Selection], Plan]
-"""Makes the plan of a changed selection from the same tasks and endpoints."""
+"""Makes the plan of a selection, a new one or a changed one, always from the same tasks and providers."""
 
 
 class Progress(NamedTuple):

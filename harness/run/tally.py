@@ -45,6 +45,11 @@ class Budget:
     max_tokens: int | None = None
     """Prompts and answers together."""
 
+    @property
+    def time_is_up(self) -> str:
+        """Why nothing more is asked once ``max_duration_s`` is over."""
+        return f"--max-duration {self.max_duration_s:g} s was reached"
+
     def part(self, number: int, of: int) -> Budget:
         """What one of ``of`` processes may spend; together they spend no more than this.
 

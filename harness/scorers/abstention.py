@@ -8,16 +8,14 @@ Source: ShishirPatil/gorilla#1362 and #443, where that was seen.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from harness import contract
 from harness.exchange import Completion
-from harness.scorers.strict_json import clipped, parse, shown
+from harness.scorers.strict_json import clipped, parse, shown, unfenced
 from harness.types import Sample
 
-_FENCE = re.compile(r"```[^\n`]*\n(.*?)\n?```", re.DOTALL)
 _LONGEST = 20_000
 """Characters of a text that may be a bare call: longer ones are prose."""
 
@@ -70,12 +68,11 @@ def leaked(sample: Sample, completion: Completion) -> str | None:
     if completion.tool_calls or len(completion.text) > _LONGEST:
         return None
     names = {tool.get("function", {}).get("name") for tool in sample.tools}
-    return "the text is a call that was not parsed" if _bare_call(completion.text.strip(), names) else None
+    return "the text is a call that was not parsed" if _bare_call(completion.text, names) else None
 
 
 def _bare_call(text: str, names: Collection[str | None]) -> bool:
-    if inside := _FENCE.fullmatch(text):
-        text = inside[1].strip()
+    text, _ = unfenced(text)
     if text.startswith(tuple(f"{bracket}{name}(" for name in names if name for bracket in ("", "["))):
         return text.endswith((")", ")]"))
     if not text.startswith(("{", "[")):

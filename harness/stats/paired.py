@@ -21,7 +21,6 @@ from harness.stats.power import smallest_detectable_difference, smallest_detecta
 from harness.stats.resampling import bootstrap_t, sign_flip_p
 from harness.stats.serial import interval_in_time, p_in_time
 from harness.stats.signs import sign_test
-from harness.stats.verdict import VerdictWord, verdict_of_ratio
 
 Test = Literal["McNemar exact", "McNemar mid-p", "sign flips", "none"]
 MANY = 25
@@ -66,7 +65,6 @@ def paired_difference(
     b: Sequence[float],
     clusters: Sequence[Hashable | None] | None = None,
     *,
-    confidence: float = 0.95,
     seed: int = 0,
     draws: int | None = None,
 ) -> PairedDifference:
@@ -80,7 +78,6 @@ def paired_difference(
         a: score of A on each question, 0..1.
         b: score of B on the same questions.
         clusters: a name for each question, None for one that stands alone; None: all stand alone.
-        confidence: of Newcombe's interval; the others are at 0.95.
         seed: of whatever is drawn.
         draws: how often; None: as often as suits the number of questions.
 
@@ -91,23 +88,21 @@ def paired_difference(
     (2024), for the paired and the clustered error.
 
     Raises:
-        ValueError: the lists are not of one length, or ``confidence`` is not 0.95 where it must be.
+        ValueError: the lists are not of one length.
     """
     differences = [y - x for x, y in zip(a, b, strict=True)]
     if not differences:
         return PairedDifference(0, None, None, None, None, 0, 0, None, "none", "none")
     groups = clustered(differences, clusters)
     if groups is None and all(value in (0, 1) for value in (*a, *b)):
-        return _of_shares(a, differences, confidence)
-    if confidence != 0.95:
-        raise ValueError("intervals of mean scores are at 0.95 alone")
+        return _of_shares(a, differences)
     return _of_means(differences, groups, seed, draws)
 
 
-def _of_shares(a: Sequence[float], differences: Sequence[float], confidence: float) -> PairedDifference:
+def _of_shares(a: Sequence[float], differences: Sequence[float]) -> PairedDifference:
     n, only_a, only_b = len(differences), differences.count(-1), differences.count(1)
     both = round(sum(a)) - only_a
-    low, high = _newcombe(both, only_b, only_a, n - both - only_a - only_b, confidence)
+    low, high = _newcombe(both, only_b, only_a, n - both - only_a - only_b)
     return PairedDifference(
         n=n,
         difference=(only_b - only_a) / n,
@@ -161,13 +156,13 @@ def _of_means(
     )
 
 
-def _newcombe(both: int, only_first: int, only_second: int, neither: int, confidence: float) -> tuple[float, float]:
-    """Bounds of p1 - p2 where p1 = (both + only_first) / n."""
+def _newcombe(both: int, only_first: int, only_second: int, neither: int) -> tuple[float, float]:
+    """95 % bounds of p1 - p2 where p1 = (both + only_first) / n."""
     n = both + only_first + only_second + neither
     first, second = both + only_first, both + only_second
     p1, p2 = first / n, second / n
-    l1, u1 = score_bounds(first, n, confidence)
-    l2, u2 = score_bounds(second, n, confidence)
+    l1, u1 = score_bounds(first, n)
+    l2, u2 = score_bounds(second, n)
     phi = _phi(both, only_first, only_second, neither)
     below = math.sqrt(max(0.0, (p1 - l1) ** 2 - 2 * phi * (p1 - l1) * (u2 - p2) + (u2 - p2) ** 2))
     above = math.sqrt(max(0.0, (u1 - p1) ** 2 - 2 * phi * (u1 - p1) * (p2 - l2) + (p2 - l2) ** 2))
@@ -196,11 +191,6 @@ class PairedRatio:
     high: float | None
     p_value: float | None
     """Two-sided, of a median of 1; None: n is too small for what neighbours have in common."""
-
-    @property
-    def verdict(self) -> VerdictWord:
-        """Of B against A where less is better, as the only comparison there is."""
-        return verdict_of_ratio(self.low, self.high)
 
 
 def paired_ratio(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import fmean, variance
 from typing import NamedTuple
 
@@ -47,25 +47,6 @@ def pass_hat_k(tries: Tries, k: int) -> float:
 def _refuse(tries: Tries, k: int) -> None:
     if not 1 <= k <= tries.n:
         raise ValueError(f"k is {k}, but must be between 1 and the {tries.n} tries there were")
-
-
-def over_questions(
-    estimate: Callable[[Tries, int], float], questions: Sequence[Tries], k: int, *, uneven: bool = False
-) -> list[float]:
-    """``pass_at_k`` or ``pass_hat_k`` of each question; their mean is the figure, their spread its error.
-
-    With ``uneven`` questions may have been tried unequally often. Then each that was tried at least ``k`` times weighs
-    the same, and the others are left out, which is no longer all that was asked: whoever shows it must say so.
-
-    Raises:
-        ValueError: the questions were tried unequally often and ``uneven`` is false, or ``k`` is more than the tries.
-    """
-    if uneven:
-        return [estimate(tries, k) for tries in questions if tries.n >= k]
-    counts = sorted({tries.n for tries in questions})
-    if len(counts) > 1:
-        raise ValueError(f"questions were tried from {counts[0]} to {counts[-1]} times: each must be as often")
-    return [estimate(tries, k) for tries in questions]
 
 
 class Repeats(NamedTuple):

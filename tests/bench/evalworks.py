@@ -78,11 +78,18 @@ def _cost(work: str) -> list[Row]:
     return [
         (work, "wall, s", of("wall_s")),
         (work, "CPU, s", of("cpu_s")),
-        *([] if work == "start" else [(work, "CPU beyond its start, ms a question", _per_question)]),
+        *([] if work == "start" else _paces(work)),
         (work, "peak memory (PSS of the tree), MB", of("peak_pss_mb")),
         (work, "peak memory (RSS of the tree), MB", of("peak_rss_mb")),
         (work, "kept on disk, MB", of("left_mb")),
         (work, "scored", of("n_scored")),
+    ]
+
+
+def _paces(work: str) -> list[Row]:
+    return [
+        (work, "CPU beyond its start, ms a question", _per_question),
+        (work, "requests a second while it asks", lambda run, _: run["n_seen"] / run["span_s"]),
     ]
 
 

@@ -55,6 +55,7 @@ select
     (send0_ns - greatest(admit_ns, conn_ns, tls_ns)) / 1e6 as admit_slip_ms,
     case when ok then (eof_ns - tokn_ns) / 1e6 end as close_lag_ms,
     give_up_s, cost_usd, cost_source,
+    cost_usd is null and ((ok and kind <> 'probe') or prompt_tokens is not null or completion_tokens is not null) as cost_unknown,
     lag_max_ns / 1e6 as lag_max_ms,
     coalesced_reads, n_reads, tool_calls, prompt_chars, text_chars, len(deviations) as deviations_n
 from marked;
@@ -87,6 +88,7 @@ comment on column attempt_metrics.slip_ms is 'Sent after the planned arrival by,
 comment on column attempt_metrics.admit_slip_ms is 'Sent after limits and connection allowed it by, ms: the client''s own delay. NULL: nothing was sent.';
 comment on column attempt_metrics.close_lag_ms is 'End of response since the last output event, ms. NULL: failed or not streamed.';
 comment on column attempt_metrics.cost_usd is 'USD, of failed attempts too where usage was stated. NULL: usage or a needed price is not known.';
+comment on column attempt_metrics.cost_unknown is 'Whether a cost is needed and not known: ok and no probe, or usage was stated.';
 comment on column attempt_metrics.lag_max_ms is 'How late this client read a packet at worst, ms. NULL: no kernel stamp.';
 comment on column attempt_metrics.deviations_n is 'Tolerated deviations from the documented shape.';
 

@@ -20,8 +20,7 @@ with tried as (
     select
         run_id, endpoint, kind, task, sample, repeat,
         count(*) as attempts_n,
-        case when count(*) filter (where cost_usd is null and (ok or output_tokens is not null)) = 0
-            then sum(coalesce(cost_usd, 0)) end as tokens_usd,
+        case when not bool_or(cost_unknown) then sum(coalesce(cost_usd, 0)) end as tokens_usd,
         bool_or(cost_source = 'reported') as reported,
         sum(prompt_chars) as prompt_chars,
         sum(text_chars) as text_chars,
@@ -31,22 +30,19 @@ with tried as (
     where kind in ('quality', 'tools') and failure_kind is distinct from 'unasked'
     group by all
 ),
-judged as (
-    select run_id, endpoint, task, sample, repeat, max(value) as value from scores group by all
-),
 counted as (
     select run_id, endpoint, task, count(*) as items_n from tried group by all
 )
 select
     t.run_id, t.endpoint, t.kind, t.task, t.sample, t.repeat, t.attempts_n,
-    j.value,
+    a.value,
     coalesce(h.hourly_usd / c.items_n, t.tokens_usd) as cost_usd,
     case when h.hourly_usd is not null then 'hours' when t.tokens_usd is null then null
         when t.reported then 'reported' else 'prices' end as basis,
     t.prompt_chars, t.text_chars, t.prompt_tokens, t.output_tokens
 from tried t
 join counted c using (run_id, endpoint, task)
-left join judged j using (run_id, endpoint, task, sample, repeat)
+left join answers a using (run_id, endpoint, kind, task, sample, repeat)
 left join paid_hours h on h.run_id = t.run_id and h.endpoint = t.endpoint and h.task = t.task and h.kind = t.kind;
 comment on view item_cost is 'One row for each item of a quality or tool task: what all its attempts cost, retries and failures too, and whether it was right.';
 comment on column item_cost.attempts_n is 'Attempts, retries and later requests of the same item too.';

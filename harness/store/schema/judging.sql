@@ -12,8 +12,7 @@ with asked as (
         sum(prompt_tokens) as prompt_tokens,
         sum(output_tokens) as output_tokens,
         sum(cost_usd) as known_usd,
-        count(*) filter (where cost_usd is null and (ok or prompt_tokens is not null or output_tokens is not null))
-            as cost_unknown_n
+        count(*) filter (where cost_unknown) as cost_unknown_n
     from attempt_metrics where kind = 'judge' group by all
 ),
 read as (

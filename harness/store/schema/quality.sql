@@ -1,30 +1,16 @@
 -- What was right, and what failed.
 
 create view quality_summary as
-with sessions as (
-    select run_id, endpoint, task, kind, sample, repeat, arg_min(job_id, turn) as job_id,
-        bool_or(not ok and not set_apart) as failed,
-        bool_or(ok) as answered
-    from attempt_metrics
-    where kind in ('quality', 'tools') and last_attempt
-    group by all
-),
-judged as (
-    select o.run_id, o.endpoint, o.task, o.kind, o.failed,
-        case when o.answered and not o.failed then s.value end as value,
-        o.answered and not o.failed and s.fault is not null as invalid
-    from sessions o left join scores s using (run_id, job_id)
-),
-counted as (
+with counted as (
     select
         run_id, endpoint, task, kind,
         count(*) as n_asked,
         count(value) as n_scored,
-        count(*) filter (where failed) as n_failed,
-        count(*) filter (where invalid) as n_invalid,
+        count(*) filter (where outcome = 'failed') as n_failed,
+        count(*) filter (where outcome = 'invalid') as n_invalid,
         count(*) filter (where value = 1) as n_correct,
         avg(value) as mean_score
-    from judged
+    from answers
     group by all
 ),
 planned as (

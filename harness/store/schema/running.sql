@@ -3,8 +3,7 @@
 create view request_summary as
 with tries as (
     select
-        m.run_id, m.endpoint, m.job_id, m.ok, m.failure_kind, m.cost_usd, a.cached,
-        m.cost_usd is null and (m.ok or m.prompt_tokens is not null or m.output_tokens is not null) as cost_unknown,
+        m.run_id, m.endpoint, m.job_id, m.ok, m.cost_usd, m.cost_unknown, a.cached,
         row_number() over (partition by m.run_id, m.job_id order by m.number, m.shard, m.session) as try
     from attempt_metrics m join attempts a using (run_id, job_id, number, shard, session)
     where m.kind not in ('probe', 'judge') and not m.set_apart

@@ -21,9 +21,7 @@ spent as (
         run_id, endpoint,
         sum(cost_usd) as known_usd,
         count(cost_usd) as cost_known_n,
-        count(*) filter (where cost_usd is null and (
-            (ok and kind <> 'probe') or prompt_tokens is not null or output_tokens is not null
-        )) as cost_unknown_n
+        count(*) filter (where cost_unknown) as cost_unknown_n
     from attempt_metrics where kind <> 'judge' group by all
 ),
 hours as (

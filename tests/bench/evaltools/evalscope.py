@@ -30,9 +30,10 @@ def command(work: EvalWork, root: str, questions: Questions, folder: Path, bin_:
 
 
 def read(folder: Path) -> Scored:
-    """Its reviews, one line for each sample that was scored."""
+    """Its reviews, one line for each sample, with a score and whether that succeeded."""
     rows = newest(folder, "reviews/**/*.jsonl").read_text().splitlines()
-    scored = sum(bool(json.loads(row)["sample_score"]["score"]["value"]) for row in rows)
+    scores = [json.loads(row)["sample_score"]["score"] for row in rows]
+    scored = sum(score["status"] == "success" and bool(score["value"]) for score in scores)
     return Scored(scored, len(rows) - scored)
 
 

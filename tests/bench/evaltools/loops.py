@@ -11,9 +11,7 @@ from truth import MODEL
 from evaltools import CONCURRENCY, LEFT, TOKENS, EvalTool, EvalWork, Questions, Scored, lines, newest
 
 
-def _command(
-    script: str, work: EvalWork, root: str, questions: Questions, folder: Path, bin_: Path
-) -> list[str | Path]:
+def _command(script: str, root: str, questions: Questions, folder: Path, bin_: Path) -> list[str | Path]:
     asked = lines(folder / "questions.jsonl", map(asdict, questions.each))
     out = folder / LEFT / "scores.jsonl"
     return [
