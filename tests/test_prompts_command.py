@@ -255,3 +255,12 @@ def test_a_column_of_any_name_makes_a_sound_file(here: Path, command: Command) -
     text = (here / "tasks" / "quality" / "odd.py").read_text()
     assert 'local_rows(data or DATA, ("question", "answer"))' in text
     assert [one.target for one in discover().task("odd").load(None)] == ["ja"]
+
+
+def test_a_colon_in_a_file_s_name_is_not_a_limit(here: Path, command: Command) -> None:
+    """``a:b.jsonl`` is a file, and ``a:b.jsonl:1`` its first row."""
+    (here / "a:b.jsonl").write_bytes((here / "my.jsonl").read_bytes())
+    for word, n in (("a:b.jsonl", 2), ("a:b.jsonl:1", 1)):
+        ended = command(here, "eval", word, "--scorer", "numeric", "-e", "one/m", "--dry-run", "--json")
+        assert ended.returncode == 0, ended.stderr
+        assert json.loads(ended.stdout)["requests"] == n

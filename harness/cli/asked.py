@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.catalog import Catalog
@@ -34,7 +35,8 @@ def asked(words: Sequence[str], catalog: Catalog, about: Mapping[str, Any], limi
     files: list[Filed] = []
     used: set[str] = set()
     for word in words:
-        name, _, count = word.rpartition(":") if ":" in word else (word, "", "")
+        # A file may have a colon in its name.
+        name, colon, count = (word, "", "") if Path(word).is_file() or ":" not in word else word.rpartition(":")
         path = None if name in catalog.tasks else file_named(name)
         if path is None:
             catalog.task(word.partition(":")[0])
@@ -46,7 +48,7 @@ def asked(words: Sequence[str], catalog: Catalog, about: Mapping[str, Any], limi
         filed = again or Filed(name_of(path, taken), str(path.resolve()), **fit)
         used.update(fit)
         files += [] if again else [filed]
-        chosen = count if ":" in word else limit
+        chosen = count if colon else limit
         tasks.append(filed.name if chosen is None else f"{filed.name}:{chosen}")
     for option in said:
         if option not in used:
