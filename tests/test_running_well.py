@@ -184,6 +184,22 @@ def test_a_dead_endpoint_is_given_up_and_the_others_go_on(
     assert after["n_failed"] >= dead["n_failed"] + 6
 
 
+def test_who_waits_for_another_try_when_its_endpoint_is_given_up_is_told_as_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every planned job has its end; a failure that was to be tried again is none."""
+    monkeypatch.setattr("harness.run.plan.retry_delay_s", lambda _, number, __: 0.3 if number < 2 else None)
+    sat = _start(plan([task("sums", _asks(20))], [endpoint("dead/m", _refused_url())], concurrency=8), tmp_path)
+    assert (sat.tally.jobs, sat.tally.attempts > 20) == (20, True)
+    ends = rows(
+        tmp_path, "select failure_kind as kind, count(*) as n from attempt_metrics where last_attempt group by 1"
+    )
+    counted = {row["kind"]: row["n"] for row in ends}
+    assert counted["connect"] + counted["unasked"] == 20
+    tries = rows(tmp_path, "select max(number) as n from attempts where failure_kind = 'unasked'")[0]
+    assert tries["n"] >= 1
+
+
 def test_a_black_hole_is_given_up_within_its_deadlines(tmp_path: Path) -> None:
     """A port that takes connections and never answers costs so many deadlines, not one for each request."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as hole:

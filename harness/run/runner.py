@@ -290,10 +290,10 @@ class Runner:
         if self.gate.spending.waits:
             self._later.rest()  # what it cost decides whether the next one is asked
 
-    def _give_up(self, turns: Session, why: str, kind: FailureKind = "unasked") -> None:
+    def _give_up(self, turns: Session, why: str, kind: FailureKind = "unasked", number: int | None = None) -> None:
         """Say of each turn why it was not asked, so that every planned request has its end.
 
-        Where its endpoint was given up, that is why.
+        Where its endpoint was given up, that is why. ``number`` is that of the try; None: the first of this sitting.
         """
         for job, planned in turns:
             if kind == "unasked" and (gone := self.gate.given_up(job.endpoint)) is not None:
@@ -301,7 +301,8 @@ class Runner:
             now_ns = time.perf_counter_ns()
             request = replace(planned, body=None) if kind == "unneeded" else planned  # there are many of them
             exchange = _nothing(kind, why)
-            attempt = Attempt(job, self._tried.get(job.id, 0), request, exchange, now_ns, now_ns, 0)
+            tried = self._tried.get(job.id, 0) if number is None else number
+            attempt = Attempt(job, tried, request, exchange, now_ns, now_ns, 0)
             self._journal.append(attempt)
             self._record(attempt, assemble(exchange, stream=request.stream), again=False)
 
@@ -332,8 +333,8 @@ class Runner:
         with self._may_stop():
             in_flight = await self.gate.enter(job, request)
         if in_flight is None:
-            if not self._exhausted() and number == self._tried.get(job.id, 0):
-                self._give_up([(job, request)], "")
+            if not self._exhausted():
+                self._give_up([(job, request)], "", number=number)
             return None
         try:
             self._under_way += 1
