@@ -93,11 +93,13 @@ class Catalog:
         return _named("probe", name, self.probes)
 
 
-def discover(roots: Sequence[Path] | None = None) -> Catalog:
+def discover(roots: Sequence[Path] | None = None, only: Sequence[str] = ()) -> Catalog:
     """Imports every task file below the roots and collects what it defines.
 
     Args:
         roots: folders in falling precedence; None: ``./tasks`` of the working folder, if there, then the shipped one.
+        only: constants that are wanted, empty: all; a file that names none of them is not imported, for a hundred
+            files take a while.
 
     Raises:
         TaskError: a file cannot be imported or defines something of another type (names file and line), a field has
@@ -105,9 +107,11 @@ def discover(roots: Sequence[Path] | None = None) -> Catalog:
             no folder.
     """
     catalog = Catalog()
+    wanted = re.compile(rb"\b(?:" + "|".join(only).encode() + rb")\b")
     for index, root in enumerate(_folders(roots)):
         for path in sorted(root.rglob("*.py")):
-            if _OURS.search(_content(path)):
+            content = _content(path)
+            if _OURS.search(content) and wanted.search(content):
                 module = _imported(
                     path, f"harness_tasks_{index}." + ".".join(path.relative_to(root).with_suffix("").parts)
                 )

@@ -29,6 +29,22 @@ def write(root: Path, name: str, text: str) -> Path:
     return path
 
 
+def test_files_of_other_kinds_are_not_imported(tmp_path: Path) -> None:
+    """A command that wants loads does not wait for tasks, and is not stopped by a broken one."""
+    write(tmp_path, "one.py", TASK.format(name="one", version=1))
+    write(tmp_path, "broken.py", "from harness.types import Task\nTASK = Task(1 / 0)\n")
+    write(
+        tmp_path,
+        "calm.py",
+        "from harness.run.arrivals import Closed\nfrom harness.types import Load, Sample\n"
+        "LOAD = Load('calm', 1, '', (Closed(1),), 1, lambda seed, index: Sample(str(index), ()))\n",
+    )
+    found = catalog.discover([tmp_path], only=("LOAD",))
+    assert (list(found.loads), list(found.tasks)) == (["calm"], [])
+    with pytest.raises(TaskError, match=r"broken\.py line 2"):
+        catalog.discover([tmp_path])
+
+
 def test_every_kind_is_found_wherever_its_file_lies(tmp_path: Path) -> None:
     """TASK, TASKS, LOAD, SUITE and PROBES are collected from any depth, and getters return them."""
     write(tmp_path, "deep/er/one.py", TASK.format(name="one", version=1))

@@ -67,7 +67,7 @@ def command(
       harness eval my.jsonl --scorer numeric --endpoint local/smollm2 --endpoint steady-vendor/sim-small
       harness eval promptfooconfig.yaml --endpoint local/smollm2
     """
-    found = catalog.discover()
+    found = catalog.discover(only=("TASK", "TASKS", "LOAD", "SUITE"))  # loads and suites only to be told from tasks
     wanted = asked(tasks, found, about, limit)
     if data is not None and wanted.files:
         raise UsageError("--data goes with tasks that have a name", hint="A data file is its own")

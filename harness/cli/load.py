@@ -143,7 +143,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
       harness load questions.jsonl -e groq/llama-3.3-70b -e mine/llama --rate 1 -n 200
       harness load chat -e mine/llama --trace mooncake.jsonl --speed 2
     """
-    found = catalog.discover()
+    found = catalog.discover(only=("LOAD",))
     name, changes = _changes(profile, found, given)
     providers = config.load_providers(given["providers_file"])
     endpoints = [config.endpoint(providers, one) for one in dict.fromkeys(endpoint_names)]

@@ -86,7 +86,7 @@ def command(
         raise UsageError("probe needs --endpoint PROVIDER/MODEL", hint="See harness probe --help")
     names = tuple(dict.fromkeys(endpoint_names))
     locked = _read_lock(lock, names) if check else None
-    catalogue, providers = catalog.discover(), config.load_providers(providers_file)
+    catalogue, providers = catalog.discover(only=("PROBES",)), config.load_providers(providers_file)
     selection = Selection(suite="probe", endpoints=names, probes=profile, seed=seed, max_requests=budget.max_requests)
     again = stored.replanner(catalogue, providers)
     plan = again(selection)

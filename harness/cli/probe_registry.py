@@ -34,7 +34,7 @@ def list_all(profile: str, as_markdown: bool, as_json: bool) -> None:
     Example:
       harness probe list --profile smoke
     """
-    probes = select(discover().probes.values(), profile)
+    probes = select(discover(only=("PROBES",)).probes.values(), profile)
     if as_markdown:
         click.echo(catalogue.markdown(probes))
         return

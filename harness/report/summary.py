@@ -28,7 +28,8 @@ _FEATURE_FAULTS = ("broken", "ignored", "rejected", "partial")
 def summarise(results: Path, run: str, *, only_loads: bool = False, margin: float | None = None) -> JsonObject:
     """Everything the comparison table of one run shows.
 
-    With ``only_loads`` what a load report does without is left empty: ``endpoints``, ``tasks`` and ``features``.
+    With ``only_loads`` what a load report does without is left empty: ``endpoints``, ``tasks``, ``running`` and
+    ``features``.
     ``margin`` is the loss of quality that would matter, as a share; None: any would.
 
     Returns:
@@ -79,7 +80,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         "judging": None if only_loads else judging(results, folder.root.name, stored),
         "spending": [] if only_loads else spending(results, folder.root.name, names),
         "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
-        "running": running(results, folder.root.name, names),
+        "running": [] if only_loads else running(results, folder.root.name, names),
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
         "contract_faults": by_view["contract_faults"],
         "comparisons": [row for row in found if row["baseline"] == names[0]],
