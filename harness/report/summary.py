@@ -28,8 +28,7 @@ _FEATURE_FAULTS = ("broken", "ignored", "rejected", "partial")
 def summarise(results: Path, run: str, *, only_loads: bool = False, margin: float | None = None) -> JsonObject:
     """Everything the comparison table of one run shows.
 
-    With ``only_loads`` what a load report does without is left empty: ``endpoints``, ``tasks``, ``running`` and
-    ``features``.
+    With ``only_loads`` what a load report does without is left empty.
     ``margin`` is the loss of quality that would matter, as a share; None: any would.
 
     Returns:
