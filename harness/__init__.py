@@ -1,7 +1,8 @@
 """Evaluation and benchmarking harness across OpenAI-compatible endpoints: the public nouns."""
 
 from harness.exchange import Completion, Exchange, Failure, Outcome
-from harness.types import Attempt, Endpoint, Job, Load, Provider, Request, Sample, Score, Scorer, Suite, Task, Verdict
+from harness.provider import Endpoint, Provider
+from harness.types import Attempt, Job, Load, Request, Sample, Score, Scorer, Suite, Task, Verdict
 
 __version__ = "0.1.0"
 

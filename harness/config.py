@@ -19,7 +19,8 @@ from typing import Any
 from harness import __version__, memory
 from harness.address import PLACEHOLDER, url_problem
 from harness.errors import CannotMeasure, ConfigError, UnknownName, UsageError
-from harness.types import Auth, Deadlines, Declared, Endpoint, JsonObject, Limits, Price, Provider, Quirks, Serve
+from harness.provider import Auth, Deadlines, Declared, Endpoint, Limits, Price, Provider, Quirks, Serve
+from harness.types import JsonObject
 
 FILE_NAME = "providers.yaml"
 _ROOT = Path(__file__).resolve().parent

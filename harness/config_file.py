@@ -17,7 +17,8 @@ import yaml
 
 from harness.config_schema import FieldPath, parse
 from harness.errors import ConfigError
-from harness.types import Deadlines, Declared, JsonObject, Limits, Price, Provider, Quirks
+from harness.provider import Deadlines, Declared, Limits, Price, Provider, Quirks
+from harness.types import JsonObject
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 24

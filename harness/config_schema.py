@@ -14,19 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.address import url_problem
-from harness.types import (
-    Auth,
-    AuthScheme,
-    Deadlines,
-    Declared,
-    JsonObject,
-    Limits,
-    Price,
-    Provider,
-    ProviderKind,
-    Quirks,
-    Serve,
-)
+from harness.provider import Auth, AuthScheme, Deadlines, Declared, Limits, Price, Provider, ProviderKind, Quirks, Serve
+from harness.types import JsonObject
 
 FieldPath = tuple[str | int, ...]
 

@@ -13,7 +13,8 @@ from typing import Any
 from harness import config, request
 from harness.errors import HarnessError
 from harness.exchange import Exchange, Failure
-from harness.types import Deadlines, Endpoint, Provider, Request, Sample
+from harness.provider import Deadlines, Endpoint, Provider
+from harness.types import Request, Sample
 from harness.wire.assemble import assemble
 from harness.wire.pool import Pool
 from harness.wire.transport import Client

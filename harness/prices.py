@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any
 
 from harness.exchange import Usage
-from harness.types import Endpoint, Price
+from harness.provider import Endpoint, Price
 
 _PER_MTOK = 1_000_000
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import TaskError
-from harness.types import Endpoint, JsonObject, KeySent, Method, Request, Sample
+from harness.provider import Endpoint
+from harness.types import JsonObject, KeySent, Method, Request, Sample
 
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 _HASHED_LIMIT = "max_tokens"

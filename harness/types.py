@@ -17,163 +17,17 @@ from harness.world import World
 
 JsonObject = dict[str, Any]
 
-ProviderKind = Literal["hosted", "gateway", "local", "simulated"]
 Method = Literal["GET", "POST", "PUT", "DELETE", "OPTIONS"]
 KeySent = Literal["provider", "lower", "api_key", "wrong", "none"]
 """The provider's own key, the same behind ``bearer`` in lower case, or in the headers ``api-key`` and ``x-api-key``
 instead; a made-up key; or none."""
 WRONG_KEY = "sk-this-key-is-made-up-and-must-be-refused"
-AuthScheme = Literal["bearer", "header", "none"]
 JobKind = Literal["quality", "tools", "judge", "probe", "load"]
 """``judge``: a request to an endpoint that judges the answers of others."""
 Phase = Literal["warmup", "measure", "cooldown"]
 
 VerdictWord = Literal["supported", "partial", "ignored", "rejected", "broken", "untestable", "skipped"]
 RunStatus = Literal["running", "interrupted", "finished", "failed"]
-
-
-# --- who serves ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Auth:
-    """How a provider wants its key; the key itself is only ever named by its environment variable."""
-
-    scheme: AuthScheme = "bearer"
-    env: str | None = None
-    """Name of the environment variable that holds the key; None: no key is sent."""
-    header: str | None = None
-    """Header name when ``scheme`` is ``header``, for example ``api-key``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the user allows us to send to one provider; None: no such limit. A day is UTC's, over all runs."""
-
-    requests_per_second: int | None = None
-    requests_per_minute: int | None = None
-    requests_per_day: int | None = None
-    tokens_per_minute: int | None = None
-    concurrency: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Quirks:
-    """Declared differences of a provider; read by ``harness.request`` alone."""
-
-    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens"
-    stream_usage: bool = True
-    """Whether ``stream_options.include_usage`` may be sent."""
-    drop: tuple[str, ...] = ()
-    """Body fields that this provider refuses; they are not sent."""
-    extra_body: Mapping[str, Any] = field(default_factory=dict)
-    """Fields added to every body, for example a routing pin."""
-    reasoning_tokens: int = 0
-    """Tokens that its models may think before they speak; probes that need visible text allow as many more."""
-    embedding_model: str | None = None
-    """Id of the model that its embeddings are asked of, which is seldom one that chats; None: the endpoint's own."""
-    cost_header: str | None = None
-    """Response header in which it tells what an answer cost, in USD; None: in none."""
-    reasoning_in_completion: bool = True
-    """Whether its ``completion_tokens`` hold the reasoning tokens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """What a provider itself says of the probed features; set beside what was measured, never believed."""
-
-    unsupported: tuple[str, ...] = ()
-    """Ids of probes that it says it refuses; ``surface.*`` names all of a surface."""
-    ignored: tuple[str, ...] = ()
-    """Ids of probes that it says have no effect."""
-    source: str = ""
-    """Where it says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """USD per million tokens; None: unknown, and then every cost that needs it is None too."""
-
-    input_usd_per_mtok: float | None
-    output_usd_per_mtok: float | None
-    cached_input_usd_per_mtok: float | None = None
-    source: str = ""
-    """Where the figure comes from: ``providers.yaml``, or ``genai-prices`` with its version."""
-    cache_write_usd_per_mtok: float | None = None
-    """Of prompt tokens that were written to a cache; None: the price of other prompt tokens."""
-    cost_header: str | None = None
-    """Name, in lower case, of the response header in which the server tells the cost in USD; None: in none."""
-    reasoning_apart: bool = False
-    """Whether reasoning tokens are counted beside the completion tokens, and so paid on top of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Serve:
-    """A server the harness starts itself, for the length of a run, as a child process on loopback."""
-
-    engine: str
-    """Name of a file in ``harness/engines``, for example ``llama_cpp`` or ``simulator``."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds after which an exchange is given up; each is a failure kind of its own."""
-
-    connect_s: float = 10.0
-    first_byte_s: float = 120.0
-    idle_s: float = 60.0
-    total_s: float = 600.0
-    give_up_s: float | None = None
-    """When a user of a load stops waiting, from the sending on; None: never. Its kind is ``abandoned``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """Who serves: one block of ``providers.yaml``."""
-
-    id: str
-    kind: ProviderKind
-    base_url: str | None
-    """Up to and including ``/v1`` where the provider has it; None while a ``serve`` block is not started."""
-    auth: Auth = Auth()
-    headers: Mapping[str, str] = field(default_factory=dict)
-    models: Mapping[str, str] = field(default_factory=dict)
-    """Logical model name -> the id this provider wants in the body."""
-    any_model: bool = False
-    """Whether a model not named in ``models`` is sent as it is (gateways with thousands of models)."""
-    limits: Limits = Limits()
-    deadlines: Deadlines = Deadlines()
-    quirks: Quirks = Quirks()
-    declared: Declared = Declared()
-    prices: Mapping[str, Price] = field(default_factory=dict)
-    """Overrides by logical model name."""
-    price_provider: str | None = None
-    """Id of this provider in genai-prices; None: look nothing up."""
-    usd_per_hour: float | None = None
-    """What a server of one's own costs while it runs, whatever it answers; None: it is paid by the token, or not
-    known."""
-    serve: Serve | None = None
-    accept_encoding: str = "identity"
-    """What the request allows the answer to be compressed with; compression bundles chunks and bends their times."""
-    metrics_url: str | None = None
-    """Where the server tells of itself in Prometheus' text; None: ``/metrics`` of a server of one's own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Provider x model: the thing under test."""
-
-    provider: Provider
-    model: str
-    """Logical name, the same for every provider of one comparison where the user says so."""
-    model_id: str
-    """What is sent in the body's ``model`` field."""
-
-    @property
-    def id(self) -> str:
-        """``provider/model``."""
-        return f"{self.provider.id}/{self.model}"
 
 
 # --- what is asked ---------------------------------------------------------------------------------------

@@ -14,13 +14,14 @@ from typing import Any
 
 from harness.catalog import Catalog
 from harness.exchange import Completion, Outcome, StreamMarks, ToolCall
+from harness.provider import Endpoint, Price, Provider
 from harness.run.arrivals import Closed, Law
 from harness.run.plan import Plan, make
 from harness.run.selection import Selection
 from harness.run.stages import Stage
 from harness.run.tally import Tally
 from harness.scorers.exact import exact
-from harness.types import Attempt, Endpoint, Load, Price, Provider, Sample, Task
+from harness.types import Attempt, Load, Sample, Task
 
 _COMPILED = tempfile.mkdtemp(prefix="harness-compiled-")
 atexit.register(shutil.rmtree, _COMPILED, ignore_errors=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from harness.types import Endpoint, Price, Provider
+from harness.provider import Endpoint, Price, Provider
 
 Model = Callable[[list[dict[str, Any]]], str | int]
 """From the messages to the text of the answer, or to an HTTP status."""

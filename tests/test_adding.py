@@ -19,8 +19,9 @@ from streamlit.testing.v1 import AppTest
 from harness import catalog, config, engines
 from harness.cli import cli
 from harness.errors import TaskError
+from harness.provider import Serve
 from harness.store.query import rows
-from harness.types import Sample, Serve
+from harness.types import Sample
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")

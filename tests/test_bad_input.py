@@ -20,8 +20,8 @@ from harness.engines import Running, start
 from harness.engines.weights import WEIGHTS
 from harness.folder import list_runs, open_run
 from harness.journal import read_attempts
+from harness.provider import Serve
 from harness.store.query import rows
-from harness.types import Serve
 from harness.wire.assemble import assemble
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

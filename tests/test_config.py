@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from harness import config, config_file
 from harness.address import url_problem
 from harness.errors import CannotMeasure, ConfigError, HarnessError, UnknownName, UsageError
-from harness.types import Auth, Deadlines, Limits, Price, Provider, Quirks, Serve
+from harness.provider import Auth, Deadlines, Limits, Price, Provider, Quirks, Serve
 
 GOOD = """\
 providers:

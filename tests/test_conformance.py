@@ -36,7 +36,8 @@ from harness.conformance import (
     select,
 )
 from harness.errors import TaskError, UnknownName
-from harness.types import Endpoint, Quirks, Verdict
+from harness.provider import Endpoint, Quirks
+from harness.types import Verdict
 
 ASKED = bare("asked", "GET /asked", "/asked", surface="test")
 OTHER = bare("other", "GET /other", "/other", surface="test")

@@ -15,7 +15,7 @@ import pytest
 from loopback import CHUNKED, LAST_CHUNK, Loopback, chunk, sized
 
 from harness.exchange import Exchange
-from harness.types import Deadlines
+from harness.provider import Deadlines
 from harness.wire import connection, loop
 from harness.wire.pool import Origin, Pool
 

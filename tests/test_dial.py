@@ -14,7 +14,7 @@ import pytest
 from loopback import Loopback, sized
 
 from harness.exchange import Exchange
-from harness.types import Deadlines
+from harness.provider import Deadlines
 from harness.wire import dial
 from harness.wire.fault import Fault
 from harness.wire.loop import run

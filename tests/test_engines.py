@@ -21,7 +21,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from harness import engines
 from harness.engines import Running, llama_cpp, weights
 from harness.errors import ConfigError, EngineError, HarnessError, UnknownName
-from harness.types import JsonObject, Serve
+from harness.provider import Serve
+from harness.types import JsonObject
 
 OWN = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n"

@@ -14,7 +14,8 @@ from loopback import Loopback, sized
 from test_transport import BEARER, HEADER, KEY, NONE, request
 
 from harness.memory import MAX_FILES
-from harness.types import WRONG_KEY, Auth, Deadlines, Provider, Request
+from harness.provider import Auth, Deadlines, Provider
+from harness.types import WRONG_KEY, Request
 from harness.wire.loop import run
 from harness.wire.pool import Pool
 from harness.wire.transport import Client
@@ -189,7 +190,8 @@ def test_the_sdk_is_not_loaded(cache: Path) -> None:
     sent(request(), auth=BEARER)
     script = """
 import sys
-from harness.types import Auth, Provider, Request
+from harness.provider import Auth, Provider
+from harness.types import Request
 from harness.wire.loop import run
 from harness.wire.pool import Pool
 from harness.wire.transport import Client

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness.exchange import Failure
+from harness.provider import Limits, Provider
 from harness.run import day as day_module
 from harness.run.day import Day
 from harness.run.limits import (
@@ -23,7 +24,7 @@ from harness.run.limits import (
     TokenBudget,
     retry_delay_s,
 )
-from harness.types import Job, JobKind, Limits, Provider
+from harness.types import Job, JobKind
 
 
 def _job(kind: JobKind = "quality", name: str = "s") -> Job:

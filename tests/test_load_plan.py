@@ -13,12 +13,13 @@ from made import catalog, endpoint, load, plan, reply, sample
 
 from harness.errors import UsageError
 from harness.exchange import ToolCall
+from harness.provider import Limits
 from harness.run.arrivals import Burst, Closed, Constant, Law, Poisson, Ramp, law_json, offsets_ns
 from harness.run.plan import Plan, make
 from harness.run.selection import Changes, Level, Search, Selection
 from harness.run.session import answer, nonced
 from harness.run.worker import share
-from harness.types import Job, Limits, Load, Sample
+from harness.types import Job, Load, Sample
 
 ONE = (endpoint("a/m"),)
 TWO = (endpoint("a/m"), endpoint("b/m"))

@@ -17,6 +17,7 @@ from transcripts import error
 from harness.conformance import chat
 from harness.errors import HarnessError, TaskError, UnknownName, UsageError
 from harness.exchange import Completion, Failure
+from harness.provider import Quirks
 from harness.run.arrivals import Closed, Constant, Poisson
 from harness.run.plan import Plan, sha256
 from harness.run.selection import Selection
@@ -25,7 +26,7 @@ from harness.scorers.exact import exact
 from harness.scorers.json_schema import json_schema
 from harness.scorers.numeric import numeric
 from harness.scorers.tool_call import tool_call
-from harness.types import Quirks, Sample, Score, Scorer
+from harness.types import Sample, Score, Scorer
 
 SUMS = task("sums", [sample(f"s{n}") for n in range(9)])
 CALLS = task("calls", [sample(f"c{n}") for n in range(5)], kind="tools", stream=False)

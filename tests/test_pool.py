@@ -14,7 +14,7 @@ import pytest
 from loopback import CHUNKED, LAST_CHUNK, Loopback, chunk, sized
 
 from harness.exchange import Exchange
-from harness.types import Deadlines
+from harness.provider import Deadlines
 from harness.wire.loop import run
 from harness.wire.pool import PROOF_NS, Origin, Pool
 

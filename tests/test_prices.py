@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness import config
 from harness.exchange import Usage
 from harness.prices import cost_usd, price_of
-from harness.types import Endpoint, Price, Provider, Quirks
+from harness.provider import Endpoint, Price, Provider, Quirks
 
 LIST = Price(2.0, 8.0, 0.5, "by hand")
 

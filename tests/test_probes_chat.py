@@ -12,7 +12,8 @@ from transcripts import ENDPOINT, Reply, captures, completion, error, events
 
 from harness.catalog import discover
 from harness.conformance import Probe, judge_all, scenarios_of
-from harness.types import Quirks, Verdict
+from harness.provider import Quirks
+from harness.types import Verdict
 
 KNOWN = discover([ROOT / "tasks" / "probes"]).probes.values()
 PROBES: tuple[Probe, ...] = tuple(probe for probe in KNOWN if probe.surface == "chat")

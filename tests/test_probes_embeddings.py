@@ -12,7 +12,7 @@ from simulated import accused, simulator, verdicts
 from transcripts import Reply, error
 
 from harness.conformance import scenarios_of
-from harness.types import Endpoint, Quirks
+from harness.provider import Endpoint, Quirks
 
 BENCH = Bench.of("emb")
 FLOAT, BATCH, SHORT = (BENCH.clean[name] for name in ("emb_float", "emb_batch", "emb_dimensions"))

@@ -17,7 +17,7 @@ from simulated import GRAVE, ROOT, sent, simulator
 from harness.catalog import discover
 from harness.conformance import Capture, Probe, judge_all, scenarios_of, select
 from harness.exchange import Exchange, Failure, Read
-from harness.types import Endpoint
+from harness.provider import Endpoint
 from harness.wire.assemble import assemble
 
 PROBES: tuple[Probe, ...] = select(tuple(discover([ROOT / "tasks" / "probes"]).probes.values()), "full")

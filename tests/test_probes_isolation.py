@@ -17,7 +17,7 @@ from transcripts import ENDPOINT, Reply, captures, chunk, completion, error, eve
 from harness.catalog import discover
 from harness.conformance import Capture, Probe, judge_all, scenarios_of, select
 from harness.exchange import WireMarks
-from harness.types import Deadlines
+from harness.provider import Deadlines
 
 PROBES = discover([ROOT / "tasks" / "probes"]).probes
 MINE = [probe for probe in PROBES.values() if probe.surface in ("isolation", "load", "cancel", "stall")]

@@ -12,7 +12,8 @@ from transcripts import ENDPOINT, Reply, captures, completion, error
 
 from harness.catalog import discover
 from harness.conformance import Probe, judge_all, scenarios_of
-from harness.types import WRONG_KEY, Auth, Verdict
+from harness.provider import Auth
+from harness.types import WRONG_KEY, Verdict
 
 SURFACES = ("models", "auth", "meta")
 KNOWN = discover([ROOT / "tasks" / "probes"]).probes.values()

@@ -11,8 +11,9 @@ from rich.console import Console
 from harness.cli import progress
 from harness.cli.progress import Progress
 from harness.exchange import Exchange, Failure, FailureKind, Outcome, Usage, WireMarks
+from harness.provider import Price
 from harness.run.tally import Tally
-from harness.types import Attempt, Job, JobKind, Price, Request
+from harness.types import Attempt, Job, JobKind, Request
 
 GOOD = Outcome(reply("yes", usage=Usage(100, 20)), None)
 

@@ -13,7 +13,7 @@ from loopback import Loopback, certificate, sized
 
 from harness.errors import ConfigError
 from harness.exchange import Exchange
-from harness.types import Auth, Deadlines, Provider
+from harness.provider import Auth, Deadlines, Provider
 from harness.wire.loop import run
 from harness.wire.origin import Origin
 from harness.wire.pool import PROOF_NS, Pool

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import TaskError
+from harness.provider import Endpoint, Provider, Quirks
 from harness.request import allowance, build, canonical_sha256, raw
-from harness.types import Endpoint, Provider, Quirks, Request, Sample
+from harness.types import Request, Sample
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 SAMPLE = Sample(

@@ -19,6 +19,7 @@ from test_runner import Seen, carry_out
 
 from harness.engines import Running, start
 from harness.exchange import Outcome
+from harness.provider import Deadlines, Limits, Serve
 from harness.report.running import lines, running
 from harness.report.summary import summarise
 from harness.run import breaker, sitting
@@ -27,7 +28,6 @@ from harness.run.limits import MAX_TRIES
 from harness.run.plan import Plan
 from harness.run.tally import Budget
 from harness.store.query import rows
-from harness.types import Deadlines, Limits, Serve
 
 MS = 1_000_000
 

@@ -15,9 +15,9 @@ from loopback import Loopback, Step, sized
 
 from harness import engines
 from harness.engines.weights import WEIGHTS, find
+from harness.provider import Serve
 from harness.run.scrape import Scraper, metrics_url, read_metrics
 from harness.run.server_names import NAMES, canonical
-from harness.types import Serve
 
 # Excerpts of what each engine answers, as its documentation or source has it (see harness/run/server_names.py).
 VLLM = """\

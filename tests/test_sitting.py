@@ -26,6 +26,7 @@ from harness.errors import CannotMeasure, EngineError, StoreError, TaskError, Us
 from harness.exchange import Completion
 from harness.folder import RunFolder, list_runs, open_run
 from harness.journal import read_attempts, sessions
+from harness.provider import Auth, Endpoint, Quirks, Serve
 from harness.run import sitting
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
@@ -35,7 +36,7 @@ from harness.run.sitting import Sitting
 from harness.run.tally import Budget
 from harness.scorers.exact import exact
 from harness.store.query import rows
-from harness.types import Auth, Endpoint, Quirks, Sample, Score, Scorer, Serve, Task
+from harness.types import Sample, Score, Scorer, Task
 from harness.wire.assemble import assemble
 
 SUMS = task("sums", [sample(f"s{n}") for n in range(6)])

@@ -20,7 +20,8 @@ from harness import catalog, config, request
 from harness.cli.tasks import command
 from harness.errors import TaskError
 from harness.exchange import ToolCall
-from harness.types import Endpoint, Provider, Sample, Task
+from harness.provider import Endpoint, Provider
+from harness.types import Sample, Task
 
 GSM8K = Path(__file__).parents[2] / "shared" / "data" / "gsm8k" / "test.jsonl"
 

@@ -12,7 +12,8 @@ from loopback import CHUNKED, LAST_CHUNK, Loopback, chunk, sized
 
 from harness.errors import CannotMeasure, ConfigError, UsageError
 from harness.exchange import Exchange
-from harness.types import WRONG_KEY, Auth, Deadlines, Provider, Request
+from harness.provider import Auth, Deadlines, Provider
+from harness.types import WRONG_KEY, Request
 from harness.wire.loop import run
 from harness.wire.pool import Pool
 from harness.wire.transport import Client

@@ -15,7 +15,7 @@ from loopback import CHUNKED, LAST_CHUNK, Loopback, certificate, chunk, sized
 from test_connection import PACED, PACED_SIZES, blocked, check_stamps
 
 from harness.exchange import Exchange
-from harness.types import Deadlines
+from harness.provider import Deadlines
 from harness.wire import loop
 from harness.wire.pool import PROOF_NS, Origin, Pool
 

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from harness import request
 from harness.errors import UsageError
-from harness.types import Endpoint, Provider
+from harness.provider import Endpoint, Provider
 from harness.workload import words
 from harness.workload.lengths import Fixed, Uniform
 from harness.workload.synthetic import SCHEMA, TOOLS, Kind, Synthetic, parse_prefix

@@ -16,7 +16,8 @@ import pytest
 from harness import engines
 from harness.engines import Running, weights
 from harness.errors import EngineError, UsageError
-from harness.types import JsonObject, Serve
+from harness.provider import Serve
+from harness.types import JsonObject
 from harness.workload import words
 
 SIZES = (10, 20, 50, 100, 200, 350, 500)

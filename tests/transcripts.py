@@ -10,7 +10,8 @@ from typing import Any
 from harness.conformance import Probe, Scenario, judge_all, scenarios_of
 from harness.conformance.capture import Capture
 from harness.exchange import Exchange, Failure, FailureKind, Read, WireMarks
-from harness.types import Attempt, Endpoint, Job, Provider, Request, Verdict
+from harness.provider import Endpoint, Provider
+from harness.types import Attempt, Job, Request, Verdict
 from harness.wire.assemble import assemble
 
 ENDPOINT = Endpoint(Provider("vendor", "hosted", "http://127.0.0.1:1/v1"), "small", "small-1")

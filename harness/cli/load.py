@@ -17,6 +17,7 @@ from harness.cli import options
 from harness.cli.carry import Terms, carry_out, new_nonce
 from harness.errors import TaskError, UsageError
 from harness.folder import open_run
+from harness.provider import Endpoint
 from harness.report import dialects, terminal, whole
 from harness.run import crew, stored
 from harness.run.arrivals import (
@@ -36,7 +37,6 @@ from harness.run.plan import Plan
 from harness.run.selection import Changes, Search, Selection
 from harness.run.tally import Budget
 from harness.stats.slo import parse
-from harness.types import Endpoint
 from harness.workload import trace
 
 _OPEN_ENDED = 65_536.0

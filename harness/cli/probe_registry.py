@@ -14,8 +14,9 @@ from harness.catalog import discover
 from harness.cli import options
 from harness.conformance.probe import Probe, select
 from harness.conformance.scenario import Scenario, scenarios_of
+from harness.provider import Endpoint, Provider
 from harness.report import catalogue
-from harness.types import Endpoint, JsonObject, Provider
+from harness.types import JsonObject
 
 _EXAMPLE = Endpoint(Provider("example", "hosted", "https://example.invalid/v1"), "model", "MODEL")
 """Gives the request of a scenario its shape; nothing is ever sent to it."""

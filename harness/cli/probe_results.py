@@ -15,10 +15,11 @@ from harness.cli import options, probe_registry
 from harness.conformance.probe import select
 from harness.errors import UnknownName, UsageError
 from harness.folder import RunFolder, open_run, write_atomic
+from harness.provider import Provider
 from harness.report import conformance, evidence, junit, matrix, matrix_html, terminal
 from harness.report.words import plain
 from harness.run import rejudge as again
-from harness.types import JsonObject, Provider
+from harness.types import JsonObject
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)

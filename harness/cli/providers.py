@@ -14,7 +14,8 @@ from harness import config, config_file, preflight
 from harness.cli import options, tables
 from harness.errors import CannotMeasure, UnknownName
 from harness.prices import price_of
-from harness.types import Endpoint, JsonObject, Price, Provider
+from harness.provider import Endpoint, Price, Provider
+from harness.types import JsonObject
 from harness.wire.loop import run
 
 

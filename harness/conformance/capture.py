@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from harness.exchange import Outcome
-from harness.types import Attempt, Endpoint, JsonObject
+from harness.provider import Endpoint
+from harness.types import Attempt, JsonObject
 from harness.wire.sse import Decoder, Event, LineTooLongError
 
 DONE = "[DONE]"

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from harness import request
 from harness.conformance.capture import Capture
 from harness.errors import TaskError
-from harness.types import Endpoint, JsonObject, KeySent, Method, Request, Sample
+from harness.provider import Endpoint
+from harness.types import JsonObject, KeySent, Method, Request, Sample
 
 Messages = str | Iterable[JsonObject] | Callable[[int], str | Iterable[JsonObject]]
 """One line of a user, a conversation, or what gives either for the number of a repeat."""

@@ -16,7 +16,8 @@ from harness.conformance.outcome import Check, Ignored, NotApplicable, Reason, R
 from harness.conformance.probe import Probe
 from harness.conformance.scenario import Scenario
 from harness.exchange import FailureKind
-from harness.types import Endpoint, Verdict, VerdictWord
+from harness.provider import Endpoint
+from harness.types import Verdict, VerdictWord
 
 _OBSTACLE_STATUSES: Mapping[int, Reason] = {
     401: "auth",

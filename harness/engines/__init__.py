@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from harness.errors import UnknownName
-from harness.types import Serve
+from harness.provider import Serve
 
 
 @dataclass(frozen=True, slots=True)

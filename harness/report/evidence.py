@@ -11,8 +11,9 @@ from harness.conformance.official import official
 from harness.conformance.probe import Probe
 from harness.folder import RunFolder
 from harness.journal import read_attempts
+from harness.provider import Provider
 from harness.report.words import plain
-from harness.types import Attempt, JsonObject, KeySent, Provider
+from harness.types import Attempt, JsonObject, KeySent
 from harness.wire.assemble import assemble
 
 _MOST_BYTES = 20_000

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from harness.exchange import Outcome
 from harness.prices import cost_usd
+from harness.provider import Price
 from harness.request import allowance
 from harness.run.tally import Budget
-from harness.types import Attempt, Job, Price, Request
+from harness.types import Attempt, Job, Request
 
 UNCAPPED_TOKENS = 32_768
 """Output tokens set aside for a request that sets no cap of its own; few models give more in one answer."""

@@ -20,7 +20,8 @@ from harness import memory
 from harness.errors import StoreError, UsageError
 from harness.exchange import Exchange
 from harness.journal import from_line, to_line
-from harness.types import Attempt, Job, Provider, Request
+from harness.provider import Provider
+from harness.types import Attempt, Job, Request
 
 MAX_BYTES = 512 * 1024 * 1024
 """Of all answers together; beyond it those go that were not used for longest."""

@@ -27,10 +27,11 @@ from harness import request
 from harness.engines import child
 from harness.errors import CannotMeasure
 from harness.exchange import Completion, Failure
+from harness.provider import Auth, Deadlines, Endpoint, Provider
 from harness.run.pace import Pacer
 from harness.run.vitals import quiet_gc
 from harness.stats.intervals import quantile
-from harness.types import Auth, Deadlines, Endpoint, Provider, Request, Sample
+from harness.types import Request, Sample
 from harness.wire import loop
 from harness.wire.alarm import Alarm
 from harness.wire.assemble import assemble

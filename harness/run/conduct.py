@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.folder import RunFolder
 from harness.journal import Journal
 from harness.prices import price_of
+from harness.provider import Endpoint, Provider
 from harness.run.cache import Answers
 from harness.run.plan import Plan
 from harness.run.runner import Runner, closing
@@ -20,7 +21,7 @@ from harness.run.scrape import Scraper, metrics_url
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.vitals import Vitals, quiet_gc
 from harness.store.ready import Ready
-from harness.types import Endpoint, Provider, RunStatus
+from harness.types import RunStatus
 from harness.wire.loop import allow_open_files
 from harness.wire.pool import Pool
 from harness.wire.transport import Client, load_sdk

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from harness.exchange import Outcome
+from harness.provider import Endpoint, Price
 from harness.run.breaker import Breakers
 from harness.run.budget import Spending, estimate_tokens, used_tokens
 from harness.run.limits import DayIsOverError, Limiter
 from harness.run.tally import Budget
-from harness.types import Attempt, Endpoint, Job, Price, Request
+from harness.types import Attempt, Job, Request
 
 
 class Gate:

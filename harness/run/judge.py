@@ -17,10 +17,11 @@ from harness.conformance.verdict import judge_all
 from harness.exchange import OUR_DOING, Failure, Outcome
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
+from harness.provider import Endpoint
 from harness.run.judgements import Judgements
 from harness.run.plan import Plan
 from harness.run.scoring import Scoring, Watch, unwatched
-from harness.types import Attempt, Endpoint, JsonObject, Verdict
+from harness.types import Attempt, JsonObject, Verdict
 from harness.wire.assemble import assemble
 
 

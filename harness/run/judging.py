@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 from harness.errors import TaskError, UsageError
 from harness.exchange import Completion
+from harness.provider import Endpoint
 from harness.run.arrivals import Closed
 from harness.run.selection import Selection
 from harness.run.session import turn_id
 from harness.run.stages import Stage, job_of
 from harness.scorers.judge_prompt import to_compare, to_rate
-from harness.types import Endpoint, Job, Sample, Task
+from harness.types import Job, Sample, Task
 
 
 @dataclass(frozen=True, slots=True)

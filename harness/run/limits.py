@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from harness.exchange import Failure, FailureKind
-    from harness.types import Job, Limits, Provider
+    from harness.provider import Limits, Provider
+    from harness.types import Job
 
 RETRYABLE: frozenset[FailureKind] = frozenset(
     {"throttled", "overloaded", "http_5xx", "reset", "connect", "timeout_connect", "truncated", "inband_error"}

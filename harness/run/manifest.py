@@ -11,11 +11,12 @@ from importlib.metadata import version
 from harness import __version__
 from harness.folder import SCHEMA_VERSION, RunFolder
 from harness.prices import price_of
+from harness.provider import Endpoint
 from harness.request import canonical_sha256
 from harness.run.arrivals import Closed
 from harness.run.plan import Plan, sha256
 from harness.run.stages import Stage
-from harness.types import Endpoint, JsonObject
+from harness.types import JsonObject
 
 
 def first(folder: RunFolder, plan: Plan, lines: bytes) -> JsonObject:

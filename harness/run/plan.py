@@ -24,6 +24,7 @@ from harness.conformance.scenario import Scenario, scenarios_of
 from harness.errors import UsageError
 from harness.exchange import Outcome
 from harness.prompts.task import task_of
+from harness.provider import Endpoint, Limits
 from harness.run import session
 from harness.run.arrivals import Closed, Constant, Law, Poisson
 from harness.run.judging import Matter, judge_stages, question, refuse_unjudgeable
@@ -33,7 +34,7 @@ from harness.run.reshape import KEPT, reshape
 from harness.run.samples import limits, samples_of, told
 from harness.run.selection import Search, Selection
 from harness.run.stages import Stage, Step, job_of, load_stages
-from harness.types import Attempt, Endpoint, Job, JsonObject, Limits, Load, Request, Sample, Task
+from harness.types import Attempt, Job, JsonObject, Load, Request, Sample, Task
 
 _DEFAULTS: Mapping[str, Any] = {
     field.name: field.default for field in dataclasses.fields(Job) if field.default is not dataclasses.MISSING

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.conformance.scenario import Scenario
+from harness.provider import Endpoint
 from harness.run.arrivals import Closed
 from harness.run.selection import Again
 from harness.run.stages import Stage, job_of
-from harness.types import Endpoint, Job
+from harness.types import Job
 
 _SECOND_LOOKS = 2
 """Samples that are added to one that accuses an endpoint: three decide by majority."""

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from harness.conformance.capture import Capture
 from harness.conformance.probe import Probe
 from harness.folder import RunFolder
+from harness.provider import Endpoint, Provider
 from harness.run.judge import cancelled, write_verdicts
 from harness.store.index import publish
 from harness.store.seal import Sealing
-from harness.types import Endpoint, JsonObject, Provider
+from harness.types import JsonObject
 
 
 def rejudge(folder: RunFolder, probes: Sequence[Probe], providers: Mapping[str, Provider]) -> None:

@@ -17,6 +17,7 @@ from functools import partial
 
 from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
 from harness.journal import Journal
+from harness.provider import Price
 from harness.run import session
 from harness.run.arrivals import Closed
 from harness.run.breaker import GIVEN_UP
@@ -29,7 +30,7 @@ from harness.run.plan import Plan
 from harness.run.stages import Part, Stage, at_once, over, parts
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.store.ready import Ready
-from harness.types import Attempt, Job, Price, Request
+from harness.types import Attempt, Job, Request
 from harness.wire.alarm import Alarm
 from harness.wire.assemble import assemble
 from harness.wire.pool import Pool

@@ -21,8 +21,8 @@ from urllib.parse import urljoin, urlsplit
 
 from harness import __version__
 from harness.exchange import Exchange
+from harness.provider import Deadlines
 from harness.run.server_names import PATHS, SHARES, TWIN_LABELS, canonical
-from harness.types import Deadlines
 from harness.wire.pool import Origin, Pool
 
 DEADLINE_S = 2.0

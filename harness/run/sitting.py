@@ -19,6 +19,7 @@ from harness.errors import CannotMeasure, HarnessError, Interrupted, UsageError
 from harness.exchange import Failure
 from harness.folder import RunFolder, create, results_option, write_atomic
 from harness.journal import Journal
+from harness.provider import Provider
 from harness.run import manifest, seek, stored
 from harness.run.calibrate import calibrate
 from harness.run.conduct import Company, Conducted, asked, conduct
@@ -31,7 +32,7 @@ from harness.run.tally import Tally
 from harness.store.index import publish
 from harness.store.ready import Ready
 from harness.store.seal import Sealing
-from harness.types import JsonObject, Provider, RunStatus
+from harness.types import JsonObject, RunStatus
 from harness.wire.loop import run as run_loop
 
 _WORTH_CALIBRATING = 5_000

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from harness.errors import UsageError
+from harness.provider import Endpoint
 from harness.run.arrivals import Closed, Law, offsets_ns
 from harness.run.samples import told
 from harness.run.selection import Selection
 from harness.run.session import turn_id
-from harness.types import Endpoint, Job, JobKind, Load, Phase, Sample
+from harness.types import Job, JobKind, Load, Phase, Sample
 
 MAX_PER_STAGE = 200_000
 """Requests of one endpoint in one stage; what is planned is kept in memory."""

@@ -13,6 +13,7 @@ from harness.conformance.capture import Capture
 from harness.errors import UsageError
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
+from harness.provider import Provider
 from harness.run import manifest, session
 from harness.run.breaker import given_up
 from harness.run.judge import cancelled
@@ -20,7 +21,7 @@ from harness.run.judging import answer_of
 from harness.run.plan import Plan, make, sha256
 from harness.run.selection import Selection
 from harness.run.tally import Before
-from harness.types import JsonObject, Provider
+from harness.types import JsonObject
 from harness.wire.assemble import assemble
 
 Replan = Callable[[Selection], Plan]

@@ -9,8 +9,9 @@ from typing import Protocol
 from harness.conformance.capture import Capture
 from harness.exchange import OUR_DOING, Outcome
 from harness.prices import cost_usd
+from harness.provider import Price
 from harness.run.stages import Stage
-from harness.types import Attempt, JsonObject, Price
+from harness.types import Attempt, JsonObject
 
 
 class Watcher(Protocol):

@@ -18,6 +18,7 @@ from harness.exchange import Outcome
 from harness.folder import RunFolder
 from harness.journal import Journal
 from harness.prices import price_of
+from harness.provider import Limits
 from harness.run.arrivals import Closed
 from harness.run.budget import Spending
 from harness.run.conduct import BROKEN_OFF, clients_of, observed
@@ -26,7 +27,7 @@ from harness.run.runner import Runner, Session, closing
 from harness.run.stages import Part, Stage, parts
 from harness.run.stored import Progress
 from harness.run.tally import Budget, Tally
-from harness.types import Attempt, Job, JsonObject, Limits
+from harness.types import Attempt, Job, JsonObject
 from harness.wire.pool import Pool
 
 _TELL_EVERY_S = 0.2

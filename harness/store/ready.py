@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 from harness.exchange import OUR_DOING, Failure, Outcome
 from harness.journal import Session
+from harness.provider import Price
 from harness.store.rows import attempt_row, outcome_of, text_row, to_line
-from harness.types import Attempt, Price
+from harness.types import Attempt
 
 MAX_BYTES = 64 * 1024 * 1024
 """Memory for rows; a run with more is sealed from its journal."""

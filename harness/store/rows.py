@@ -19,7 +19,8 @@ from harness import contract
 from harness.exchange import Completion, Exchange, Outcome, StreamMarks, Usage, WireMarks
 from harness.journal import Session
 from harness.prices import cost_usd, reported_usd
-from harness.types import Attempt, JsonObject, Price
+from harness.provider import Price
+from harness.types import Attempt, JsonObject
 
 REPLACED = frozenset({"lone_surrogate", "invalid_utf8"})
 """Deviations by which ``assemble`` says that it put U+FFFD for something."""

@@ -23,11 +23,12 @@ from harness.errors import StoreError
 from harness.exchange import Outcome
 from harness.folder import RunFolder, atomic_file, store_error, storing
 from harness.journal import entries, sessions
+from harness.provider import Price
 from harness.store import query
 from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
 from harness.store.ready import Ready, Rows
 from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_row, to_line
-from harness.types import Attempt, JsonObject, Price
+from harness.types import Attempt, JsonObject
 from harness.wire.assemble import assemble
 
 _ORDER = ("texts", "scores", "judgements", "verdicts", "server_samples", "client_samples", "attempts")

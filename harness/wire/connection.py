@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from harness.types import Deadlines
+from harness.provider import Deadlines
 from harness.wire.clock import CONTROL_SIZE, KernelClock, stamp_of
 from harness.wire.deadline import Wheel
 from harness.wire.fault import Fault

@@ -11,7 +11,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from harness.exchange import FailureKind
-from harness.types import Deadlines
+from harness.provider import Deadlines
 from harness.wire.clock import stamp
 from harness.wire.fault import Fault
 from harness.wire.origin import Origin

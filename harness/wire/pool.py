@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from harness.exchange import Exchange
-from harness.types import Deadlines
+from harness.provider import Deadlines
 from harness.wire.clock import KernelClock, stamp
 from harness.wire.connection import Connection
 from harness.wire.deadline import Wheel

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, cast
 
 from harness.errors import CannotMeasure, ConfigError, UsageError
 from harness.exchange import Exchange
-from harness.types import WRONG_KEY, Deadlines, Provider, Request
+from harness.provider import Deadlines, Provider
+from harness.types import WRONG_KEY, Request
 from harness.wire.heads import Gaps, Head, fingerprint, recall, remember
 from harness.wire.origin import Origin, origin_of
 from harness.wire.pool import Pool

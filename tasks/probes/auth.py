@@ -18,7 +18,8 @@ from harness.conformance import (
     refuses,
 )
 from harness.conformance.plain import HELLO
-from harness.types import WRONG_KEY, Endpoint
+from harness.provider import Endpoint
+from harness.types import WRONG_KEY
 
 UNAUTHORISED = frozenset({401, 403})
 

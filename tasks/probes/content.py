@@ -23,7 +23,7 @@ from harness.conformance import (
     said_no,
 )
 from harness.conformance.plain import CAP, CAPPED, HELLO, PLAIN, STORY
-from harness.types import Endpoint
+from harness.provider import Endpoint
 
 SLACK = 3
 """Tokens by which a template may differ between the two ways to write one content."""

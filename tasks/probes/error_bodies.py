@@ -19,7 +19,8 @@ from harness.conformance import (
     refuses,
 )
 from harness.conformance.plain import HELLO
-from harness.types import Endpoint, JsonObject
+from harness.provider import Endpoint
+from harness.types import JsonObject
 
 DEPTH = 2000
 HUGE = 32 * 2**20

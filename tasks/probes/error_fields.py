@@ -19,7 +19,7 @@ from harness.conformance import (
 )
 from harness.conformance.plain import HELLO
 from harness.conformance.scenario import Scenario
-from harness.types import Endpoint
+from harness.provider import Endpoint
 
 
 def _wrong(name: str, title: str, **fields: Any) -> Scenario:

@@ -19,7 +19,8 @@ from harness.conformance import (
     probe,
     refuses,
 )
-from harness.types import Endpoint, JsonObject, Request
+from harness.provider import Endpoint
+from harness.types import JsonObject, Request
 
 USUAL = 160_000
 """Words that are sent where the endpoint does not tell how much it reads: a quarter more than most models do."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from harness.conformance import Check, Refused, Seen, accepted, chat, check, literal, probe, said_no
 from harness.conformance.plain import HELLO
-from harness.types import Endpoint, Request
+from harness.provider import Endpoint
+from harness.types import Request
 
 
 def _hello(endpoint: Endpoint) -> bytes:

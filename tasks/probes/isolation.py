@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from harness.conformance import Capture, Check, Seen, Untestable, accepted, chat, check, dig, probe
 from harness.conformance.plain import FORCED, HELLO
-from harness.types import Endpoint, JsonObject, Request
+from harness.provider import Endpoint
+from harness.types import JsonObject, Request
 
 AT_ONCE = 8
 SHARED = (

@@ -20,8 +20,9 @@ from harness.conformance import (
     streamed,
 )
 from harness.conformance.plain import SENTENCES
+from harness.provider import Endpoint
 from harness.request import raw
-from harness.types import Endpoint, Request
+from harness.types import Request
 
 PIECE = 6
 """Signs of a stop string, more than most tokens have."""

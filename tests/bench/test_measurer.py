@@ -17,11 +17,12 @@ import pytest
 from harness import request
 from harness.engines import child
 from harness.exchange import Exchange
+from harness.provider import Auth, Deadlines, Endpoint, Provider
 from harness.run.calibrate import calibrate
 from harness.run.pace import Pacer
 from harness.run.vitals import Vitals
 from harness.stats.intervals import quantile
-from harness.types import Auth, Deadlines, Endpoint, Provider, Sample
+from harness.types import Sample
 from harness.wire.alarm import Alarm
 from harness.wire.assemble import assemble
 from harness.wire.loop import run

@@ -22,8 +22,9 @@ from loopback import certificate
 from harness import request
 from harness.engines import child
 from harness.exchange import Exchange
+from harness.provider import Auth, Deadlines, Endpoint, Provider
 from harness.stats.intervals import quantile
-from harness.types import Auth, Deadlines, Endpoint, Provider, Sample
+from harness.types import Sample
 from harness.wire.assemble import assemble
 from harness.wire.loop import run
 from harness.wire.pool import Pool

@@ -18,7 +18,8 @@ from truth import MODEL
 
 from harness import request
 from harness.exchange import Exchange
-from harness.types import Auth, Deadlines, Endpoint, Provider, Sample
+from harness.provider import Auth, Deadlines, Endpoint, Provider
+from harness.types import Sample
 from harness.wire.assemble import assemble
 from harness.wire.loop import run
 from harness.wire.pool import Pool
