@@ -141,10 +141,7 @@ def _providers_of(path: Path) -> dict[str, Provider]:
 
 def _provider(stored: JsonObject) -> Provider:
     """The provider that ``asdict`` took apart."""
-    quirks: dict[str, Any] = {**stored["quirks"], "drop": tuple(stored["quirks"]["drop"])}
-    told: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in stored["declared"].items()
-    }
+    quirks, told = _with_tuples(stored["quirks"]), _with_tuples(stored["declared"])
     return Provider(
         **{
             **stored,
@@ -157,3 +154,8 @@ def _provider(stored: JsonObject) -> Provider:
             "serve": Serve(**stored["serve"]) if stored["serve"] else None,
         }
     )
+
+
+def _with_tuples(stored: JsonObject) -> dict[str, Any]:
+    """Fields of a record with the lists of JSON as the tuples they were."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}

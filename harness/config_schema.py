@@ -82,6 +82,7 @@ def _probe_id(value: str) -> str:
 Variable = Annotated[str, AfterValidator(_variable)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 ProbeId = Annotated[str, AfterValidator(_probe_id)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 Count = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -137,8 +138,11 @@ class QuirksBlock(_Block):
     extra_body: Annotated[dict[str, Any], AfterValidator(_extra_body)] = {}
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
     embedding_model: Annotated[str, Field(min_length=1)] | None = None
-    cost_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
+    cost_header: HeaderName | None = None
     reasoning_in_completion: bool = True
+    backend_field: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$")] | None = None
+    backend_headers: list[HeaderName] = []
+    version_headers: list[HeaderName] = []
 
     @model_validator(mode="after")
     def _agrees(self) -> QuirksBlock:
@@ -312,6 +316,9 @@ def _provider(name: str, block: ProviderBlock) -> Provider:
             quirks.embedding_model,
             quirks.cost_header,
             quirks.reasoning_in_completion,
+            quirks.backend_field,
+            tuple(quirks.backend_headers),
+            tuple(quirks.version_headers),
         ),
         declared=Declared(tuple(told.unsupported), tuple(told.ignored), told.source),
         prices={model: Price(**price.model_dump()) for model, price in block.prices.items()},
