@@ -46,7 +46,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     """
     folder = open_run(results, run)
     manifest = folder.read_manifest()
-    stored = _endpoints(folder, manifest)
+    stored = endpoints_of(folder, manifest)
     names = [endpoint["id"] for endpoint in stored]
     unasked = () if manifest.get("loads") else ("load_summary",)  # the dearest of the views
     asked = ("load_summary",) if only_loads else tuple(view for view in _VIEWS if view not in unasked)
@@ -89,7 +89,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     }
 
 
-def _endpoints(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:
+def endpoints_of(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:
     """What the manifest says of each endpoint, the baseline first."""
     found = manifest.get("endpoints")
     if isinstance(found, list) and all(isinstance(row, dict) and isinstance(row.get("id"), str) for row in found):
