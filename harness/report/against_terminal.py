@@ -63,20 +63,18 @@ def _group(group: JsonObject, pair: JsonObject, console: Console) -> None:
 
 
 def _cells(row: JsonObject) -> tuple[str, ...]:
-    bounds = (row["low"], row["high"])
-    interval = "n too small" if None in bounds else f"[{_signed(row, row['low'])}, {_signed(row, row['high'])}]"
     unit = "" if row["metric"] in _SHARES or row["unit"] in ("tokens", "tokens/s") else f" {row['unit']}"
     return (
         f"{_NAMES[row['metric']]}{',' if unit else ''}{unit}",
         str(row["n"]),
         _amount(row, row["a"]),
         _amount(row, row["b"]),
-        _signed(row, row["difference"]),
-        interval,
+        _signed(row, row["difference"]) + _points_of(row),
+        _interval(row),
         words.NOTHING if row["ratio"] is None else f"×{row['ratio']:.3f}",
         _p(row["p_value"]),
         _p(row["p_adjusted"]),
-        _amount(row, row["mde"]) if row["metric"] not in _SHARES else _points(row["mde"]),
+        _amount(row, row["mde"]).removesuffix(" %") + _points_of(row),
         row["verdict"],
     )
 
@@ -96,7 +94,7 @@ def _signed(row: JsonObject, value: float | None) -> str:
     if value is None:
         return words.NOTHING
     if row["metric"] in _SHARES:
-        return f"{100 * value:+.1f} points"
+        return f"{100 * value:+.1f}"
     if row["metric"] == "cost_usd":
         return f"{value:+.3g}"
     return f"{value:+.{_digits(value)}f}"
@@ -107,8 +105,14 @@ def _digits(value: float) -> int:
     return 1 if size >= 100 else 2 if size >= 10 else 3
 
 
-def _points(value: float | None) -> str:
-    return words.NOTHING if value is None else f"{100 * value:.1f} points"
+def _points_of(row: JsonObject) -> str:
+    return " points" if row["metric"] in _SHARES and row["n"] else ""
+
+
+def _interval(row: JsonObject) -> str:
+    if row["low"] is None or row["high"] is None:
+        return "n too small"
+    return f"[{_signed(row, row['low'])}, {_signed(row, row['high'])}]"
 
 
 def _p(value: float | None) -> str:

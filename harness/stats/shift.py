@@ -34,7 +34,8 @@ class Shift:
     p_value: float | None
     """Two-sided, of a difference of 0, not adjusted; None: too few pairs for what neighbours have in common."""
     mde: float | None
-    """Smallest true difference that so many pairs would have shown four times in five; None: not bounded."""
+    """Smallest true difference that so many pairs would have shown four times in five; None: not bounded, or all
+    differences are equal, which is no proof that the next would be."""
     test: str
     """How p was found."""
     method: str
@@ -67,7 +68,7 @@ def median_shift(a: Sequence[float], b: Sequence[float]) -> Shift:
         ratio_low=ratio.low,
         ratio_high=ratio.high,
         p_value=p_in_time(differences, 0.0),
-        mde=None if low is None or high is None else smallest_detectable_shift(low, high),
+        mde=None if low is None or high is None or low == high else smallest_detectable_shift(low, high),
         test="sign test",
         method=method,
     )
@@ -100,7 +101,7 @@ def mean_shift(a: Sequence[float], b: Sequence[float], *, seed: int = 0) -> Shif
         ratio_low=ratio.low,
         ratio_high=ratio.high,
         p_value=sign_flip_p(differences, seed=seed)[0],
-        mde=None if error is None else smallest_detectable_mean(error, n - 1, most=math.inf),
+        mde=smallest_detectable_mean(error, n - 1, most=math.inf) if error else None,
         test="sign flips",
         method="Student",
     )
