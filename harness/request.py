@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.errors import TaskError
-from harness.provider import Endpoint
+from harness.provider import Endpoint, Quirks
 from harness.types import JsonObject, KeySent, Method, Request, Sample
 
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
@@ -25,8 +25,10 @@ def build(sample: Sample, endpoint: Endpoint, *, stream: bool) -> Request:
     """Build the chat completion request for a sample, adapted to the provider by its declared quirks.
 
     The fields come in the order model, messages, tools, the parameters by name, stream, stream_options, what
-    ``extra_body`` adds. A parameter of the sample wins over ``extra_body``; what ``drop`` names is never sent. The hash
-    is of the question before any quirk: equal for every endpoint. TaskError when the sample cannot be sent as JSON.
+    ``extra_body`` adds. A parameter of the sample wins over ``extra_body``; what ``drop`` names is never sent, what
+    ``clamp`` bounds is held within, and what ``rename`` names goes under its other name; ``ignored`` changes nothing.
+    The hash is of the question before any quirk: equal for every endpoint. TaskError when the sample cannot be sent as
+    JSON.
     """
     params = _params(sample)
     question: JsonObject = {"messages": sample.messages}
@@ -43,6 +45,10 @@ def build(sample: Sample, endpoint: Endpoint, *, stream: bool) -> Request:
         body.setdefault(name, value)
     for name in quirks.drop:
         body.pop(name, None)
+    for name, (least, most) in quirks.clamp.items():
+        if _is_number(body.get(name)):
+            body[name] = min(max(body[name], least), most)
+    body = {quirks.rename.get(name, name): value for name, value in body.items()}
     try:
         encoded = _encode(body)
         workload = canonical_sha256({**question, **params, "stream": stream})
@@ -88,6 +94,20 @@ def raw(
     )
 
 
+def adapted(quirks: Quirks, params: Iterable[str]) -> list[str]:
+    """How requests with these parameters differ for a provider of these quirks, one line each; empty: in nothing.
+
+    What it declares to have no effect is among them: it is sent, and a comparison that rests on it is none.
+    """
+    asked = set(params)
+    lines = [f"{name} is not sent" for name in quirks.drop if name in asked]
+    lines += [f"{name} is sent as {other}" for name, other in quirks.rename.items() if name in asked]
+    lines += [
+        f"{name} is held within {low:g} and {high:g}" for name, (low, high) in quirks.clamp.items() if name in asked
+    ]
+    return lines + [f"{name} has no effect by its own account" for name in quirks.ignored if name in asked]
+
+
 def canonical_sha256(obj: Any) -> str:
     """Hash a JSON value: SHA-256, in hexadecimal, of its compact UTF-8 text with sorted keys."""
     return hashlib.sha256(_encode(obj, sort_keys=True)).hexdigest()
@@ -102,6 +122,10 @@ def _params(sample: Sample) -> JsonObject:
     if len(given) == 2:
         raise TaskError(f"sample {sample.id!r}: params hold both {given[0]} and {given[1]}", hint="Keep max_tokens")
     return {_HASHED_LIMIT if name in _LIMIT_NAMES else name: value for name, value in sample.params.items()}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _encode(obj: Any, *, sort_keys: bool = False) -> bytes:

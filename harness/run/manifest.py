@@ -65,6 +65,8 @@ def config_sha256(endpoint: Endpoint) -> str:
             "base_url": provider.base_url,
             "auth": asdict(provider.auth),
             "headers": dict(provider.headers),
+            "env_headers": dict(provider.env_headers),
+            "query": dict(provider.query),
             "quirks": asdict(provider.quirks),
             "serve": asdict(provider.serve) if provider.serve else None,
         }
