@@ -178,6 +178,7 @@ class AboutBlock(_Block):
     checked: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] | Literal[""] = ""
     verified: bool = False
     unverified: list[str] = []
+    seen: str = ""
 
 
 class ServeBlock(_Block):

@@ -164,6 +164,8 @@ class About:
     """Whether address, key and main differences were read in the sources; no endpoint need have been asked."""
     unverified: tuple[str, ...] = ()
     """What was not found in writing."""
+    seen: str = ""
+    """The real server that this preset was tried with: program, version, day; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
