@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import words
+from harness.report import identity, words
 from harness.report.tables import plain_table
 from harness.types import JsonObject
 
@@ -40,6 +40,8 @@ def show_load(report: JsonObject, console: Console) -> None:
         console.print(_client(report["client"]))
     if report["errors"]:
         console.print(_errors(report["errors"]))
+    for line in identity.lines(report["identities"]):
+        _line(console, line)
     for warning in report["warnings"]:
         _line(console, f"! {warning}", style="yellow")
 

@@ -13,6 +13,7 @@ from harness.errors import StoreError
 from harness.exchange import OUR_DOING
 from harness.folder import RunFolder, open_run
 from harness.report.compare import Measures, Prompt, compare, ranks
+from harness.report.identity import identities
 from harness.report.judging import judging
 from harness.report.quality import KINDS, Quality
 from harness.report.running import running
@@ -35,11 +36,10 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         ``run`` (what it was and what measured it), ``health`` (how well this client measured; None: nothing came),
         ``endpoints`` (a row each, in the run's order: quality and tools as ``Quality.measured`` gives them, with
         ``rank``; TTFT, speed, cost, features, errors), ``tasks`` (the same of each task, with ``repeats``),
-        ``judging`` (None: no judge), ``spending`` (what each task cost), ``running`` (tries, cache, endpoints
-        given up), ``loads``, ``features`` (what is not fully supported), ``contract_faults`` (what replies break of
-        their contract, by name), ``comparisons`` (against the first endpoint), ``other_pairs`` (of the others with each
-        other) and ``family`` (how many p-values were adjusted together). Milliseconds, tokens per second and USD; None
-        means not measured or not known, and ``n`` stands beside every figure.
+        ``judging`` (None: no judge), ``spending`` (what each task cost), ``running`` (tries, cache, endpoints given
+        up), ``identities`` (who answered), ``loads``, ``features`` (what is not fully supported), ``contract_faults``
+        (what replies break), ``comparisons`` (with the first endpoint), ``other_pairs`` and ``family`` (how many
+        p-values were adjusted together). Milliseconds, tokens per second and USD; None means not measured or not known.
 
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
@@ -80,6 +80,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         "spending": [] if only_loads else spending(results, folder.root.name, names),
         "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
         "running": [] if only_loads else running(results, folder.root.name, names),
+        "identities": identities(results, folder.root.name, [*stored, *(manifest.get("judges") or ())]),
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
         "contract_faults": by_view["contract_faults"],
         "comparisons": [row for row in found if row["baseline"] == names[0]],

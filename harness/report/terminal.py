@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import judging, running, spending, words
+from harness.report import identity, judging, running, spending, words
 from harness.report.tables import plain_table
 from harness.types import JsonObject
 
@@ -36,6 +36,8 @@ def _answers(summary: JsonObject) -> Iterator[Table | Text]:
     for line in (f"Measured with {words.health(summary['health'])}", *words.concerns(summary["health"])):
         yield Text(line, style="dim")
     for line in running.lines(summary["running"], summary["run"]["id"]):
+        yield Text(words.plain(line))
+    for line in identity.lines(summary["identities"]):
         yield Text(words.plain(line))
     if summary["tasks"]:
         yield _tasks(summary["tasks"])

@@ -85,6 +85,7 @@ def _endpoint_json(endpoint: Endpoint) -> JsonObject:
         "engine": provider.serve.engine if provider.serve else None,
         "engine_version": None,
         "price": asdict(price) if price else None,
+        "naming": provider.quirks.naming._asdict(),
         "usd_per_hour": provider.usd_per_hour,
         "limits": asdict(provider.limits),
         "declared": asdict(provider.declared),

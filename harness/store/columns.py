@@ -59,6 +59,8 @@ ATTEMPTS: Columns = {
     "reasoning_tokens": _LONG,
     "response_model": _TEXT,
     "system_fingerprint": _TEXT,
+    "backend": _TEXT,
+    "server_headers": "VARCHAR[]",
     "tool_calls": _INT,
     "prompt_chars": _INT,
     "text_chars": _INT,
