@@ -122,6 +122,9 @@ class Serve:
     engine: str
     """Name of a file in ``harness/engines``, for example ``llama_cpp`` or ``simulator``."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    upstream: Provider | None = None
+    """Who is asked by this server, which is only a gateway; None: it answers itself, or that is still to be looked up
+    under the id in ``options["upstream"]``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
+from harness.exchange import Completion, FailureKind, Outcome
 from harness.journal import Journal
 from harness.provider import Price
 from harness.run import session
@@ -25,6 +25,7 @@ from harness.run.cache import Answers
 from harness.run.following import Following
 from harness.run.gate import Gate
 from harness.run.later import Later
+from harness.run.nothing import nobody_there, nothing
 from harness.run.pace import Pacer
 from harness.run.plan import Plan
 from harness.run.stages import Part, Stage, at_once, over, parts
@@ -301,7 +302,7 @@ class Runner:
                 why = f"{GIVEN_UP}{gone}"
             now_ns = time.perf_counter_ns()
             request = replace(planned, body=None) if kind == "unneeded" else planned  # there are many of them
-            exchange = _nothing(kind, why)
+            exchange = nothing(kind, why)
             tried = self._tried.get(job.id, 0) if number is None else number
             attempt = Attempt(job, tried, request, exchange, now_ns, now_ns, 0)
             self._journal.append(attempt)
@@ -344,13 +345,15 @@ class Runner:
             try:
                 exchange = await self._client(job).send(request, prepared=job.kind != "probe", give_up_s=job.give_up_s)
             except asyncio.CancelledError:
-                exchange = _nothing("cancelled", "the run was stopped while this request was under way")
+                exchange = nothing("cancelled", "the run was stopped while this request was under way")
                 self._journal.append(Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight))
                 raise
             finally:
                 self._under_way -= 1
         finally:
             self.gate.leave(job)
+        if provider.serve is not None and exchange.failure is not None and exchange.failure.kind == "connect":
+            exchange = await nobody_there(exchange, lambda: self.tally.stopped)
         self._reads += len(exchange.reads)
         attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
         # The journal comes first: what was paid for is on disk before anything is made of it.
@@ -378,11 +381,6 @@ class Runner:
         if self.tally.stopped is None and (why := self.gate.spending.reached()) is not None:
             self.stop(why)
         return self.tally.stopped is not None
-
-
-def _nothing(kind: FailureKind, detail: str) -> Exchange:
-    """What is recorded where nothing came and nothing is to be said about the endpoint."""
-    return Exchange(WireMarks(), None, (), (), "user", reused=False, failure=Failure(kind, detail))
 
 
 @asynccontextmanager
