@@ -116,6 +116,7 @@ def _task_json(plan: Plan, name: str) -> JsonObject:
         "scorer": task.scorer.name,
         "scorer_version": task.scorer.version,
         "n": sum(1 for task_name, _ in plan.samples if task_name == name),
+        **({"api": "embeddings"} if any(one.inputs for (of, _), one in plan.samples.items() if of == name) else {}),
     }
 
 
