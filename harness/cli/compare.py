@@ -15,6 +15,9 @@ from harness.report.against_terminal import show_compared
 from harness.report.sides import pairs_of
 from harness.store.query import held
 
+_REASONS = 3
+"""Reasons that one line tells."""
+
 
 @click.command()
 @click.argument("a", metavar="A")
@@ -42,8 +45,9 @@ def command(a: str, b: str, run: str, results: Path, as_json: bool) -> None:
     with held(results):
         found = compared(results, pairs)
     if not any(pair["groups"] for pair in found["pairs"]):
-        why = "; ".join(f"{row['stage']}: {row['why']}" for pair in found["pairs"] for row in pair["not_compared"])
-        raise UsageError(f"nothing of {a} and {b} can be compared: {why or 'neither was asked a task or a load'}")
+        whys = dict.fromkeys(f"{row['stage']}: {row['why']}" for pair in found["pairs"] for row in pair["not_compared"])
+        why = "; ".join(list(whys)[:_REASONS]) or "neither was asked a task or a load"
+        raise UsageError(f"nothing of {a} and {b} can be compared: {why}")
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:

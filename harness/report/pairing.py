@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -32,8 +32,8 @@ with tried as (
     window job as (partition by job_id)
 )
 select
-    kind, task, stage, sample, repeat, turn, stream, {question} as question, started_at, ok, set_apart, failure_kind,
-    ttft_ms, ttft_sched_ms, tpot_ms, e2e_ms, e2e_sched_ms, output_tokens_per_s, prompt_tokens, output_tokens,
+    kind, task, stage, sample, repeat, turn, api, stream, {question} as question, started_at, ok, set_apart, ttft_ms,
+    ttft_sched_ms, tpot_ms, e2e_ms, e2e_sched_ms, output_tokens_per_s, prompt_tokens, output_tokens,
     case when ok then job_usd end as cost_usd
 from tried {texts}
 where phase = 'measure' and last_attempt and failure_kind is distinct from 'unneeded'
@@ -44,10 +44,15 @@ _PLANNED = {"question": "workload_sha256", "texts": ""}
 _SAID = {
     "question": """
     case when kind <> 'load' then workload_sha256
-        else md5(replace(try(request_body ->> '$.messages'), $nonce, '') || coalesce(output_tokens_asked, -1)) end
+        else md5(replace(try(coalesce(request_body ->> '$.messages', request_body ->> '$.input')), $nonce, '')
+            || coalesce(output_tokens_asked, -1)) end
     """,
     "texts": "left join texts using (run_id, job_id, number)",
 }
+
+
+Asked = tuple[Mapping[Place, Mapping[Key, JsonObject]], Mapping[Place, Mapping[Key, JsonObject]]]
+"""What A and B were asked, by place and key."""
 
 
 class Pair(NamedTuple):
@@ -144,7 +149,7 @@ def match(results: Path, a: Side, b: Side) -> Matched:
     first, second = (_requests(results, side, apart=a.run != b.run) for side in (a, b))
     groups, refused = [], []
     for place in dict.fromkeys((*first, *second)):
-        group, why = _group(place, first, second, a, b)
+        group, why = _group(place, (first, second), a, b)
         if group is not None:
             groups.append(group)
         if why is not None:
@@ -161,56 +166,59 @@ def _requests(results: Path, side: Side, *, apart: bool) -> dict[Place, dict[Key
     return found
 
 
-def _group(
-    place: Place,
-    first: Mapping[Place, Mapping[Key, JsonObject]],
-    second: Mapping[Place, Mapping[Key, JsonObject]],
-    a: Side,
-    b: Side,
-) -> tuple[Group | None, str | None]:
-    """The pairs of one stage, or why there are none."""
-    if place not in first or place not in second:
-        return None, _one_sided(place, first, second)
-    why = None if a.run == b.run else _another_load(place, a, b)
-    if why is not None:
-        return None, why
-    mine, others = first[place], second[place]
+def _group(place: Place, asked: Asked, a: Side, b: Side) -> tuple[Group | None, str | None]:
+    """The pairs of one stage, or why there are none; neither: the stage of the other side tells it."""
+    if any(place not in own for own in asked):
+        return None, _one_sided(place, asked)
+    apart = a.run != b.run
+    mine, others = (own[place] for own in asked)
     shared = [key for key in mine if key in others]
-    dropped = {"asked of A alone": len(mine) - len(shared), "asked of B alone": len(others) - len(shared)}
-    same = [
-        key for key in shared if mine[key]["question"] is not None and mine[key]["question"] == others[key]["question"]
-    ]
-    if shared and not same:
-        unknown = all(mine[key]["question"] is None or others[key]["question"] is None for key in shared)
+    why = (_another_load(place, a, b) if apart else None) or _another_way(mine.values(), others.values())
+    if why is not None or not shared:
+        return None, why or "no sample in common"
+    same = [key for key in shared if None is not mine[key]["question"] == others[key]["question"]]
+    if not same:
+        lost = all(mine[key]["question"] is None or others[key]["question"] is None for key in shared)
+        hashes = f"other questions under the same names: all {len(shared)} hashes differ"
         return (
             None,
-            _OTHER_TEXTS
-            if unknown
-            else f"other questions under the same names: {len(shared)} of {len(shared)} hashes differ",
+            "what they were asked is no longer kept, so nobody can tell whether it is the same" if lost else hashes,
         )
-    dropped["another question (its hash differs)"] = len(shared) - len(same)
-    if {(mine[key]["stream"], others[key]["stream"]) for key in same} - {(True, True), (False, False)}:
-        return None, "one was asked for streams and the other for whole answers"
     sent = [Pair(key, mine[key], others[key]) for key in same]
-    kept = [pair for pair in sent if not (pair.a["set_apart"] or pair.b["set_apart"])]
-    dropped["broken off or not asked by us"] = len(sent) - len(kept)
+    kept = tuple(pair for pair in sent if not (pair.a["set_apart"] or pair.b["set_apart"]))
     if not kept:
-        return None, "no request was asked of both"
+        return None, "no request was sent to both"
+    dropped = {
+        "asked of A alone": len(mine) - len(shared),
+        "asked of B alone": len(others) - len(shared),
+        "another question, its hash differs": len(shared) - len(same),
+        "broken off or not asked by us": len(sent) - len(kept),
+    }
     told = {name: n for name, n in dropped.items() if n}
-    return Group(*place, tuple(kept), told, None if a.run == b.run else _at_another_pace(place, a, b)), None
+    return Group(*place, kept, told, _at_another_pace(place, a, b) if apart else None), None
 
 
-_OTHER_TEXTS = "their prompts are not kept, so nobody can tell whether they are the same (texts were purged)"
-
-
-def _one_sided(place: Place, first: Mapping[Place, object], second: Mapping[Place, object]) -> str | None:
+def _one_sided(place: Place, asked: Asked) -> str | None:
     """Why a stage of one has no match; None: it is told at the other's stage of the same task."""
-    own, other = ("A", second) if place in first else ("B", first)
+    own, other = asked if place in asked[0] else asked[::-1]
+    name, its = ("A", "B") if own is asked[0] else ("B", "A")
     elsewhere = [stage for kind, task, stage in other if (kind, task) == place[:2]]
     if not elsewhere:
-        return f"only {own} was asked it"
-    mine, theirs = (stage.rpartition("@")[2] for stage in (place[2], elsewhere[0]))
-    return f"only {own} was asked it at {mine}; the other at {theirs} and not there: another concurrency or rate"
+        return f"only {name} was asked it"
+    if name == "B" and any((*place[:2], stage) not in own for stage in elsewhere):
+        return None
+    at = " and ".join(stage.rpartition("@")[2] for stage in elsewhere)
+    return f"{name} was asked it at {place[2].rpartition('@')[2]}, {its} at {at}: another concurrency or rate"
+
+
+def _another_way(mine: Collection[JsonObject], others: Collection[JsonObject]) -> str | None:
+    """Whether the two were asked over another interface, or one for streams and the other for whole answers."""
+    for name, word in (("api", "interfaces"), ("stream", "ways to answer (streamed)")):
+        one, other = ({row[name] for row in own} for own in (mine, others))
+        if one.isdisjoint(other):
+            told = " and ".join(str(next(iter(own))).lower() for own in (one, other))
+            return f"asked for other {word}: {told}"
+    return None
 
 
 def _another_load(place: Place, a: Side, b: Side) -> str | None:

@@ -30,7 +30,7 @@ from harness.store.identity import UNDECLARED, naming_of
 from harness.store.ready import Ready, Rows
 from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_row, to_line
 from harness.types import Attempt, JsonObject
-from harness.wire.assemble import assemble
+from harness.wire.understand import understand
 
 _ORDER = ("texts", "scores", "judgements", "verdicts", "server_samples", "client_samples", "attempts")
 _OPTIONAL = frozenset({"judgements", "server_samples", "client_samples"})
@@ -62,7 +62,7 @@ class Sealing:
         self._whole = False
 
     def outcomes(self) -> Iterator[tuple[Attempt, Outcome]]:
-        """Every attempt in the order written, with what ``assemble`` makes of it; only once.
+        """Every attempt in the order written, with what ``understand`` makes of it; only once.
 
         None at all where rows were ready.
         """
@@ -94,7 +94,7 @@ class Sealing:
             self._whole = True
             return
         for session, attempt in entries(folder):
-            assembled = assemble(attempt.exchange, stream=attempt.request.stream)
+            assembled = understand(attempt)
             outcome = outcome_of(attempt, assembled)
             name = attempt.job.endpoint
             told = naming.get(name, UNDECLARED)
