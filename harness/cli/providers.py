@@ -12,7 +12,8 @@ from rich.text import Text
 
 from harness import config, config_file, preflight
 from harness.cli import options, tables
-from harness.errors import CannotMeasure, UnknownName
+from harness.config_block import as_block
+from harness.errors import CannotMeasure, ConfigError, UnknownName
 from harness.prices import price_of
 from harness.provider import Endpoint, Price, Provider
 from harness.types import JsonObject
@@ -70,7 +71,7 @@ def show(name: str, providers_file: Path | None, as_json: bool) -> None:
     prices = {model: price_of(Endpoint(provider, model, id_)) for model, id_ in provider.models.items()}
     if as_json:
         priced = {model: asdict(price) if price else None for model, price in prices.items()}
-        click.echo(json.dumps({**_row(provider), "block": config_file.as_block(provider), "prices": priced}, indent=2))
+        click.echo(json.dumps({**_row(provider), "block": as_block(provider), "prices": priced}, indent=2))
         return
     click.echo(config_file.as_yaml(provider), nl=False)
     click.echo(f"# key: {_key_state(provider)}")
@@ -130,7 +131,7 @@ def _target(providers: dict[str, Provider], name: str) -> Provider | Endpoint:
         return providers[name]
     try:
         return config.endpoint(providers, name)
-    except CannotMeasure:
+    except ConfigError:
         provider_id, _, model = name.partition("/")
         provider = providers[provider_id]
         return Endpoint(provider, model, provider.models.get(model, model))

@@ -21,6 +21,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _OPTIONS = {"parallel": (1, 256), "context": (64, 1 << 20), "threads": (1, 1024), "port": (0, 65535)}
 """Options that are whole numbers, with the least and the largest value."""
 _TEXTS = ("model", "alias", "chat_template")
+_SWITCHES = ("embeddings",)
 
 
 class _Model(NamedTuple):
@@ -35,7 +36,8 @@ def start(options: Mapping[str, Any], log_dir: Path | None, tell: Tell) -> Runni
     Options: ``model`` (a name of ``harness models list``, or the path of a .gguf file; default smollm2), ``alias``
     (what the server calls it), ``chat_template`` (path of a Jinja template; default: ours where we have one, else the
     model's own), ``parallel`` (requests answered at once, 8), ``context`` (tokens of one request, 2048), ``threads``
-    (all processors but one, at most 8), ``port`` (a free one).
+    (all processors but one, at most 8), ``port`` (a free one), ``embeddings`` (false; true: it answers them and, as
+    llama.cpp will have it, nothing else).
     Raises ConfigError or UnknownName for a wrong option, EngineError when it cannot start.
     """
     numbers = _checked(options)
@@ -48,6 +50,7 @@ def start(options: Mapping[str, Any], log_dir: Path | None, tell: Tell) -> Runni
     argv += ["--template", str(model.template)] if model.template else []
     for name, number in numbers.items():
         argv += [f"--{name}", str(number)]
+    argv += [f"--{name}" for name in _SWITCHES if options.get(name)]
     with ExitStack() as stack:
         if log_dir is None:
             log_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llama-cpp-")))
@@ -64,8 +67,11 @@ def _checked(options: Mapping[str, Any]) -> dict[str, int]:
         if name in _TEXTS:
             if not isinstance(value, str) or not value:
                 raise ConfigError(f"serve.{name} of the engine llama_cpp is {value!r}, and must be a text")
+        elif name in _SWITCHES:
+            if not isinstance(value, bool):
+                raise ConfigError(f"serve.{name} of the engine llama_cpp is {value!r}, and must be true or false")
         elif name not in _OPTIONS:
-            raise UnknownName("option of the engine llama_cpp", str(name), [*_TEXTS, *_OPTIONS])
+            raise UnknownName("option of the engine llama_cpp", str(name), [*_TEXTS, *_SWITCHES, *_OPTIONS])
         else:
             least, largest = _OPTIONS[name]
             if type(value) is not int or not least <= value <= largest:

@@ -101,7 +101,8 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
     prices = {name: price_of(endpoint) for name, endpoint in plan.endpoints.items()}
     runner = Runner(plan, clients, journal, company.watcher, prices, company.budget, company.before)
     if plan.loads and not plan.tasks and not plan.probes and journal.session.session == 1:
-        runner.ready = Ready(folder.id, journal.session, prices)
+        naming = {name: endpoint.provider.quirks.naming for name, endpoint in plan.endpoints.items()}
+        runner.ready = Ready(folder.id, journal.session, prices, naming)
     scraper = Scraper(targets(plan.endpoints.values()), folder.server_path)
     async with (
         closing(clients, pool),

@@ -65,6 +65,8 @@ def config_sha256(endpoint: Endpoint) -> str:
             "base_url": provider.base_url,
             "auth": asdict(provider.auth),
             "headers": dict(provider.headers),
+            "env_headers": dict(provider.env_headers),
+            "query": dict(provider.query),
             "quirks": asdict(provider.quirks),
             "serve": _serve_json(provider.serve) if provider.serve else None,
         }
@@ -92,6 +94,7 @@ def _endpoint_json(endpoint: Endpoint) -> JsonObject:
         "engine": provider.serve.engine if provider.serve else None,
         "engine_version": None,
         "price": asdict(price) if price else None,
+        "naming": provider.quirks.naming._asdict(),
         "usd_per_hour": provider.usd_per_hour,
         "limits": asdict(provider.limits),
         "declared": asdict(provider.declared),
@@ -113,6 +116,7 @@ def _task_json(plan: Plan, name: str) -> JsonObject:
         "scorer": task.scorer.name,
         "scorer_version": task.scorer.version,
         "n": sum(1 for task_name, _ in plan.samples if task_name == name),
+        **({"api": "embeddings"} if any(one.inputs for (of, _), one in plan.samples.items() if of == name) else {}),
     }
 
 

@@ -33,9 +33,9 @@ from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.store.ready import Ready
 from harness.types import Attempt, Job, Request
 from harness.wire.alarm import Alarm
-from harness.wire.assemble import assemble
 from harness.wire.pool import Pool
 from harness.wire.transport import Client
+from harness.wire.understand import understand
 
 _TURN_FAILED = "an earlier turn of its session failed"
 _OVER = "its session was over before"
@@ -307,7 +307,7 @@ class Runner:
             tried = self._tried.get(job.id, 0) if number is None else number
             attempt = Attempt(job, tried, request, exchange, now_ns, now_ns, 0)
             self._journal.append(attempt)
-            self._record(attempt, assemble(exchange, stream=request.stream), again=False)
+            self._record(attempt, understand(attempt), again=False)
 
     async def _job(self, job: Job, request: Request, sched_ns: int) -> Completion | None:
         """Try until it is over; the completion, None: it failed, or was not asked any more."""
@@ -315,7 +315,7 @@ class Runner:
             attempt = await self._attempt(job, number, request, sched_ns)
             if attempt is None:
                 return None
-            outcome = assemble(attempt.exchange, stream=request.stream)
+            outcome = understand(attempt)
             delay_s = self._plan.retry_delay_s(attempt, outcome)
             if delay_s is not None and not self.gate.spending.may_retry():
                 delay_s = None
@@ -363,7 +363,7 @@ class Runner:
         return self._clients[self._plan.endpoints[job.endpoint].provider.id]
 
     def _understand(self, attempt: Attempt) -> None:
-        self._record(attempt, assemble(attempt.exchange, stream=attempt.request.stream), again=False)
+        self._record(attempt, understand(attempt), again=False)
 
     def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
         self.tally.add(attempt, outcome, self._prices[attempt.job.endpoint], again=again)

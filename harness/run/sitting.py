@@ -15,7 +15,7 @@ from typing import Any
 
 from harness import config
 from harness.catalog import Catalog
-from harness.errors import CannotMeasure, HarnessError, Interrupted, UsageError
+from harness.errors import ConfigError, HarnessError, Interrupted, UsageError
 from harness.exchange import Failure
 from harness.folder import RunFolder, create, results_option, write_atomic
 from harness.journal import Journal
@@ -63,7 +63,8 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
         again: makes the plan of a changed selection; None: nothing that is measured changes it.
 
     Raises:
-        CannotMeasure: a key is missing (nothing was written), or a server does not start (nothing was sent).
+        ConfigError: a key is missing; nothing was written.
+        CannotMeasure: a server does not start; nothing was sent.
         StoreError: the results folder cannot be written; what was acknowledged is safe.
     """
     company = replace(company, keys=keys_of(asked(plan)))
@@ -102,19 +103,19 @@ def keys_of(providers: Iterable[Provider]) -> dict[str, str | None]:
     """The key of every provider, by provider id; all missing ones are named at once.
 
     Raises:
-        CannotMeasure: an environment variable that should hold a key is not set.
+        ConfigError: an environment variable that should hold a key is not set, or what it holds is none.
     """
     keys: dict[str, str | None] = {}
-    missing: list[CannotMeasure] = []
+    missing: list[ConfigError] = []
     for provider in providers:
         try:
             keys[provider.id] = config.api_key(provider)
-        except CannotMeasure as error:
+        except ConfigError as error:
             missing.append(error)
     if len(missing) == 1:
         raise missing[0]
     if missing:
-        raise CannotMeasure("; ".join(error.what for error in missing), hint=missing[0].hint)
+        raise ConfigError("; ".join(error.what for error in missing), hint=missing[0].hint)
     return keys
 
 
