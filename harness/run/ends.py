@@ -37,7 +37,7 @@ class Ends:
         The latter is ``cancelled``, so that a resumed run asks it. It takes time only where the server is gone.
         """
         failure = exchange.failure
-        if provider.serve is None or failure is None or failure.kind not in _CUT or await self._is_there(provider):
+        if failure is None or failure.kind not in _CUT or provider.serve is None or await self._is_there(provider):
             return exchange
         until = time.monotonic() + _NOTICE_S
         while (why := self._stopped()) is None and time.monotonic() < until:  # noqa: ASYNC110 - seldom, and soon over

@@ -353,7 +353,8 @@ class Runner:
                 self._under_way -= 1
         finally:
             self.gate.leave(job)
-        exchange = await self._ends.told_apart(provider, exchange, admit_ns)
+        if exchange.failure is not None:
+            exchange = await self._ends.told_apart(provider, exchange, admit_ns)
         self._reads += len(exchange.reads)
         attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
         # The journal comes first: what was paid for is on disk before anything is made of it.
