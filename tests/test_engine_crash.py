@@ -21,7 +21,7 @@ from harness.cli.carry import finish
 from harness.errors import EngineError
 from harness.folder import RunFolder, open_run
 from harness.journal import read_attempts
-from harness.provider import Endpoint, Serve
+from harness.provider import Auth, Endpoint, Provider, Serve
 from harness.run import sitting
 from harness.run.arrivals import Closed, Constant
 from harness.run.conduct import Company
@@ -120,6 +120,18 @@ def test_a_server_that_refuses_but_lives_is_to_blame(tmp_path: Path) -> None:
     away = endpoint("own/m", "http://127.0.0.1:1/v1", serve=Serve("command"))
     seen = run_plan(plan([load("few", Closed(1), n=2)], [away]), tmp_path)
     assert seen.kinds() == ["connect", "connect"]
+
+
+def test_a_server_behind_a_gateway_ends_the_run_too(tmp_path: Path) -> None:
+    """The one that ended is named, though it is not under test."""
+    behind = Provider(
+        "behind", "local", None, Auth("none"), models={"m": "m"}, serve=own("die=4", "code=7").provider.serve
+    )
+    argv = [sys.executable, LITTLE, "{port}", "to={upstream}"]
+    serve = Serve("command", {"argv": argv, "upstream": "behind", "upstream_model": "m"}, upstream=behind)
+    sat = carry_out([ASKS], [endpoint("front/m", serve=serve)], tmp_path)
+    assert sat.crashed == f"command of provider behind {WORDS}"
+    assert sat.status == "failed"
 
 
 PROVIDERS = """
