@@ -113,7 +113,7 @@ def _before_upstream(provider: Provider, providers: Mapping[str, Provider], *, o
     if name not in providers:
         raise UnknownName("provider", name, providers, where=f"It is the upstream of {provider.id}")
     upstream, model = providers[name], serve.options.get("upstream_model")
-    if upstream.auth.env is not None:
+    if upstream.auth.env is not None or upstream.auth.scheme not in ("none", "bearer", "header"):
         raise ConfigError(
             f"{name} wants a key, and the gateway that is started for {provider.id} is given none",
             hint="Start that gateway yourself, and write its base_url",
