@@ -37,10 +37,11 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         ``endpoints`` (a row each, in the run's order: quality and tools as ``Quality.measured`` gives them, with
         ``rank``; TTFT, speed, cost, features, errors), ``tasks`` (the same of each task, with ``repeats``),
         ``judging`` (None: no judge), ``vectors`` (how embeddings agree; None: no task asks for them), ``spending``
-        (what each task cost), ``running`` (tries, cache, endpoints given up), ``loads``, ``features`` (what is not fully supported), ``contract_faults`` (what replies break of
-        their contract, by name), ``comparisons`` (against the first endpoint), ``other_pairs`` (of the others with each
-        other) and ``family`` (how many p-values were adjusted together). Milliseconds, tokens per second and USD; None
-        means not measured or not known, and ``n`` stands beside every figure.
+        (what each task cost), ``running`` (tries, cache, endpoints given up), ``loads``, ``features`` (what is not
+        fully supported), ``contract_faults`` (what replies break of their contract, by name), ``comparisons`` (against
+        the first endpoint), ``other_pairs`` (of the others with each other) and ``family`` (how many p-values were
+        adjusted together). Milliseconds, tokens per second and USD; None means not measured or not known, and ``n``
+        stands beside every figure.
 
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
