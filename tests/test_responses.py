@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -302,7 +303,7 @@ def test_how_bytes_are_split_changes_no_word(cuts: list[int], case: Case) -> Non
     """However the bytes of a stream come, the same is understood; only times may differ."""
     body = b"".join(case.reads)
     edges = sorted({0, len(body), *(cut % (len(body) + 1) for cut in cuts)})
-    parts = [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    parts = [body[start:end] for start, end in itertools.pairwise(edges)]
     one, other = (assemble(STREAM, came(reads, case.fault)) for reads in (case.reads, parts))
     assert told(one) == told(other)
 
