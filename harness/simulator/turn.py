@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from harness.simulator.profile import Profile
 
@@ -39,6 +40,8 @@ class Turn:
     rng: random.Random | None = None
     repeat: int = 0
     """How often its body was seen before."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """What a dialect's placeholders stand for, as far as it is known yet."""
 
     @property
     def closes(self) -> bool:
