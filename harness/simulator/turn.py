@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +40,8 @@ class Turn:
     befallen: str | None = None
     """The fault of either kind that was drawn for this request; None: there is none."""
     rng: random.Random | None = None
+    backend: str | None = None
+    """Who is said to have answered; None: nobody is named."""
     repeat: int = 0
     """How often its body was seen before."""
     values: dict[str, Any] = field(default_factory=dict)
@@ -47,3 +51,10 @@ class Turn:
     def closes(self) -> bool:
         """Whether the connection ends with the answer."""
         return not self.incoming.keep_alive or "no_keep_alive" in self.mutants or self.fate == "lying_length"
+
+
+def takeover(backends: Sequence[str], requests: int | None) -> Iterator[str]:
+    """Who answers each request: every backend so many in its turn, again and again; None: the first answers all."""
+    each = itertools.cycle(backends) if requests is not None else iter(backends)
+    for name in each:
+        yield from itertools.repeat(name) if requests is None else itertools.repeat(name, requests)
