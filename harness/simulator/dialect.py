@@ -99,6 +99,8 @@ class Auth(_Sourced):
     """Name of the header, where ``kind`` is ``header``."""
     also: tuple[str, ...] = ()
     """Other headers that are taken; ``authorization`` is the bearer token."""
+    optional: bool = False
+    """Whether a server of one's own may be started without a key."""
 
 
 class Wanted(_Sourced):
@@ -345,7 +347,9 @@ class Dialect(_Block):
         for named in _sources_of(self):
             if named not in self.sources:
                 near = difflib.get_close_matches(named, self.sources, n=1, cutoff=0.5)
-                raise ValueError(f"there is no source {named!r} under sources. Known: {', '.join(near or self.sources)}")
+                raise ValueError(
+                    f"there is no source {named!r} under sources. Known: {', '.join(near or self.sources)}"
+                )
         for mutant in self.mutants:
             if mutant.name not in MUTANTS:
                 near = difflib.get_close_matches(mutant.name, MUTANTS, n=3, cutoff=0.5)

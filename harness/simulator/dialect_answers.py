@@ -115,7 +115,9 @@ class DialectScript(Script):
         if stream is None:
             return super().roles()
         events = [f": {comment}\n\n".encode() for comment in stream.comments]
-        events += [self._object({**shape.chunk([], None, with_usage=False), **shape.fill(one)}) for one in stream.opening]
+        events += [
+            self._object({**shape.chunk([], None, with_usage=False), **shape.fill(one)}) for one in stream.opening
+        ]
         for choice in self._answer.choices if "no_role" not in self._mutants else ():
             delta = shape.delta(choice.index, {"role": "assistant", "content": None if choice.calls else ""})
             events.append(self._made([delta], shape.fill(stream.first)))
@@ -163,7 +165,13 @@ def shaped(shape: Shape, dialect: Dialect, turn: Turn) -> Shape:
     """The shape of a chat as the dialect has it; other surfaces stay the simulator's own."""
     if type(shape) is not Shape or shape.surface != "chat":
         return shape
-    named = {**turn.values, "request_id": turn.name, "id": shape.id.partition("-")[2], "created": shape.created, "model": shape.model}
+    named = {
+        **turn.values,
+        "request_id": turn.name,
+        "id": shape.id.partition("-")[2],
+        "created": shape.created,
+        "model": shape.model,
+    }
     own = {one.name: getattr(shape, one.name) for one in fields(shape)}
     identity = template.fill(dialect.answer.id, named)
     return DialectShape(**{**own, "id": identity}, dialect=dialect, values={**named, "id": identity})
@@ -192,7 +200,10 @@ def headers(dialect: Dialect, turn: Turn, *, error: bool) -> list[tuple[str, str
     for group in dialect.headers:
         if group.when in wanted:
             found.update(template.fill(group.of, {"request_id": turn.name, **turn.values}))
-    return [*((name, str(value)) for name, value in found.items()), ("connection", "close" if turn.closes else "keep-alive")]
+    return [
+        *((name, str(value)) for name, value in found.items()),
+        ("connection", "close" if turn.closes else "keep-alive"),
+    ]
 
 
 def listed(dialect: Dialect, names: Sequence[str], created: int) -> Any:

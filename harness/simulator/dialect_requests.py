@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, unquote
 
 from harness.simulator import template
 from harness.simulator.dialect import Dialect, Refused, Wanted
-from harness.simulator.refusal import Refusal
 from harness.simulator.profile import Profile
+from harness.simulator.refusal import Refusal
 from harness.simulator.turn import Turn
 from harness.types import JsonObject
 
@@ -148,7 +148,9 @@ def _is_refused(refused: Refused, value: Any, body: JsonObject) -> bool:
         return True
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return (refused.above is not None and value > refused.above) or (refused.below is not None and value < refused.below)
+    return (refused.above is not None and value > refused.above) or (
+        refused.below is not None and value < refused.below
+    )
 
 
 def _refusal(refused: Refused, value: Any) -> Refusal:

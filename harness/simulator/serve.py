@@ -88,7 +88,7 @@ async def _serve(
     if listen.watch_stdin:
         running.add_reader(sys.stdin.fileno(), _watch, stop)
     alarm, log = Alarm(running), TimingLog(listen.log)
-    door = _Door(service, alarm, log, tls, log_chunks=listen.log_chunks)
+    door = Door(service, alarm, log, tls, log_chunks=listen.log_chunks)
     door.open(listener)
     port = listener.getsockname()[1]
     address = f"[{listen.host}]" if ":" in listen.host else listen.host
@@ -112,7 +112,7 @@ async def _serve(
     log.close()
 
 
-class _Door:
+class Door:
     """Where connections come in, while it is open."""
 
     def __init__(

@@ -12,8 +12,17 @@ from urllib.parse import unquote
 
 from harness.errors import UsageError
 from harness.simulator import asked as asking
-from harness.simulator import cors, dialect_answers, dialect_requests, extras, headers, metrics, model_list, replies
-from harness.simulator import responses
+from harness.simulator import (
+    cors,
+    dialect_answers,
+    dialect_requests,
+    extras,
+    headers,
+    metrics,
+    model_list,
+    replies,
+    responses,
+)
 from harness.simulator.answers import Said, answer
 from harness.simulator.asked import Asked
 from harness.simulator.batch import Batch, Seat, live_ns, offsets_ns
