@@ -20,7 +20,7 @@ from harness.simulator.dialect_file import dialect_of, names
 from harness.simulator.thinking import LENGTHS
 from harness.types import Sample
 
-STILL_TO_COME: frozenset[str] = frozenset({"llama-cpp", "ollama", "openai", "openrouter"})
+STILL_TO_COME: frozenset[str] = frozenset()
 """Presets whose dialect is not written yet."""
 PRESETS = [name for name in presets() if name not in STILL_TO_COME]
 THINKING = 8
@@ -29,7 +29,12 @@ LONG = Sample(
     messages=({"role": "user", "content": "The road is long and the river is wide. " * 6},),
     params={"max_tokens": 64, "temperature": 0},
 )
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
 TOOL = {"type": "function", "function": {"name": "get_weather", "description": "Weather", "parameters": CITY}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": CITY}}
 USUAL: dict[str, dict[str, Any]] = {
@@ -141,7 +146,7 @@ def declared(spoken: Spoken, kind: str) -> bool:
 
 
 def test_what_has_no_effect_is_declared(spoken: Spoken) -> None:
-    """A field that the provider takes without effect is named by the preset, so that nobody compares what rests on it."""
+    """A field that is taken without effect is named by the preset, so that nobody compares what rests on it."""
     quirks = spoken.provider.quirks
     known = {*quirks.ignored, *quirks.drop, *quirks.rename}
     said = {name for group in spoken.dialect.parameters.ignored for name in group.names}
