@@ -114,7 +114,6 @@ class QuirksBlock(_Block):
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
     embedding_model: Annotated[str, Field(min_length=1)] | None = None
     cost_header: HeaderName | None = None
-    cost_field: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     reasoning_in_completion: bool = True
     backend_field: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$")] | None = None
     backend_headers: list[HeaderName] = []

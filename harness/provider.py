@@ -72,9 +72,8 @@ class Quirks:
     embedding_model: str | None = None
     """Id of the model that its embeddings are asked of, which is seldom one that chats; None: the endpoint's own."""
     cost_header: str | None = None
-    """Response header in which it tells what an answer cost, in USD; None: in none."""
-    cost_field: str | None = None
-    """Field of ``usage`` in which it tells that, where it is not ``cost``; None: in none."""
+    """Response header in which it tells what an answer cost, in USD; None: in none.
+    What ``usage`` tells is read in any case."""
     reasoning_in_completion: bool = True
     """Whether its ``completion_tokens`` hold the reasoning tokens."""
     backend_field: str | None = None
