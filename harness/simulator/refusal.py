@@ -23,11 +23,17 @@ class Refusal(Exception):  # noqa: N818 - reads as what it is
         param: str | None = None,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
+        body: Any = None,
+        value: Any = None,
     ) -> None:
-        """``kind`` is the body's field type; None in ``param`` and ``code`` is sent as null."""
+        """``kind`` is the body's field type; None in ``param`` and ``code`` is sent as null.
+
+        ``body`` and ``value`` are a dialect's: a template in the place of the documented body, and what was sent.
+        """
         super().__init__(message)
         self.status, self.message, self.kind, self.param, self.code = status, message, kind, param, code
         self.headers = dict(headers or {})
+        self.body, self.value = body, value
 
 
 def missing(param: str) -> Refusal:
