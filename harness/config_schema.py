@@ -27,6 +27,8 @@ from harness.config_fields import (
     ProviderId,
     Query,
     Seconds,
+    TimingName,
+    TimingPlace,
     Url,
     Usd,
     Variable,
@@ -117,6 +119,7 @@ class QuirksBlock(_Block):
     backend_field: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$")] | None = None
     backend_headers: list[HeaderName] = []
     version_headers: list[HeaderName] = []
+    server_timing: dict[TimingName, TimingPlace] = {}
 
     @model_validator(mode="after")
     def _agrees(self) -> QuirksBlock:
@@ -176,7 +179,6 @@ class AboutBlock(_Block):
     usage: str = ""
     metrics: str = ""
     rate_limit: RateLimitBlock = RateLimitBlock()
-    server_timing: dict[str, str] = {}
     notes: list[str] = []
     source: list[str] = []
     checked: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] | Literal[""] = ""

@@ -35,14 +35,19 @@ class Limits:
     concurrency: int | None = None
 
 
+_NOTHING: Mapping[str, str] = {}
+
+
 class Naming(NamedTuple):
-    """Where answers name who is behind the address that was asked; headers in lower case."""
+    """Where answers tell of the server behind the address that was asked; headers in lower case."""
 
     backend_field: str | None = None
     """Field of the body, or of a chunk; dots lead into objects. None: none does."""
     backend_headers: tuple[str, ...] = ()
     version_headers: tuple[str, ...] = ()
     """Headers that tell software or its version, beside those that any server may send."""
+    server_timing: Mapping[str, str] = _NOTHING
+    """What the server measures itself, in milliseconds -> where it stands: see ``Quirks.server_timing``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +83,15 @@ class Quirks:
     """Response headers in which it names that backend, in any case of letters."""
     version_headers: tuple[str, ...] = ()
     """Response headers of its own that tell its software or version."""
+    server_timing: Mapping[str, str] = field(default_factory=dict)
+    """What it measures itself, as a name that ends in ``_ms`` -> where that stands: a path in the body or a chunk of
+    it, or ``header:NAME``, and by what it is multiplied, for example ``usage.queue_time * 1000``."""
 
     @property
     def naming(self) -> Naming:
-        """Where its answers name who is behind it."""
-        headers = (tuple(name.lower() for name in names) for names in (self.backend_headers, self.version_headers))
-        return Naming(self.backend_field, *headers)
+        """Where its answers tell of the server behind it."""
+        backends, versions = (tuple(map(str.lower, names)) for names in (self.backend_headers, self.version_headers))
+        return Naming(self.backend_field, backends, versions, self.server_timing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +187,6 @@ class About:
     metrics: str = ""
     """Where and how it tells of itself, and what its metrics' names begin with; empty: nowhere."""
     rate_limit: RateLimit = RateLimit()
-    server_timing: Mapping[str, str] = field(default_factory=dict)
-    """What it measures itself -> where that stands: ``usage.queue_time * 1000``, ``header:NAME``... in milliseconds."""
     notes: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     checked: str = ""

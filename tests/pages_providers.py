@@ -76,7 +76,7 @@ def _section(name: str, provider: Provider) -> Iterator[str]:
         "usage": about.usage,
         "cost": _cost(provider),
         "rate limits": _limits(about.rate_limit),
-        "its own times": _pairs(about.server_timing),
+        "its own times": _pairs(provider.quirks.server_timing),
         "metrics": _metrics(about),
         "to measure one backend": about.pin,
         "notes": "; ".join(about.notes),

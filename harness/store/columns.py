@@ -62,6 +62,7 @@ ATTEMPTS: Columns = {
     "system_fingerprint": _TEXT,
     "backend": _TEXT,
     "server_headers": "VARCHAR[]",
+    "server_times": "MAP(VARCHAR, DOUBLE)",
     "tool_calls": _INT,
     "prompt_chars": _INT,
     "text_chars": _INT,

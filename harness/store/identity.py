@@ -1,11 +1,12 @@
-"""Who was behind the address that was asked, as an answer itself tells: a gateway's backend, software and versions.
+"""What an answer tells of the server behind the address: a gateway's backend, software and versions, its own times.
 
-Which field and which headers name a backend is declared by the provider; here they are read off what was recorded.
+Which fields and headers tell it is declared by the provider; here they are read off what was recorded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -28,13 +29,17 @@ def naming_of(stored: Any) -> Naming:
     """What a manifest says that the provider declared; nothing where it is of an older harness."""
     if not isinstance(stored, Mapping):
         return UNDECLARED
-    headers = (tuple(stored.get(name) or ()) for name in ("backend_headers", "version_headers"))
-    return Naming(stored.get("backend_field"), *headers)
+    backends, versions = (tuple(stored.get(name) or ()) for name in ("backend_headers", "version_headers"))
+    return Naming(stored.get("backend_field"), backends, versions, stored.get("server_timing") or {})
 
 
 def who_answered(exchange: Exchange, naming: Naming) -> JsonObject:
-    """The columns ``backend`` and ``server_headers`` of an attempt."""
-    return {"backend": backend(exchange, naming), "server_headers": server_headers(exchange, naming)}
+    """The columns ``backend``, ``server_headers`` and ``server_times`` of an attempt."""
+    return {
+        "backend": backend(exchange, naming),
+        "server_headers": server_headers(exchange, naming),
+        "server_times": server_times(exchange, naming),
+    }
 
 
 def backend(exchange: Exchange, naming: Naming) -> str | None:
@@ -52,6 +57,25 @@ def server_headers(exchange: Exchange, naming: Naming) -> tuple[str, ...] | None
     return tuple(f"{name}: {value}" for name in names if (value := _header(exchange, name)))
 
 
+def server_times(exchange: Exchange, naming: Naming) -> dict[str, float] | None:
+    """What the server says that it measured, in milliseconds by name; None: nothing is declared, or nothing was told.
+
+    Of several chunks that tell it the last counts: such figures grow while an answer goes on.
+    """
+    found = {}
+    for name, where in naming.server_timing.items():
+        place, _, factor = where.partition(" * ")
+        of_header = place.removeprefix("header:")
+        told = _header(exchange, of_header.lower()) if of_header != place else _last(exchange.body, place.split("."))
+        try:
+            value = float(told or "nan") * float(factor or 1)
+        except ValueError:
+            continue
+        if math.isfinite(value) and value >= 0:
+            found[name] = value
+    return found or None
+
+
 def _header(exchange: Exchange, name: str) -> str | None:
     """The values of a header, several joined by a comma; None: it did not come, or was empty."""
     return ", ".join(value for own, value in exchange.headers if own == name and value)[:_LONGEST] or None
@@ -59,8 +83,16 @@ def _header(exchange: Exchange, name: str) -> str | None:
 
 def _in_body(body: bytes, path: list[str]) -> str | None:
     """What stands at a path of the body, or of the first chunk that has it; None: it stands nowhere."""
-    named = b'"%s"' % path[-1].encode()
-    for text in _objects(body, named):
+    return next(_found(_objects(body, path), path), None)
+
+
+def _last(body: bytes, path: list[str]) -> str | None:
+    """The same, of the last chunk that has it."""
+    return next(_found(reversed(_objects(body, path)), path), None)
+
+
+def _found(objects: Iterable[bytes], path: list[str]) -> Iterator[str]:
+    for text in objects:
         try:
             value = orjson.loads(text)
         except orjson.JSONDecodeError:
@@ -68,17 +100,15 @@ def _in_body(body: bytes, path: list[str]) -> str | None:
         for step in path:
             value = value.get(step) if isinstance(value, dict) else None
         if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
-            return str(value)[:_LONGEST]
-    return None
+            yield str(value)[:_LONGEST]
 
 
-def _objects(body: bytes, named: bytes) -> Iterator[bytes]:
-    """What may be JSON that holds a name: the body whole, or the data of its events."""
+def _objects(body: bytes, path: list[str]) -> list[bytes]:
+    """What may be JSON that holds the last name of a path: the body whole, or the data of its events."""
+    named = b'"%s"' % path[-1].encode()
     if named not in body:
-        return
+        return []
     if not body.lstrip().startswith((b"data:", b"event:", b":", b"id:", b"retry:")):
-        yield body
-        return
-    holding = [line for line in body.splitlines() if line.startswith(b"data:") and named in line]
-    for line in holding if len(holding) <= _EVENTS else (*holding[: _EVENTS - 1], holding[-1]):
-        yield line[5:]
+        return [body]
+    holding = [line[5:] for line in body.splitlines() if line.startswith(b"data:") and named in line]
+    return holding if len(holding) <= _EVENTS else [*holding[: _EVENTS - 1], holding[-1]]

@@ -50,3 +50,21 @@ comment on column identities.first_at is 'UTC of the sending of the first of the
 comment on column identities.last_at is 'UTC of the sending of the last of them.';
 comment on column identities.n_switches is 'How often it follows another value, by time of sending.';
 comment on column identities.example_job_id is 'The first job that has it.';
+
+create view server_times as
+with told as (
+    select run_id, endpoint, stage, phase,
+        unnest(map_keys(server_times)) as name, unnest(map_values(server_times)) as ms
+    from attempts
+    where server_times is not null and failure_kind is null and not cached and kind <> 'probe'
+)
+select run_id, endpoint, stage, name, count(*) as n,
+    quantile_cont(ms, 0.5) as p50_ms, quantile_cont(ms, 0.95) as p95_ms
+from told
+where phase = 'measure'
+group by all;
+comment on view server_times is 'What servers say that they measured themselves in the measured phase of a stage, beside what this client measured; nothing is checked.';
+comment on column server_times.name is 'As the provider''s quirks call it, for example queue_ms; never NULL.';
+comment on column server_times.n is 'Answers that state it.';
+comment on column server_times.p50_ms is 'Milliseconds, the median.';
+comment on column server_times.p95_ms is 'Milliseconds, the 95th percentile; of few answers it says little.';
