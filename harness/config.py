@@ -133,7 +133,7 @@ def with_address(provider: Provider) -> Provider:
         url = PLACEHOLDER.sub(lambda found: _filled_in(found, provider, "base_url"), url)
         if problem := url_problem(url):
             raise ConfigError(f"base_url of provider {provider.id}, with its variables filled in, {problem}")
-        if provider.auth.env and not provider.allow_http and in_the_open(url):
+        if provider.keyed and not provider.allow_http and in_the_open(url):
             raise ConfigError(
                 f"base_url of provider {provider.id}, with its variables filled in, would send a key over plain HTTP",
                 hint="Write https://, or allow_http: true in its block",

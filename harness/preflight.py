@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness import config, request
+from harness import config, keys, request
+from harness.credentials import Credentials
 from harness.errors import HarnessError
 from harness.exchange import Exchange, Failure
 from harness.provider import Deadlines, Endpoint, Provider
@@ -86,7 +87,7 @@ class _Checker:
         self._pool = pool
         self._chat = chat
         self._timeout_s = timeout_s
-        self._key: str | None = None
+        self._credentials = Credentials()
 
     async def run(self) -> Check:
         """The first thing that is wrong, or what is right."""
@@ -95,12 +96,12 @@ class _Checker:
             return replace(self._found, state=ON_DEMAND, detail=detail)
         try:
             self._provider = config.with_address(self._provider)
-            self._key = config.api_key(self._provider)
+            self._credentials = await asyncio.to_thread(keys.credentials_of, self._provider)
             limit = self._timeout_s
             self._provider = replace(self._provider, deadlines=Deadlines(limit, limit, limit, limit))
-            client = Client(self._provider, self._pool, key=self._key)
+            client = Client(self._provider, self._pool, key=self._credentials)
         except HarnessError as error:
-            missing = self._provider.auth.env is not None and self._key is None
+            missing = self._provider.auth.env is not None and self._credentials.key is None
             return self._bad("no key" if missing else "not set up", error.what, error.hint)
         try:
             return await self._ask(client)
@@ -182,7 +183,9 @@ class _Checker:
         return self._bad(state, failure.detail, step or "Try another model, or ask the provider")
 
     def _bad(self, state: str, detail: str, step: str) -> Check:
-        shown = _printable(detail.replace(self._key, "[key]") if self._key else detail)
+        for secret in self._credentials.secrets:
+            detail = detail.replace(secret, "[key]")
+        shown = _printable(detail)
         return replace(self._found, state=state, usable=False, detail=shown, next_step=step)
 
 

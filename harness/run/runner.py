@@ -65,7 +65,7 @@ class Runner:
 
         Args:
             plan: what is still to be asked.
-            clients: by provider id.
+            clients: by endpoint id.
             journal: where every attempt goes first.
             watcher: told of every attempt after it is journalled.
             prices: by endpoint id, for the budget and the tally.
@@ -361,7 +361,7 @@ class Runner:
         return self._journal.append(attempt)
 
     def _client(self, job: Job) -> Client:
-        return self._clients[self._plan.endpoints[job.endpoint].provider.id]
+        return self._clients[job.endpoint]
 
     def _understand(self, attempt: Attempt) -> None:
         self._record(attempt, understand(attempt), again=False)
@@ -390,6 +390,6 @@ async def closing(clients: Mapping[str, Client], pool: Pool) -> AsyncIterator[No
     try:
         yield
     finally:
-        for client in clients.values():
+        for client in set(clients.values()):
             await client.aclose()
         await pool.aclose()
