@@ -68,6 +68,11 @@ def load_providers(path: Path | None = None) -> dict[str, Provider]:
     return _providers_of([ours], users if named else None)
 
 
+def shipped_providers() -> dict[str, Provider]:
+    """Give every provider that ships with the tool by its id, whatever a user's file says."""
+    return _providers_of([shipped(FILE_NAME)], None)
+
+
 def presets() -> list[Path]:
     """Files of the presets, in the order of their names."""
     return sorted(PRESETS.glob("*.yaml"))

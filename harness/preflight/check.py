@@ -58,6 +58,17 @@ async def check(
     return [one.found for one in checkers]
 
 
+async def listed(provider: Provider, timeout_s: float = TIMEOUT_S) -> tuple[Check, list[str] | None]:
+    """Ask for the list of models alone: how that went, and the ids; None: no list came, and the check says why."""
+    checker = _Checker(replace(provider, discovery=True), free=True, timeout_s=timeout_s)
+    try:
+        if await checker.prepare():
+            await checker.run()
+    finally:
+        await checker.aclose()
+    return checker.found, checker.ids
+
+
 class _Checker:
     """The steps of one target; connections are its own, so that each shows how it was made."""
 
@@ -71,7 +82,8 @@ class _Checker:
         self._secrets: list[str] = []
         self._pool = Pool()
         self._client: Client | None = None
-        self._ids: list[str] | None = None
+        self.ids: list[str] | None = None
+        """The models that are listed; None: not asked, or no list came."""
         self._steps: dict[StepName, Step] = dict.fromkeys(STEPS, Step())
         self.found = Check(target.id, "usable", usable=True, detail="", steps=self._steps)
 
@@ -167,7 +179,7 @@ class _Checker:
     def _read_list(self, exchange: Exchange) -> Wrong | None:
         """What keeps the answer to GET /models from being a list with our model in it; None: nothing does."""
         status = exchange.status or 0
-        self._ids = ids = ids_of(exchange)
+        self.ids = ids = ids_of(exchange)
         self.found = replace(self.found, status=exchange.status, models=None if ids is None else len(ids))
         if status in (401, 403):
             wrong = mend(Failure("auth", f"HTTP {status}"), exchange.marks, self._provider)
@@ -202,7 +214,7 @@ class _Checker:
         return wrong
 
     def _not_listed(self, ms: float | None) -> Wrong:
-        ids, model = self._ids or [], self._endpoint.model_id
+        ids, model = self.ids or [], self._endpoint.model_id
         near = nearest(model, ids) or nearest(self._endpoint.model, ids) or ids[:3]
         step = f"Did you mean {' or '.join(near)}?" if near else "Load a model into the server"
         detail = f"{model} is not among the {len(ids)} models"
@@ -213,7 +225,7 @@ class _Checker:
     def _choose_model(self) -> bool:
         """Where only a provider was named: its first mapped model, else the first listed one that may chat."""
         if not self._named:
-            listed = self._ids or []
+            listed = self.ids or []
             mapped = [(name, id_) for name, id_ in self._provider.models.items() if not listed or id_ in listed]
             talking = [one for one in listed if "embed" not in one.lower()] or listed
             known = [*mapped, *((one, one) for one in talking[:1]), *self._provider.models.items()]
