@@ -96,7 +96,7 @@ def endpoint(providers: Mapping[str, Provider], name: str) -> Endpoint:
         if not provider.any_model:
             raise UnknownName(f"model of {provider_id}", model, provider.models)
         model_id = model
-    return with_model(with_address(provider), model, model_id)
+    return with_model(_before_upstream(with_address(provider), providers), model, model_id)
 
 
 def with_model(provider: Provider, model: str, model_id: str) -> Endpoint:
@@ -104,6 +104,31 @@ def with_model(provider: Provider, model: str, model_id: str) -> Endpoint:
     if provider.base_url is not None and MODEL in provider.base_url:
         provider = replace(provider, base_url=provider.base_url.replace(MODEL, quote(model_id, safe="")))
     return Endpoint(provider=provider, model=model, model_id=model_id)
+
+
+def _before_upstream(provider: Provider, providers: Mapping[str, Provider], *, of: tuple[str, ...] = ()) -> Provider:
+    """The provider with the one that its gateway asks, and that one's in turn.
+
+    UnknownName when there is no such provider or model; ConfigError for a circle, or an upstream that wants a key.
+    """
+    serve, of = provider.serve, (*of, provider.id)
+    name = serve.options.get("upstream") if serve is not None else None
+    if serve is None or not isinstance(name, str):
+        return provider
+    if name in of:
+        raise ConfigError(f"the upstreams of provider {of[0]} go round in a circle: {' -> '.join((*of, name))}")
+    if name not in providers:
+        raise UnknownName("provider", name, providers, where=f"It is the upstream of {provider.id}")
+    upstream, model = providers[name], serve.options.get("upstream_model")
+    if upstream.auth.env is not None:
+        raise ConfigError(
+            f"{name} wants a key, and the gateway that is started for {provider.id} is given none",
+            hint="Start that gateway yourself, and write its base_url",
+        )
+    if model is not None and not upstream.any_model and model not in {*upstream.models, *upstream.models.values()}:
+        raise UnknownName(f"model of {name}", str(model), upstream.models)
+    upstream = _before_upstream(with_address(upstream), providers, of=of)
+    return replace(provider, serve=replace(serve, upstream=upstream))
 
 
 def with_address(provider: Provider) -> Provider:

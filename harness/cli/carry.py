@@ -14,7 +14,7 @@ import click
 
 from harness.cli import dry_run
 from harness.cli.progress import Progress
-from harness.errors import CannotMeasure, UsageError
+from harness.errors import CannotMeasure, EngineError, UsageError
 from harness.folder import results_option
 from harness.prices import price_of
 from harness.report import terminal, whole
@@ -82,7 +82,7 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | N
     """Print how a sitting ended: the tables, where the results are, and what can be done next.
 
     Raises:
-        CannotMeasure: all that the run ever sent has failed.
+        CannotMeasure: all that the run ever sent has failed, or a server that was started for it ended by itself.
     """
     if tell is None:
         whole.show(results, sat.folder, terminal.console(), as_json=as_json)
@@ -104,6 +104,8 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | N
         return
     why = sat.tally.stopped or "interrupted"
     again = f"{_called()} resume {sat.folder.id}{results_option(results)}"
+    if sat.crashed is not None:
+        raise EngineError(f"{sat.crashed}; what was there is sealed", hint=f"Go on with: {again}")
     click.echo(f"harness: {why}; what was there is sealed. Go on with: {again}", err=True)
     sys.exit(130)
 

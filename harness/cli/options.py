@@ -87,6 +87,13 @@ judges = click.option(
 pairwise = click.option(
     "--pairwise", is_flag=True, help="Judges also compare each endpoint's answers with the first one's, in both orders."
 )
+api = click.option(
+    "--api",
+    type=click.Choice(["chat", "responses"]),
+    default="chat",
+    show_default=True,
+    help="Which API asks the same questions: chat completions, or the Responses API.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 seed = click.option(
     "--seed",

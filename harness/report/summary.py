@@ -5,6 +5,7 @@ Every figure comes from a view of the results database; what this file adds is i
 
 from __future__ import annotations
 
+import importlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,9 +14,11 @@ from harness.errors import StoreError
 from harness.exchange import OUR_DOING
 from harness.folder import RunFolder, open_run
 from harness.report.compare import Measures, Prompt, compare, ranks
+from harness.report.identity import identities
 from harness.report.judging import judging
 from harness.report.quality import KINDS, Quality
 from harness.report.running import running
+from harness.report.server_times import server_times
 from harness.report.spending import spending
 from harness.stats.intervals import quantile_interval
 from harness.store.overview import status_of
@@ -35,11 +38,12 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         ``run`` (what it was and what measured it), ``health`` (how well this client measured; None: nothing came),
         ``endpoints`` (a row each, in the run's order: quality and tools as ``Quality.measured`` gives them, with
         ``rank``; TTFT, speed, cost, features, errors), ``tasks`` (the same of each task, with ``repeats``),
-        ``judging`` (None: no judge), ``spending`` (what each task cost), ``running`` (tries, cache, endpoints
-        given up), ``loads``, ``features`` (what is not fully supported), ``contract_faults`` (what replies break of
-        their contract, by name), ``comparisons`` (against the first endpoint), ``other_pairs`` (of the others with each
-        other) and ``family`` (how many p-values were adjusted together). Milliseconds, tokens per second and USD; None
-        means not measured or not known, and ``n`` stands beside every figure.
+        ``judging`` (None: no judge), ``vectors`` (how embeddings agree; None: no task asks for them),
+        ``spending`` (what each task cost), ``running`` (tries, cache, endpoints given up), ``identities`` (who
+        answered), ``server_times`` (what servers say that they measured), ``loads``, ``features`` (what is not fully
+        supported), ``contract_faults`` (what replies break), ``comparisons`` (with the first endpoint), ``other_pairs``
+        and ``family`` (how many p-values were adjusted together). Milliseconds, tokens per second and USD; None means
+        not measured or not known.
 
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
@@ -62,7 +66,11 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     laws = {level.get("stage"): level.get("law") for level in levels}
     return {
         "run": {key: manifest.get(key) for key in _ABOUT}
-        | {"id": folder.root.name, "status": status_of(folder, manifest)},
+        | {
+            "id": folder.root.name,
+            "status": status_of(folder, manifest),
+            "api": (manifest.get("selection") or {}).get("api", "chat"),
+        },
         "health": health[0] if health else None,
         "endpoints": []
         if only_loads
@@ -77,15 +85,27 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         ],
         "tasks": [_task(row, quality, repeats) for row in tasks],
         "judging": None if only_loads else judging(results, folder.root.name, stored),
+        "vectors": _vectors(results, folder.root.name, names, manifest),
         "spending": [] if only_loads else spending(results, folder.root.name, names),
         "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
         "running": [] if only_loads else running(results, folder.root.name, names),
+        "server_times": server_times(results, folder.root.name, stored),
+        "identities": identities(results, folder.root.name, [*stored, *(manifest.get("judges") or ())]),
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
         "contract_faults": by_view["contract_faults"],
         "comparisons": [row for row in found if row["baseline"] == names[0]],
         "other_pairs": [row for row in found if row["baseline"] != names[0]],
         "family": family,
     }
+
+
+def _vectors(results: Path, run: str, names: Sequence[str], manifest: JsonObject) -> JsonObject | None:
+    """How the embeddings of its tasks agree; None: it has no such task."""
+    if not any(task.get("api") == "embeddings" for task in manifest.get("tasks") or ()):
+        return None
+    # Loaded where there are vectors: no other report pays for it.
+    found: JsonObject = importlib.import_module("harness.report.vectors").agreement(results, run, names)
+    return found
 
 
 def _endpoints(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:

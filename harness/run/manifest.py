@@ -11,7 +11,7 @@ from importlib.metadata import version
 from harness import __version__
 from harness.folder import SCHEMA_VERSION, RunFolder
 from harness.prices import price_of
-from harness.provider import Endpoint
+from harness.provider import Endpoint, Serve
 from harness.request import canonical_sha256
 from harness.run.arrivals import Closed
 from harness.run.plan import Plan, sha256
@@ -68,9 +68,18 @@ def config_sha256(endpoint: Endpoint) -> str:
             "env_headers": dict(provider.env_headers),
             "query": dict(provider.query),
             "quirks": asdict(provider.quirks),
-            "serve": asdict(provider.serve) if provider.serve else None,
+            "serve": _serve_json(provider.serve) if provider.serve else None,
         }
     )
+
+
+def _serve_json(serve: Serve) -> JsonObject:
+    """What is started, and what it asks in turn."""
+    told: JsonObject = {"engine": serve.engine, "options": dict(serve.options)}
+    if (upstream := serve.upstream) is not None:
+        served = _serve_json(upstream.serve) if upstream.serve else None
+        told["upstream"] = {"base_url": upstream.base_url, "models": dict(upstream.models), "serve": served}
+    return told
 
 
 def _endpoint_json(endpoint: Endpoint) -> JsonObject:
@@ -85,6 +94,7 @@ def _endpoint_json(endpoint: Endpoint) -> JsonObject:
         "engine": provider.serve.engine if provider.serve else None,
         "engine_version": None,
         "price": asdict(price) if price else None,
+        "naming": provider.quirks.naming._asdict(),
         "usd_per_hour": provider.usd_per_hour,
         "limits": asdict(provider.limits),
         "declared": asdict(provider.declared),
@@ -106,6 +116,7 @@ def _task_json(plan: Plan, name: str) -> JsonObject:
         "scorer": task.scorer.name,
         "scorer_version": task.scorer.version,
         "n": sum(1 for task_name, _ in plan.samples if task_name == name),
+        **({"api": "embeddings"} if any(one.inputs for (of, _), one in plan.samples.items() if of == name) else {}),
     }
 
 

@@ -21,6 +21,8 @@ def usual(turn: Turn, limits: Mapping[str, Bucket], *, error: bool = False) -> l
         headers.append(("openai-processing-ms", str(worked + (_LONGER_MS if "long_processing" in mutants else 0))))
     if "no_request_id" not in mutants and not (error and "no_error_request_id" in mutants):
         headers.append(("x-request-id", "req_same" if "same_request_id" in mutants else turn.name))
+    if turn.backend is not None:
+        headers.append(("x-backend", turn.backend))
     if "no_rate_headers" not in mutants:
         for unit, bucket in limits.items():
             headers += bucket.headers(unit, read_ns, mutants)

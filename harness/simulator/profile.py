@@ -87,6 +87,12 @@ class Profile:
     mutants_after_s: float = 0.0
     """They begin so late, for an endpoint that changes in the middle of a run."""
 
+    backends: tuple[str, ...] = ()
+    """Names that a gateway gives to who answered: in the field provider, and in the header x-backend."""
+    backend_requests: int | None = None
+    """Chats and completions after which the next of them takes over, the first after the last; None: the first
+    stays."""
+
     requests_per_minute: int | None = None
     """Token bucket of this size; beyond it 429 with the true Retry-After. None: no limit."""
     tokens_per_minute: int | None = None
@@ -204,7 +210,7 @@ _NOT_NEGATIVE = (
 )
 _POSITIVE = (
     *("tokens", "burst", "tokens_per_chunk", "events_per_write", "batch", "kv_tokens", "giant_bytes"),
-    *("context_tokens", "requests_per_minute", "tokens_per_minute"),
+    *("context_tokens", "requests_per_minute", "tokens_per_minute", "backend_requests"),
 )
 _LARGEST = {"tokens": 1_000_000, "tokens_sd": 1_000_000, "jitter": 10, "giant_bytes": 1_000_000_000}
 _LARGEST_OF = {"_ms": 86_400_000, "_s": 10_000_000}

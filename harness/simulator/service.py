@@ -38,7 +38,7 @@ from harness.simulator.shapes import dumps
 from harness.simulator.speech import Choice, estimated_tokens, prompt_tokens, spoken, usage
 from harness.simulator.stream import Send
 from harness.simulator.surfaces import SURFACES, Surface, check_served, own
-from harness.simulator.turn import Incoming, Turn
+from harness.simulator.turn import Incoming, Turn, takeover
 from harness.types import JsonObject
 
 _BORN = 1_767_225_600
@@ -78,6 +78,7 @@ class Service:
         self._hang_ups = HangUps()
         self._callers: list[tuple[Seat, tuple[Call, ...]]] = []
         """Requests under way that are answered with calls."""
+        self._backends = takeover(profile.backends, profile.backend_requests)
         self._refusals = 0
         """In a row, of chats whose body could be read."""
         self._mutants_from_ns = time.perf_counter_ns() + round(profile.mutants_after_s * 1e9)
@@ -214,6 +215,9 @@ class Service:
             raise overloaded(self.profile.queue_full_status, self.profile.retry_after_s)
         if turn.mutants & {"one_at_a_time", "leak_calls"}:
             turn.profile = replace(turn.profile, ttft_ms=max(turn.profile.ttft_ms, _MEETING_MS))
+        if self.profile.backends:
+            turn.backend = next(self._backends)
+            question = question._replace(shape=replace(question.shape, backend=turn.backend))
         return self._answer(turn, question)
 
     def _trip(self, turn: Turn) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.simulator.profile import Profile
@@ -37,6 +39,8 @@ class Turn:
     befallen: str | None = None
     """The fault of either kind that was drawn for this request; None: there is none."""
     rng: random.Random | None = None
+    backend: str | None = None
+    """Who is said to have answered; None: nobody is named."""
     repeat: int = 0
     """How often its body was seen before."""
 
@@ -44,3 +48,10 @@ class Turn:
     def closes(self) -> bool:
         """Whether the connection ends with the answer."""
         return not self.incoming.keep_alive or "no_keep_alive" in self.mutants or self.fate == "lying_length"
+
+
+def takeover(backends: Sequence[str], requests: int | None) -> Iterator[str]:
+    """Who answers each request: every backend so many in its turn, again and again; None: the first answers all."""
+    each = itertools.cycle(backends) if requests is not None else iter(backends)
+    for name in each:
+        yield from itertools.repeat(name) if requests is None else itertools.repeat(name, requests)
