@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from harness.wire.loop import run
 
 _WIDE = 120
 """Columns from which on a provider is one line."""
-_GROUPS = {
+_GROUPS: Mapping[str, Callable[[Provider], bool]] = {
     "yours, or set up": lambda one: one.yours or set_up(one),
     "hosted": lambda one: one.kind == "hosted",
     "gateways": lambda one: one.kind == "gateway",
@@ -49,7 +49,9 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--mine", is_flag=True, help="Only those that can be asked now: set up, running here, or started on demand.")
+@click.option(
+    "--mine", is_flag=True, help="Only those that can be asked now: set up, running here, or started on demand."
+)
 @options.providers
 @options.as_json
 def list_(mine: bool, providers_file: Path | None, as_json: bool) -> None:
@@ -136,7 +138,9 @@ def show(name: str, providers_file: Path | None, as_json: bool) -> None:
     for model, price in prices.items():
         click.echo(f"# price of {model}: {_price_words(price)}")
     if lines := use_lines(provider):
-        click.echo("# It can be asked as it is. To change something, put this into providers.yaml, and say what differs:")
+        click.echo(
+            "# It can be asked as it is. To change something, put this into providers.yaml, and say what differs:"
+        )
         for line in lines:
             click.echo(f"#   {line}")
 

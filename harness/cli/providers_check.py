@@ -137,7 +137,9 @@ def _print_others(providers: dict[str, Provider], local: Sequence[Running]) -> N
     unset = [one for one in providers.values() if not set_up(one) and not one.serve and missing(one)]
     for one in local:
         if not one.known:
-            click.echo(f"{one.provider.id}: at {one.provider.base_url} answers a program that cannot be told from others")
+            click.echo(
+                f"{one.provider.id}: at {one.provider.base_url} answers a program that cannot be told from others"
+            )
     if unset:
         verb = "has no key" if len(unset) == 1 else "have no key"
         click.echo(f"{len(unset)} more {verb} set: harness providers list")

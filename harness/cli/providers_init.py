@@ -31,7 +31,9 @@ _FEW = 4
 
 
 @click.command("init")
-@click.option("--use", "names", multiple=True, metavar="PRESET", help="Take this one; repeat it. Nothing else is offered.")
+@click.option(
+    "--use", "names", multiple=True, metavar="PRESET", help="Take this one; repeat it. Nothing else is offered."
+)
 @click.option("--yes", is_flag=True, help="Ask nothing: what was named with --use, else whatever was found here.")
 @click.option(
     "--file",
@@ -113,7 +115,10 @@ def _named(known: Mapping[str, Provider], taken: Mapping[str, None]) -> dict[str
             _say_what_is_missing(known[name])
         else:
             near = nearest(name, known, cutoff=0.5)
-            _say(f"no preset {name!r}. " + (f"Did you mean {' or '.join(near)}?" if near else "See harness providers list"))
+            _say(
+                f"no preset {name!r}. "
+                + (f"Did you mean {' or '.join(near)}?" if near else "See harness providers list")
+            )
     return more
 
 
@@ -221,7 +226,7 @@ def _agreed(question: str) -> bool:
 
 def _number(question: str) -> int | None:
     while answer := _asked(question, ""):
-        if answer.isascii() and answer.isdecimal() and 0 < int(answer[:12]) and len(answer) <= 9:
+        if answer.isascii() and answer.isdecimal() and len(answer) <= 9 and int(answer) > 0:
             return int(answer)
         _say("a whole number above 0, please")
     return None

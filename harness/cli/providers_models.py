@@ -65,7 +65,10 @@ def _ids(provider: Provider) -> list[str]:
     if ids is not None:
         return sorted(ids)
     kind = ConfigError if found.state in ("no key", "not set up") else CannotMeasure
-    raise kind(f"{provider.id}: {found.detail}" if kind is ConfigError else f"{provider.id}: {found.state}: {found.detail}", hint=found.next_step)
+    raise kind(
+        f"{provider.id}: {found.detail}" if kind is ConfigError else f"{provider.id}: {found.state}: {found.detail}",
+        hint=found.next_step,
+    )
 
 
 def _filtered(ids: list[str], text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether endpoints can be measured from here: name, connection, TLS, key, model, one token, one token streamed, clock."""
+"""Whether endpoints can be measured from here: connection, key, model, one token, one token streamed, clock."""
 
 from __future__ import annotations
 

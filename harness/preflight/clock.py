@@ -11,9 +11,7 @@ TOLERATED_S = 5.0
 _WHOLE_SECOND = timedelta(seconds=1)
 
 
-def ahead(
-    headers: Iterable[tuple[str, str]], sent_at: datetime, received_at: datetime
-) -> tuple[float, float] | None:
+def ahead(headers: Iterable[tuple[str, str]], sent_at: datetime, received_at: datetime) -> tuple[float, float] | None:
     """By how many seconds the server's clock is ahead of ours: at least, at most; negative: behind.
 
     The header was written between the sending and the arrival, and says whole seconds, cut off. None: no header, or one

@@ -27,7 +27,7 @@ class Clock:
     """The server's clock against this machine's, and where the times of reads come from."""
 
     ahead_s: tuple[float, float] | None
-    """The server's clock is ahead by at least and by at most so many seconds, negative: behind. None: it does not say."""
+    """The server's clock is ahead by at least and at most so many seconds, negative: behind. None: it does not say."""
     receive_times: str
     """``kernel``, ``user`` or ``mixed``."""
 

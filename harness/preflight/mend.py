@@ -42,19 +42,9 @@ _OF_KIND = {
 
 def mend(failure: Failure, marks: WireMarks, provider: Provider) -> Wrong:
     """What to make of a failure; ``marks`` tell how far the connection came."""
-    kind, detail = failure.kind, failure.detail
-    if detail.startswith("proxy "):
-        return Wrong("connect", "no connection", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment")
-    if kind == "dns" or (kind == "timeout_connect" and marks.dns_ns is None):
-        return Wrong("dns", "name not found", _HOST)
-    if kind == "connect":
-        return _refused(provider)
-    if kind == "timeout_connect" and marks.conn_ns is None:
-        return Wrong("connect", "no connection", f"{_PORT}; or {_SLOW}")
-    if kind == "timeout_connect":
-        return Wrong("tls", "no TLS", f"Check whether base_url should be http, or {_SLOW}")
-    if kind == "tls" or (kind == "reset" and marks.send0_ns is None):
-        return Wrong("tls", "no TLS", _certificate(detail))
+    kind = failure.kind
+    if found := _of_connection(failure, marks, provider):
+        return found
     if kind == "auth":
         return refused_key(provider)
     if kind in ("reset", "truncated", "bad_http") and failure.status is None:
@@ -62,6 +52,25 @@ def mend(failure: Failure, marks: WireMarks, provider: Provider) -> Wrong:
     if kind.startswith("timeout"):
         return Wrong(None, "no answer", _SLOW[0].upper() + _SLOW[1:])
     return _OF_KIND.get(kind, Wrong(None, "", ""))
+
+
+def _of_connection(failure: Failure, marks: WireMarks, provider: Provider) -> Wrong | None:
+    """What kept a connection from being made; None: one was."""
+    kind, detail = failure.kind, failure.detail
+    late = kind == "timeout_connect"
+    if detail.startswith("proxy "):
+        return Wrong("connect", "no connection", "Check HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the environment")
+    if kind == "dns" or (late and marks.dns_ns is None):
+        return Wrong("dns", "name not found", _HOST)
+    if late and marks.conn_ns is None:
+        return Wrong("connect", "no connection", f"{_PORT}; or {_SLOW}")
+    if late:
+        return Wrong("tls", "no TLS", f"Check whether base_url should be http, or {_SLOW}")
+    if kind == "connect":
+        return _refused(provider)
+    if kind == "tls" or (kind == "reset" and marks.send0_ns is None):
+        return Wrong("tls", "no TLS", _certificate(detail))
+    return None
 
 
 def refused_key(provider: Provider) -> Wrong:

@@ -64,6 +64,10 @@ def differences(quirks: Quirks) -> list[str]:
         f"embeddings are asked of {quirks.embedding_model}": quirks.embedding_model is not None,
         f"the cost is read in the header {quirks.cost_header}": quirks.cost_header is not None,
         f"the cost is read in usage.{quirks.cost_field}": quirks.cost_field is not None,
+        f"its own times are read: {', '.join(quirks.server_timing)}": quirks.server_timing,
+        f"the backend is read in {quirks.backend_field or ', '.join(quirks.backend_headers)}": (
+            quirks.backend_field or quirks.backend_headers
+        ),
         "reasoning tokens are counted beside the completion tokens": not quirks.reasoning_in_completion,
     }
     return lines + [words for words, is_so in said.items() if is_so]
@@ -71,7 +75,7 @@ def differences(quirks: Quirks) -> list[str]:
 
 def _facts(about: About) -> Iterator[Line]:
     plain = {
-        "what it is": about.title,
+        "title": about.title,
         "status": about.status,
         "install": about.install,
         "start": about.start,
@@ -85,16 +89,17 @@ def _facts(about: About) -> Iterator[Line]:
     yield from ((label, text) for label, text in plain.items() if text)
     limits = about.rate_limit
     if limits.headers:
-        windows = [f"{what} per {per}" for what, per in (("requests", limits.requests_per), ("tokens", limits.tokens_per)) if per]
-        told = ", ".join([*windows, *([f"resets as {limits.reset}"] if limits.reset else [])])
-        yield "limits are told in", ", ".join(limits.headers) + (f" ({told})" if told else "")
-    if about.server_timing:
-        yield "its own times", ", ".join(f"{name}: {where}" for name, where in about.server_timing.items())
+        per = {"requests": limits.requests_per, "tokens": limits.tokens_per}
+        told = [f"{what} per {window}" for what, window in per.items() if window]
+        told += [f"resets as {limits.reset}"] if limits.reset else []
+        yield "limits are told in", ", ".join(limits.headers) + (f" ({', '.join(told)})" if told else "")
     yield from (("note", note) for note in about.notes)
     if about.source:
         yield "sources", "; ".join(about.source)
     if about.checked:
         yield "checked", f"{about.checked}, {'verified' if about.verified else 'not verified'}"
+    if about.seen:
+        yield "tried with", about.seen
     if about.unverified:
         yield "not found in writing", "; ".join(about.unverified)
 
