@@ -67,7 +67,8 @@ def command(
     targets: Sequence[Provider | Endpoint] = [_target(providers, name) for name in dict.fromkeys(names)]
     local: list[Running] = []
     if not names:
-        local = [one for one in run(running(providers)) if one.provider.id in providers]
+        mine = {one.base_url for one in providers.values() if one.yours}
+        local = [one for one in run(running(providers)) if one.provider.base_url not in mine]
         targets = [one for one in providers.values() if set_up(one)] + [one.provider for one in local]
     found = run(check(targets, free=free, timeout_s=timeout_s)) if targets else []
     if as_json:
@@ -137,9 +138,7 @@ def _print_others(providers: dict[str, Provider], local: Sequence[Running]) -> N
     unset = [one for one in providers.values() if not set_up(one) and not one.serve and missing(one)]
     for one in local:
         if not one.known:
-            click.echo(
-                f"{one.provider.id}: at {one.provider.base_url} answers a program that cannot be told from others"
-            )
+            click.echo(f"{one.provider.id}: which program answers at {one.provider.base_url} cannot be told")
     if unset:
         verb = "has no key" if len(unset) == 1 else "have no key"
         click.echo(f"{len(unset)} more {verb} set: harness providers list")

@@ -95,8 +95,9 @@ def _offered(known: Mapping[str, Provider], here: Mapping[str, Running], *, yes:
     taken: dict[str, None] = {}
     for name, found in here.items():
         title, at = found.provider.about.title or name, found.provider.base_url
-        who = f"{title} answers at {at}" if found.known else f"Something like {title} answers at {at}"
-        if yes or _agreed(f"{who}, {len(found.models)} models. Use it?"):
+        who = title if found.known else f"A program that may be {title}"
+        models = f"{len(found.models)} model{'' if len(found.models) == 1 else 's'}"
+        if yes or _agreed(f"{who} answers at {at} with {models}. Use it?"):
             taken[name] = None
     for name, one in known.items():
         if set_up(one) and (yes or _agreed(f"{one.about.title or name}: {key_of(one)}. Use it?")):

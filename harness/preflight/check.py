@@ -166,7 +166,8 @@ class _Checker:
         if self._free:
             return
         if not self._choose_model():
-            self._bad("no model to ask", "no model is mapped, and none is listed", "Name one: PROVIDER/MODEL")
+            if problem is None:
+                self._bad("no model to ask", "no model is mapped, and none is listed", "Name one: PROVIDER/MODEL")
             return
         self.found = replace(self.found, asked=self._endpoint.model_id)
         for step in ("chat", "stream"):
@@ -194,10 +195,10 @@ class _Checker:
         ms = self._steps["model"].ms
         if not self._named:
             self._steps["model"] = Step("ok", ms, f"{len(ids)} listed")
-            self.found = replace(self.found, detail=f"{len(ids)} models")
+            self.found = replace(self.found, detail=_models(ids))
             return None
         model = self._endpoint.model_id
-        self.found = replace(self.found, listed=model in ids, detail=f"{len(ids)} models")
+        self.found = replace(self.found, listed=model in ids, detail=_models(ids))
         if model in ids:
             self._steps["model"] = Step("ok", ms, f"among {len(ids)} listed")
             return None
@@ -206,7 +207,9 @@ class _Checker:
     def _no_list(self, exchange: Exchange, status: int) -> Wrong:
         detail = f"GET /models: HTTP {status}" + (", but no list" if status == 200 else "")
         kind = "throttled" if status == 429 else "http_5xx" if status >= 500 else None
-        wrong = Wrong("model", "no model list", "Check that base_url ends as it should (/v1?), or leave out --free")
+        wrong = Wrong(
+            "model", "no model list", "Check that base_url ends as it should (/v1?), or name a model: PROVIDER/MODEL"
+        )
         if kind is not None:
             wrong = mend(Failure(kind, "", status), exchange.marks, self._provider)  # type: ignore[arg-type]  # of the two
         self._steps["model"] = Step("wrong", self._steps["model"].ms, detail)
@@ -217,7 +220,7 @@ class _Checker:
         ids, model = self.ids or [], self._endpoint.model_id
         near = nearest(model, ids) or nearest(self._endpoint.model, ids) or ids[:3]
         step = f"Did you mean {' or '.join(near)}?" if near else "Load a model into the server"
-        detail = f"{model} is not among the {len(ids)} models"
+        detail = f"{model} is not among the {_models(ids)}"
         self._steps["model"] = Step("wrong", ms, detail)
         self._bad("model not listed", detail, step)
         return Wrong("model", "model not listed", step)
@@ -364,3 +367,7 @@ class _Checker:
             text = text.replace(secret, "[key]")
         plain = "".join(char if char.isprintable() else " " for char in text)
         return plain if len(plain) <= 300 else plain[:300] + "..."
+
+
+def _models(ids: Sequence[str]) -> str:
+    return f"{len(ids)} model{'' if len(ids) == 1 else 's'}"
