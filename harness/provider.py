@@ -242,6 +242,8 @@ class Provider:
     about: About = About()
     preset: str | None = None
     """Name of the preset it is or builds on; None: it says all itself."""
+    yours: bool = False
+    """Whether the user's own file has a block of this name."""
 
     @property
     def keyed(self) -> bool:
