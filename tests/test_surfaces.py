@@ -82,7 +82,8 @@ def test_tasks_score_the_same_over_either_api(tmp_path: Path) -> None:
     found = ask(
         tmp_path,
         "select api, list(text order by task, sample) as texts, list(value order by task, sample) as scores "
-        "from attempts a join scores s using (run_id, job_id, task, sample) join texts t using (run_id, job_id, number) "
+        "from attempts a join scores s using (run_id, job_id, task, sample) "
+        "join texts t using (run_id, job_id, number) "
         "group by all order by all",
     )
     assert [row["api"] for row in found] == ["chat", "responses"]

@@ -29,8 +29,8 @@ _FEATURE_FAULTS = ("broken", "ignored", "rejected", "partial")
 def summarise(results: Path, run: str, *, only_loads: bool = False, margin: float | None = None) -> JsonObject:
     """Everything the comparison table of one run shows.
 
-    With ``only_loads`` what a load report does without is left empty.
-    ``margin`` is the loss of quality that would matter, as a share; None: any would.
+    With ``only_loads`` what a load report does without is left empty. ``margin`` is the loss of quality
+    that would matter, as a share; None: any would.
 
     Returns:
         ``run`` (what it was and what measured it), ``health`` (how well this client measured; None: nothing came),
@@ -47,8 +47,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
     """
     folder = open_run(results, run)
-    manifest = folder.read_manifest()
-    stored = _endpoints(folder, manifest)
+    stored = _endpoints(folder, manifest := folder.read_manifest())
     names = [endpoint["id"] for endpoint in stored]
     unasked = () if manifest.get("loads") else ("load_summary",)  # the dearest of the views
     asked = ("load_summary",) if only_loads else tuple(view for view in _VIEWS if view not in unasked)
@@ -63,12 +62,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     levels = [level for load in manifest.get("loads") or [] for level in load.get("levels") or []]
     laws = {level.get("stage"): level.get("law") for level in levels}
     return {
-        "run": {key: manifest.get(key) for key in _ABOUT}
-        | {
-            "id": folder.root.name,
-            "status": status_of(folder, manifest),
-            "api": (manifest.get("selection") or {}).get("api", "chat"),
-        },
+        "run": _about(folder, manifest),
         "health": health[0] if health else None,
         "endpoints": []
         if only_loads
@@ -93,6 +87,13 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         "other_pairs": [row for row in found if row["baseline"] != names[0]],
         "family": family,
     }
+
+
+def _about(folder: RunFolder, manifest: JsonObject) -> JsonObject:
+    """What a run was, how it ended, and which API it asked."""
+    api = (manifest.get("selection") or {}).get("api", "chat")
+    found = {key: manifest.get(key) for key in _ABOUT}
+    return found | {"id": folder.root.name, "status": status_of(folder, manifest), "api": api}
 
 
 def _vectors(results: Path, run: str, names: Sequence[str], manifest: JsonObject) -> JsonObject | None:
