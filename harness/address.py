@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from urllib.parse import urlsplit
 
-PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-"""``${NAME}``: filled in from the environment."""
+PLACEHOLDER = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([A-Za-z0-9._-]+))?\}")
+"""``${NAME}`` or ``${NAME:-default}``: filled in from the environment."""
+MODEL = "{model}"
+"""In the path of a base URL: the model's id."""
+_LOCAL_ENDS = (".local", ".localhost", ".internal", ".lan", ".home.arpa", ".svc", ".test")
 _OPERATIONS = ("/completions", "/models")
 """What is asked of a server; the client adds it to the base URL."""
 
@@ -14,13 +18,15 @@ _OPERATIONS = ("/completions", "/models")
 def url_problem(url: str) -> str | None:
     """Why this cannot be a base URL, without repeating it (it may hold a password); None: it can.
 
-    ``${NAME}`` may stand in for host and port only.
+    ``${NAME}`` may stand in for scheme and host at the beginning, for host and port, and for parts of the path.
     """
-    plain = PLACEHOLDER.sub("1", url)  # a digit is a legal host and a legal port
+    whole = PLACEHOLDER.match(url)
+    begun = f"https://1{url[whole.end() :]}" if whole else url
+    plain = PLACEHOLDER.sub("1", begun).replace(MODEL, "1")  # a digit is a legal host, port and part of a path
     if not plain.isascii() or not plain.isprintable() or " " in plain:
         return "must be plain ASCII without spaces"
     try:
-        parts, path = urlsplit(plain), urlsplit(url).path
+        parts = urlsplit(plain)
         no_host = not parts.hostname or parts.port == 0
     except ValueError:
         return "is not a valid URL: check host and port"
@@ -30,7 +36,19 @@ def url_problem(url: str) -> str | None:
         "must not hold credentials; name an environment variable in auth.env instead": "@" in parts.netloc,
         "is not a valid URL: check host and port": no_host,
         "must not hold ? or #": "?" in plain or "#" in plain,
-        "must end before /chat/completions, /completions or /models": path.rstrip("/").endswith(_OPERATIONS),
-        "may hold ${NAME} in host and port only": PLACEHOLDER.search(path) is not None,
+        "must end before /chat/completions, /completions or /models": parts.path.rstrip("/").endswith(_OPERATIONS),
+        "ends with the host; write .../v1, or .../ where the API has no /v1": not parts.path and whole is None,
     }
     return next((words for words, is_so in problems.items() if is_so), None)
+
+
+def in_the_open(url: str) -> bool:
+    """Whether what is sent there could be read on its way: plain HTTP to a host that may be a public one."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme != "http":
+        return False
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith(_LOCAL_ENDS)

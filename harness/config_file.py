@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import yaml
 
-from harness.config_schema import FieldPath, parse
+from harness.config_block import as_block
+from harness.config_schema import Content, FieldPath, parse
+from harness.config_use import expand
 from harness.errors import ConfigError
-from harness.provider import Deadlines, Declared, Limits, Price, Provider, Quirks
+from harness.provider import Provider
 from harness.types import JsonObject
 
 MAX_BYTES = 1_000_000
@@ -40,41 +43,6 @@ _SECRET_VALUE = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}"
     r"|[Bb]earer\s+\S+)"
 )
-
-
-_NO_PRICE = Price(None, None)
-
-
-def as_block(provider: Provider) -> JsonObject:
-    """Give the provider as a block of ``providers.yaml``, without the fields that are at their default."""
-    block: JsonObject = {"kind": provider.kind}
-    if provider.base_url is not None:
-        block["base_url"] = provider.base_url
-    if provider.auth.scheme == "bearer" and provider.auth.env:
-        block["api_key_env"] = provider.auth.env
-    elif provider.auth.scheme != "none":
-        block["auth"] = {key: value for key, value in asdict(provider.auth).items() if value is not None}
-    if provider.serve is not None:
-        block["serve"] = {"engine": provider.serve.engine, **provider.serve.options}
-    for name in ("headers", "models", "any_model", "price_provider", "metrics_url"):
-        if value := getattr(provider, name):
-            block[name] = dict(value) if isinstance(value, Mapping) else value
-    if provider.accept_encoding != "identity":
-        block["accept_encoding"] = provider.accept_encoding
-    defaults = {"limits": Limits(), "deadlines": Deadlines(), "quirks": Quirks(), "declared": Declared()}
-    for name, default in defaults.items():
-        usual, actual = asdict(default), asdict(getattr(provider, name))  # type: ignore[call-overload]
-        if changed := {key: value for key, value in actual.items() if value != usual[key]}:
-            block[name] = {key: list(value) if isinstance(value, tuple) else value for key, value in changed.items()}
-    if provider.prices:
-        block["prices"] = {
-            model: {name: value for name, value in asdict(price).items() if value != getattr(_NO_PRICE, name)}
-            | {name: getattr(price, name) for name in ("input_usd_per_mtok", "output_usd_per_mtok")}
-            for model, price in provider.prices.items()
-        }
-    if provider.usd_per_hour is not None:
-        block["cost"] = {"usd_per_hour": provider.usd_per_hour}
-    return block
 
 
 def as_yaml(provider: Provider) -> str:
@@ -110,9 +78,54 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def read_file(path: Path) -> dict[str, Provider]:
-    """Read one file of providers alone; ConfigError as ``file:line: field: what is wrong``."""
-    return read_document(path, parse, empty="the file is empty; it should begin with providers:")
+def read_all(presets: Sequence[Path], ours: Sequence[Path], users: Path | None = None) -> dict[str, Provider]:
+    """Read the presets and the files that lie over them, each over the one before, the user's over all of them.
+
+    ConfigError as for ``read_file``.
+    """
+    read = {path.stem: read_preset(path) for path in presets}
+    blocks = {name: block for name, (block, _) in read.items()}
+    providers = {name: provider for name, (_, provider) in read.items()}
+    for path in [*ours, *([users] if users else [])]:
+        content = read_file(path, blocks, providers)
+        mine = path is users
+        providers.update({name: replace(one, yours=mine) for name, one in content.providers.items()})
+        for model, ids in content.models.items():
+            for name, model_id in ids.items():
+                known = providers[name]
+                providers[name] = replace(known, models={**known.models, model: model_id})
+    return providers
+
+
+def read_file(
+    path: Path, presets: Mapping[str, JsonObject] = MappingProxyType({}), known: Collection[str] = ()
+) -> Content:
+    """Read one file of providers; ConfigError as ``file:line: field: what is wrong``.
+
+    ``presets``: the blocks that ``use`` may name; ``known``: the providers that there are besides those of the file.
+    """
+
+    def understand(document: object) -> Content | list[tuple[FieldPath, str]]:
+        used = expand(document, presets)
+        return used if isinstance(used, list) else parse(used.document, used.presets, known)
+
+    return read_document(path, understand, empty="the file is empty; it should begin with providers:")
+
+
+def read_preset(path: Path) -> tuple[JsonObject, Provider]:
+    """Read the file of one preset: its block as it stands there, and what it means; errors as for ``read_file``."""
+    name = path.stem
+    block: JsonObject = {}
+
+    def understand(document: object) -> Content | list[tuple[FieldPath, str]]:
+        parsed = parse({"providers": {name: document}}, {name: name})
+        if isinstance(parsed, list):
+            return [(where[2:], words) for where, words in parsed]
+        block.update(document)  # type: ignore[call-overload]  # what was parsed is a mapping
+        return parsed
+
+    content = read_document(path, understand, empty="the preset is empty")
+    return block, content.providers[name]
 
 
 def read_document(
@@ -290,8 +303,8 @@ class _Reader:
             if _SECRET_VALUE.search(node.value):
                 words = "looks like a key; keep it in an environment variable. Use api_key_env: NAME_OF_THE_VARIABLE"
                 raise _Mistake(line, path, words)
-            if "${" in node.value and path[-1:] != ("base_url",):
-                raise _Mistake(line, path, "${NAME} is filled in only in base_url")
+            if "${" in node.value and path[-1:] != ("base_url",) and path[-2:-1] != ("query",):
+                raise _Mistake(line, path, "${NAME} is filled in only in base_url and query")
             return node.value
         if node.tag.rpartition(":")[2] not in ("null", "bool", "int", "float") or len(node.value) > MAX_SCALAR:
             raise _Mistake(line, path, "only plain text, numbers, true, false and null are read; put it in quotes")
@@ -305,8 +318,8 @@ class _Reader:
 
 
 def _names_a_secret(path: FieldPath) -> bool:
-    """Whether a field of this name would hold a key; names of models may be anything."""
-    if len(path) < 3 or (len(path) == 4 and path[2] in ("models", "prices")):
+    """Whether a field of this name would hold a key; names of models, and headers from the environment, may be any."""
+    if len(path) < 3 or (len(path) == 4 and path[2] in ("models", "prices", "env_headers")):
         return False
     plain = re.sub(r"[^a-z]", "", str(path[-1]).lower())
     return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDS)

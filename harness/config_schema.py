@@ -7,84 +7,49 @@ problems.
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from harness.address import url_problem
-from harness.provider import Auth, AuthScheme, Deadlines, Declared, Limits, Price, Provider, ProviderKind, Quirks, Serve
-from harness.types import JsonObject
+from harness.address import in_the_open
+from harness.config_fields import (
+    BodyField,
+    Bounds,
+    Count,
+    Dropped,
+    ExtraBody,
+    HeaderName,
+    Headers,
+    ModelName,
+    ProbeId,
+    ProviderId,
+    Query,
+    Seconds,
+    TimingName,
+    TimingPlace,
+    Url,
+    Usd,
+    Variable,
+    WebPage,
+)
+from harness.provider import (
+    About,
+    Auth,
+    AuthScheme,
+    Deadlines,
+    Declared,
+    Limits,
+    Price,
+    Provider,
+    ProviderKind,
+    Quirks,
+    RateLimit,
+    Serve,
+)
 
 FieldPath = tuple[str | int, ...]
-
-_OWN_BODY_FIELDS = frozenset({"model", "messages", "tools", "stream"})
-"""What is asked and of whom: no quirk may change it."""
-_OWN_HEADERS = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection"})
-
-
-def _url(value: str) -> str:
-    if problem := url_problem(value):
-        raise ValueError(problem)
-    return value.rstrip("/")
-
-
-def _variable(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
-        raise ValueError("must be the name of an environment variable, for example GROQ_API_KEY")
-    return value
-
-
-def _provider_id(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
-        raise ValueError("a provider's name is letters, digits, dots, dashes and underscores")
-    return value
-
-
-def _model_name(value: str) -> str:
-    if not value or any(char.isspace() or not char.isprintable() for char in value):
-        raise ValueError("a model's name must not be empty or hold spaces")
-    return value
-
-
-def _headers(value: dict[str, str]) -> dict[str, str]:
-    for name, text in value.items():
-        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
-            raise ValueError(f"{name!r} is not a header name")
-        if name.lower() in _OWN_HEADERS:
-            raise ValueError(f"{name} is set by the client itself")
-        if not text.isascii() or not text.isprintable():
-            raise ValueError(f"the value of {name} must be printable ASCII on one line")
-    return value
-
-
-def _extra_body(value: JsonObject) -> JsonObject:
-    if taken := sorted(_OWN_BODY_FIELDS & value.keys()):
-        raise ValueError(f"must not set {taken[0]}: every endpoint is asked the same")
-    return value
-
-
-def _drop(value: list[str]) -> list[str]:
-    if kept := sorted((_OWN_BODY_FIELDS - {"tools"}) & set(value)):
-        raise ValueError(f"must not drop {kept[0]}: nothing would be asked")
-    if nested := [name for name in value if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name)]:
-        raise ValueError(f"{nested[0]!r} is not a field of the body; only whole fields can be dropped")
-    return value
-
-
-def _probe_id(value: str) -> str:
-    if not re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+){0,3}(\.\*)?", value):
-        raise ValueError(f"{value!r} is not the id of a probe, for example tools.required or tools.*")
-    return value
-
-
-Variable = Annotated[str, AfterValidator(_variable)]
-ModelName = Annotated[str, AfterValidator(_model_name)]
-ProbeId = Annotated[str, AfterValidator(_probe_id)]
-Count = Annotated[int, Field(gt=0)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Block(BaseModel):
@@ -96,7 +61,9 @@ class AuthBlock(_Block):
 
     scheme: AuthScheme = "bearer"
     env: Variable | None = None
+    env_alt: list[Variable] = []
     header: str | None = None
+    scope: Annotated[str, Field(pattern=r"^https://[!-~]+$")] | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> AuthBlock:
@@ -106,7 +73,16 @@ class AuthBlock(_Block):
             raise ValueError("header is for scheme: header only")
         if self.scheme == "none" and self.env:
             raise ValueError("scheme none sends no key; leave env out")
+        if self.env_alt and not self.env:
+            raise ValueError("env_alt needs env: the variable that is looked at first")
+        if self.scope and self.scheme not in ("google_adc", "entra"):
+            raise ValueError("scope is for scheme: google_adc and scheme: entra only")
         return self
+
+    @property
+    def sends(self) -> bool:
+        """Whether a key or a token is sent."""
+        return self.env is not None or self.scheme not in ("bearer", "header", "none")
 
 
 class LimitsBlock(_Block):
@@ -133,15 +109,24 @@ class QuirksBlock(_Block):
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = Quirks().max_tokens_field
     stream_usage: bool = Quirks().stream_usage
-    drop: Annotated[list[str], AfterValidator(_drop)] = []
-    extra_body: Annotated[dict[str, Any], AfterValidator(_extra_body)] = {}
+    drop: Dropped = []
+    rename: dict[BodyField, BodyField] = {}
+    clamp: dict[BodyField, Bounds] = {}
+    ignored: list[BodyField | Literal["tools", "stream"]] = []
+    extra_body: ExtraBody = {}
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
     embedding_model: Annotated[str, Field(min_length=1)] | None = None
-    cost_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
+    cost_header: HeaderName | None = None
     reasoning_in_completion: bool = True
+    backend_field: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$")] | None = None
+    backend_headers: list[HeaderName] = []
+    version_headers: list[HeaderName] = []
+    server_timing: dict[TimingName, TimingPlace] = {}
 
     @model_validator(mode="after")
     def _agrees(self) -> QuirksBlock:
+        if wrong := next((name for name, (least, most) in self.clamp.items() if least > most), None):
+            raise ValueError(f"clamp.{wrong}: the first number must not be larger than the second")
         if both := sorted(set(self.drop) & self.extra_body.keys()):
             raise ValueError(f"{both[0]} is both dropped and added")
         return self
@@ -171,6 +156,39 @@ class CostBlock(_Block):
     usd_per_hour: Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class RateLimitBlock(_Block):
+    """``about.rate_limit:``."""
+
+    headers: list[str] = []
+    requests_per: Literal["second", "minute", "day"] | None = None
+    tokens_per: Literal["second", "minute", "day"] | None = None
+    reset: str = ""
+
+
+class AboutBlock(_Block):
+    """``about:``, for people."""
+
+    title: str = ""
+    status: str = ""
+    key_url: WebPage | Literal[""] = ""
+    install: str = ""
+    start: str = ""
+    port: Annotated[int, Field(gt=0, lt=65536)] | None = None
+    identify: dict[str, str] = {}
+    pin: str = ""
+    model_ids: str = ""
+    reasoning: str = ""
+    usage: str = ""
+    metrics: str = ""
+    rate_limit: RateLimitBlock = RateLimitBlock()
+    notes: list[str] = []
+    source: list[str] = []
+    checked: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] | Literal[""] = ""
+    verified: bool = False
+    unverified: list[str] = []
+    seen: str = ""
+
+
 class ServeBlock(_Block):
     """``serve:``; every field but ``engine`` is an option of that engine, which checks it."""
 
@@ -183,12 +201,15 @@ class ProviderBlock(_Block):
     """One provider."""
 
     kind: ProviderKind
-    base_url: Annotated[str, AfterValidator(_url)] | None = None
+    base_url: Url | None = None
     auth: AuthBlock | None = None
     api_key_env: Variable | None = None
-    headers: Annotated[dict[str, str], AfterValidator(_headers)] = {}
+    headers: Headers = {}
+    env_headers: dict[str, Variable] = {}
+    query: Query = {}
     models: dict[ModelName, ModelName] = {}
     any_model: bool = False
+    discovery: bool = True
     limits: LimitsBlock = LimitsBlock()
     deadlines: DeadlinesBlock = DeadlinesBlock()
     quirks: QuirksBlock = QuirksBlock()
@@ -198,7 +219,9 @@ class ProviderBlock(_Block):
     cost: CostBlock | None = None
     serve: ServeBlock | None = None
     accept_encoding: Literal["identity", "gzip"] = "identity"
-    metrics_url: Annotated[str, AfterValidator(_url)] | None = None
+    metrics_url: Url | None = None
+    allow_http: bool = False
+    about: AboutBlock = AboutBlock()
 
     @model_validator(mode="after")
     def _agrees(self) -> ProviderBlock:
@@ -206,6 +229,8 @@ class ProviderBlock(_Block):
             raise ValueError("needs base_url, or serve to have the server started")
         if self.base_url is not None and self.serve is not None:
             raise ValueError("has both base_url and serve; a server that is started brings its own address")
+        if self.base_url is not None and self.keyed and not self.allow_http and in_the_open(self.base_url):
+            raise ValueError("would send a key over plain HTTP; write https://, or allow_http: true if that is meant")
         if self.auth is not None and self.api_key_env is not None:
             raise ValueError("has both auth and api_key_env; api_key_env is short for auth.env")
         if not self.models and not self.any_model:
@@ -217,11 +242,17 @@ class ProviderBlock(_Block):
             )
         return self
 
+    @property
+    def keyed(self) -> bool:
+        """Whether a key is sent."""
+        return self.api_key_env is not None or bool(self.env_headers) or (self.auth is not None and self.auth.sends)
+
 
 class FileBlock(_Block):
     """The whole file."""
 
-    providers: dict[Annotated[str, AfterValidator(_provider_id)], ProviderBlock]
+    providers: dict[ProviderId, ProviderBlock] = {}
+    models: dict[ModelName, dict[ProviderId, ModelName]] = {}
 
 
 _BLOCKS: Mapping[str, type[BaseModel]] = {
@@ -232,6 +263,7 @@ _BLOCKS: Mapping[str, type[BaseModel]] = {
     "declared": DeclaredBlock,
     "prices": PriceBlock,
     "cost": CostBlock,
+    "about": AboutBlock,
     "serve": ServeBlock,
 }
 
@@ -250,13 +282,36 @@ _WORDS = {
 }
 
 
-def parse(document: object) -> dict[str, Provider] | list[tuple[FieldPath, str]]:
-    """Turn a loaded document into providers, or into what is wrong with it: (path, words) pairs, never a value."""
+class Content(NamedTuple):
+    """What a file says."""
+
+    providers: dict[str, Provider]
+    models: dict[str, dict[str, str]]
+    """Logical model -> provider -> the id that this provider wants."""
+
+
+def parse(
+    document: object, used: Mapping[str, str] = MappingProxyType({}), known: Collection[str] = ()
+) -> Content | list[tuple[FieldPath, str]]:
+    """Turn a loaded document into providers, or into what is wrong with it: (path, words) pairs, never a value.
+
+    ``used``: which preset each block of the document builds on; ``known``: the providers that there are besides.
+    """
     try:
-        blocks = FileBlock.model_validate(document).providers
+        content = FileBlock.model_validate(document)
     except ValidationError as error:
         return [_problem(dict(one)) for one in error.errors(include_url=False, include_input=False)]
-    return {name: _provider(name, block) for name, block in blocks.items()}
+    everyone = {*known, *content.providers}
+    named = [(model, name) for model, ids in content.models.items() for name in ids if name not in everyone]
+    if named:
+        return [(("models", model, name), _no_provider(name, everyone)) for model, name in named]
+    providers = {name: _provider(name, block, used.get(name)) for name, block in content.providers.items()}
+    return Content(providers, content.models)
+
+
+def _no_provider(name: str, everyone: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, everyone, n=1, cutoff=0.5)
+    return f"there is no provider {name!r}. " + (f"Did you mean {near[0]}?" if near else "See harness providers list")
 
 
 def _problem(error: Mapping[str, Any]) -> tuple[FieldPath, str]:
@@ -279,7 +334,9 @@ def _fields_beside(path: FieldPath) -> list[str]:
     """The names a field could have had at this place."""
     if len(path) <= 1:
         return list(FileBlock.model_fields)
-    block = ProviderBlock if len(path) == 3 else _BLOCKS.get(str(path[2]), ProviderBlock)
+    if len(path) == 3:
+        return [*ProviderBlock.model_fields, "use"]
+    block = RateLimitBlock if path[2:4] == ("about", "rate_limit") else _BLOCKS.get(str(path[2]), ProviderBlock)
     return list(block.model_fields)
 
 
@@ -287,32 +344,43 @@ def _auth(block: ProviderBlock) -> Auth:
     if block.api_key_env:
         return Auth(scheme="bearer", env=block.api_key_env)
     if block.auth:
-        return Auth(scheme=block.auth.scheme, env=block.auth.env, header=block.auth.header)
+        return Auth(block.auth.scheme, block.auth.env, block.auth.header, tuple(block.auth.env_alt), block.auth.scope)
     return Auth(scheme="none")
 
 
-def _provider(name: str, block: ProviderBlock) -> Provider:
-    quirks, told = block.quirks, block.declared
+def _about(block: AboutBlock) -> About:
+    said: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in block.model_dump().items()
+    }
+    limit = block.rate_limit
+    said["rate_limit"] = RateLimit(tuple(limit.headers), limit.requests_per, limit.tokens_per, limit.reset)
+    return About(**said)
+
+
+def _quirks(block: QuirksBlock) -> Quirks:
+    said: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in block.model_dump().items()
+    }
+    said["clamp"] = {name: (least, most) for name, (least, most) in block.clamp.items()}
+    return Quirks(**said)
+
+
+def _provider(name: str, block: ProviderBlock, preset: str | None) -> Provider:
+    told = block.declared
     return Provider(
         id=name,
         kind=block.kind,
         base_url=block.base_url,
         auth=_auth(block),
         headers=block.headers,
+        env_headers=block.env_headers,
+        query=block.query,
+        discovery=block.discovery,
         models=block.models,
         any_model=block.any_model,
         limits=Limits(**block.limits.model_dump()),
         deadlines=Deadlines(**block.deadlines.model_dump()),
-        quirks=Quirks(
-            quirks.max_tokens_field,
-            quirks.stream_usage,
-            tuple(quirks.drop),
-            quirks.extra_body,
-            quirks.reasoning_tokens,
-            quirks.embedding_model,
-            quirks.cost_header,
-            quirks.reasoning_in_completion,
-        ),
+        quirks=_quirks(block.quirks),
         declared=Declared(tuple(told.unsupported), tuple(told.ignored), told.source),
         prices={model: Price(**price.model_dump()) for model, price in block.prices.items()},
         price_provider=block.price_provider,
@@ -320,4 +388,7 @@ def _provider(name: str, block: ProviderBlock) -> Provider:
         serve=Serve(block.serve.engine, dict(block.serve.model_extra or {})) if block.serve else None,
         accept_encoding=block.accept_encoding,
         metrics_url=block.metrics_url,
+        allow_http=block.allow_http,
+        about=_about(block.about),
+        preset=preset,
     )

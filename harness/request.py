@@ -6,12 +6,12 @@ import hashlib
 import importlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from harness.errors import TaskError
-from harness.provider import Endpoint
+from harness.provider import Endpoint, Quirks
 from harness.types import Api, JsonObject, KeySent, Method, Request, Sample
 
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
@@ -29,9 +29,10 @@ def build(sample: Sample, endpoint: Endpoint, *, stream: bool, api: Api = "chat"
     A sample with inputs asks for their embeddings, of the model that the quirks name for it, and never streams. Any
     other is asked as ``api`` says: as a chat, with the fields in the order model, messages, tools, the parameters by
     name, stream, stream_options, what ``extra_body`` adds; or translated for the Responses API. A parameter of the
-    sample wins over ``extra_body``; what ``drop`` names is never sent. The hash is of the question before any quirk:
-    equal for every endpoint. A chat and a response have different hashes, as a stream and an answer that is not
-    streamed have: a server reads another body, by other defaults, and what comes of it is not the same measurement.
+    sample wins over ``extra_body``; what ``drop`` names is never sent, what ``clamp`` bounds is held within, and what
+    ``rename`` names goes under its other name; ``ignored`` changes nothing. The hash is of the question before any
+    quirk: equal for every endpoint. A chat and a response have different hashes, as a stream and an answer that is
+    not streamed have: a server reads another body, by other defaults, and what comes of it is not the same measurement.
     TaskError when the sample cannot be sent as JSON, or cannot be said in that API.
     """
     params = _params(sample)
@@ -83,6 +84,10 @@ def _adapted(sample: Sample, endpoint: Endpoint, body: JsonObject, hashed: JsonO
         body.setdefault(name, value)
     for name in quirks.drop:
         body.pop(name, None)
+    for name, (least, most) in quirks.clamp.items():
+        if _is_number(body.get(name)):
+            body[name] = min(max(body[name], least), most)
+    body = {quirks.rename.get(name, name): value for name, value in body.items()}
     try:
         return replace(made, body=_encode(body), workload_sha256=canonical_sha256(hashed))
     except (TypeError, ValueError, RecursionError) as error:
@@ -126,6 +131,20 @@ def raw(
     )
 
 
+def adapted(quirks: Quirks, params: Iterable[str]) -> list[str]:
+    """How requests with these parameters differ for a provider of these quirks, one line each; empty: in nothing.
+
+    What it declares to have no effect is among them: it is sent, and a comparison that rests on it is none.
+    """
+    asked = set(params)
+    lines = [f"{name} is not sent" for name in quirks.drop if name in asked]
+    lines += [f"{name} is sent as {other}" for name, other in quirks.rename.items() if name in asked]
+    lines += [
+        f"{name} is held within {low:g} and {high:g}" for name, (low, high) in quirks.clamp.items() if name in asked
+    ]
+    return lines + [f"{name} has no effect by its own account" for name in quirks.ignored if name in asked]
+
+
 def canonical_sha256(obj: Any) -> str:
     """Hash a JSON value: SHA-256, in hexadecimal, of its compact UTF-8 text with sorted keys."""
     return hashlib.sha256(_encode(obj, sort_keys=True)).hexdigest()
@@ -140,6 +159,10 @@ def _params(sample: Sample) -> JsonObject:
     if len(given) == 2:
         raise TaskError(f"sample {sample.id!r}: params hold both {given[0]} and {given[1]}", hint="Keep max_tokens")
     return {_HASHED_LIMIT if name in _LIMIT_NAMES else name: value for name, value in sample.params.items()}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _encode(obj: Any, *, sort_keys: bool = False) -> bytes:

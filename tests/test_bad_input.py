@@ -144,7 +144,7 @@ MISTAKES = {
         ["lacking.jsonl line 1: no column 'answer'"],
     ),
     "no providers file": ((*ONE, "-e", "down/m", "--providers", "mine.yaml"), 2, ["mine.yaml", "no such file"]),
-    "no key": ((*ONE, "-e", "locked/m"), 3, ["provider locked", "MADE_KEY is not set", "export MADE_KEY="]),
+    "no key": ((*ONE, "-e", "locked/m"), 2, ["provider locked", "MADE_KEY is not set", "export MADE_KEY="]),
     "no database": (("sql", "select 1"), 5, ["harness.duckdb does not exist", "harness db rebuild"]),
     "results below a file": ((*ONE, "-e", "down/m", "--results", "file/below"), 5, ["file/below", "Not a directory"]),
 }

@@ -22,7 +22,7 @@ from made import WAIT_S, Watcher, begin, catalog, endpoint, harness, load, plan,
 
 from harness.cli.carry import finish
 from harness.engines import Running, start
-from harness.errors import CannotMeasure, EngineError, StoreError, TaskError, UsageError
+from harness.errors import CannotMeasure, ConfigError, EngineError, StoreError, TaskError, UsageError
 from harness.exchange import Completion
 from harness.folder import RunFolder, list_runs, open_run
 from harness.journal import read_attempts, sessions
@@ -194,7 +194,7 @@ def test_a_missing_key_is_told_before_anything_is_written(tmp_path: Path, monkey
     monkeypatch.delenv("MADE_KEY_A", raising=False)
     monkeypatch.delenv("MADE_KEY_B", raising=False)
     both = [endpoint(f"{name}/m", "http://127.0.0.1:1/v1", auth=Auth(env=f"MADE_KEY_{name}")) for name in "AB"]
-    with pytest.raises(CannotMeasure, match=r"MADE_KEY_A .*MADE_KEY_B"):
+    with pytest.raises(ConfigError, match=r"MADE_KEY_A .*MADE_KEY_B"):
         _carry_out([SUMS], both, tmp_path)
     assert list_runs(tmp_path) == []
 

@@ -295,7 +295,7 @@ def _paired(endpoints: list[Endpoint], *, asked: bool | None) -> bool:
     """Several endpoints are asked at the same time, but for servers that would take each other's processor."""
     if asked is not None:
         return asked
-    here = sum(endpoint.provider.kind in OWN_KINDS for endpoint in endpoints)
+    here = sum(one.provider.kind in OWN_KINDS or one.provider.serve is not None for one in endpoints)
     return len(endpoints) > 1 and here <= 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -11,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.engines import Running, child
-from harness.engines.llama_cpp_server import HOST
+from harness.engines import Running, Tell, child
+from harness.engines.ports import must_be_free
 from harness.engines.weights import WEIGHTS, find
 from harness.errors import ConfigError, EngineError, UnknownName
 
@@ -31,7 +30,7 @@ class _Model(NamedTuple):
     template: Path | None
 
 
-def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
+def start(options: Mapping[str, Any], log_dir: Path | None, tell: Tell) -> Running:
     """Start a server and wait until it answers.
 
     Options: ``model`` (a name of ``harness models list``, or the path of a .gguf file; default smollm2), ``alias``
@@ -45,7 +44,7 @@ def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
     model = _model(options)
     if importlib.util.find_spec("xllamacpp") is None:
         raise EngineError("the package xllamacpp is not installed", hint="pip install 'endpoint-harness[local]'")
-    _must_be_free(numbers.get("port", 0))
+    must_be_free(numbers.get("port", 0))
     argv = [sys.executable, "-m", "harness.engines.llama_cpp_server", "--model", str(model.file)]
     argv += ["--alias", model.alias]
     argv += ["--template", str(model.template)] if model.template else []
@@ -56,10 +55,10 @@ def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
         if log_dir is None:
             log_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llama-cpp-")))
         log = log_dir / f"llama-cpp-{model.file.stem}.log"
-        process, ready = child.spawn(argv, log=log, ready_timeout_s=READY_S)
+        process, ready = child.spawn(argv, log=log, ready_timeout_s=READY_S, tell=tell)
         stack.callback(child.stop, process)
         stop = stack.pop_all().close
-    return Running(base_url=ready["base_url"], version=ready["version"], pid=process.pid, stop=stop)
+    return Running(ready["base_url"], ready["version"], pid=process.pid, log=log, ended=process.poll, stop=stop)
 
 
 def _checked(options: Mapping[str, Any]) -> dict[str, int]:
@@ -111,18 +110,3 @@ def _must_be_gguf(file: Path) -> None:
         raise EngineError(f"cannot read the model {file}: {error.strerror}") from None
     if magic != b"GGUF":
         raise EngineError(f"{file} is not a GGUF file")
-
-
-def _must_be_free(port: int) -> None:
-    """Find a taken port out before the model is loaded, and say so better than the server does."""
-    if port == 0:
-        return
-    with socket.socket() as trial:
-        # As servers do: a port whose last connections are still closing is free.
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((HOST, port))
-        except OSError as error:
-            raise EngineError(
-                f"cannot listen on {HOST}:{port}: {error.strerror}", hint="Leave serve.port out, and a free one is used"
-            ) from None

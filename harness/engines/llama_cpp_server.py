@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-HOST = "127.0.0.1"
+from harness.engines.ports import HOST
 
 
 def main(argv: list[str] | None = None) -> int:

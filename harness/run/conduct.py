@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.credentials import Credentials
 from harness.folder import RunFolder
 from harness.journal import Journal
 from harness.prices import price_of
@@ -30,6 +31,8 @@ _OPEN_FILES = 65_536
 """More streams than one process can carry."""
 GRACE_S = 30.0
 """What is under way when a run is told to stop may take so long to end."""
+_LOOK_EVERY_S = 0.05
+"""So soon it is noticed that a server has ended."""
 OWN_KINDS = ("local", "simulated")
 """Kinds of servers that are asked for their metrics without being told to."""
 
@@ -50,8 +53,10 @@ class Company:
     """Told in one line what is waited for."""
     judging: Watch = unwatched
     """Hears how the judging comes on."""
-    keys: Mapping[str, str | None] = field(default_factory=dict)
-    """By provider id; read from the environment when a sitting begins."""
+    keys: Mapping[str, Credentials] = field(default_factory=dict)
+    """By provider id; read from the environment, or had from a cloud, when a sitting begins."""
+    secrets: list[str] = field(default_factory=list)
+    """What must not be stored; grows with each token."""
     before: Before = field(default_factory=Before)
     workers: int = 1
     """Processes that carry out the loads."""
@@ -63,6 +68,8 @@ class Company:
     """Whether servers of one's own are asked for their metrics during a load."""
     cache: bool = False
     """Whether answers of earlier runs to the same requests are taken, and those of this run kept."""
+    look: Callable[[], str | None] = lambda: None
+    """Which of the servers that were started has ended by itself, in one line; None: all run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +104,13 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
     prices = {name: price_of(endpoint) for name, endpoint in plan.endpoints.items()}
     runner = Runner(plan, clients, journal, company.watcher, prices, company.budget, company.before)
     if plan.loads and not plan.tasks and not plan.probes and journal.session.session == 1:
-        runner.ready = Ready(folder.id, journal.session, prices)
+        naming = {name: endpoint.provider.quirks.naming for name, endpoint in plan.endpoints.items()}
+        runner.ready = Ready(folder.id, journal.session, prices, naming)
     scraper = Scraper(targets(plan.endpoints.values()), folder.server_path)
     async with (
         closing(clients, pool),
         interruptible(lambda: _stop(runner, company.announce), lambda: pool.abort(BROKEN_OFF)),
+        watched(company.look, runner.stop),
         observed(runner, plan, folder, 0),
         scraped(scraper if plan.loads and company.scrape else None),
         answered(runner, company),
@@ -114,10 +123,23 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
     return Conducted(status, tally, tuple(runner.facts), scraper.problems, ready)
 
 
-def clients_of(plan: Plan, pool: Pool, keys: Mapping[str, str | None]) -> dict[str, Client]:
-    """A client for each provider that is asked, and as many connections as the system allows this process."""
+def clients_of(plan: Plan, pool: Pool, keys: Mapping[str, Credentials]) -> dict[str, Client]:
+    """The client of each endpoint whose provider has its key here, and as many connections as the system allows.
+
+    Endpoints of one provider share one, unless the model is part of its address.
+    """
     allow_open_files(_OPEN_FILES)
-    return {one.id: Client(one, pool, key=keys[one.id]) for one in asked(plan)}
+    made: dict[tuple[str, str | None], Client] = {}
+    clients = {}
+    for name, endpoint in plan.endpoints.items():
+        provider = endpoint.provider
+        if provider.id not in keys:
+            continue
+        place = (provider.id, provider.base_url)
+        if place not in made:
+            made[place] = Client(provider, pool, key=keys[provider.id])
+        clients[name] = made[place]
+    return clients
 
 
 def targets(endpoints: Iterable[Endpoint]) -> dict[str, str]:
@@ -179,6 +201,26 @@ async def scraped(scraper: Scraper | None) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@asynccontextmanager
+async def watched(look: Callable[[], str | None], stop: Callable[[str], None]) -> AsyncIterator[None]:
+    """Stop as soon as a server that was started for the run has ended by itself: what is left would all fail."""
+
+    async def watch() -> None:
+        while (why := look()) is None:  # noqa: ASYNC110 - a process has no event
+            await asyncio.sleep(_LOOK_EVERY_S)
+        stop(why)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        if (why := look()) is not None:  # with the last request
+            stop(why)
 
 
 @asynccontextmanager

@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
+from harness.exchange import Completion, FailureKind, Outcome
 from harness.journal import Journal
 from harness.provider import Price
 from harness.run import session
 from harness.run.arrivals import Closed
 from harness.run.breaker import GIVEN_UP
 from harness.run.cache import Answers
+from harness.run.ends import Ends, nothing
 from harness.run.following import Following
 from harness.run.gate import Gate
 from harness.run.later import Later
@@ -64,7 +65,7 @@ class Runner:
 
         Args:
             plan: what is still to be asked.
-            clients: by provider id.
+            clients: by endpoint id.
             journal: where every attempt goes first.
             watcher: told of every attempt after it is journalled.
             prices: by endpoint id, for the budget and the tally.
@@ -84,6 +85,7 @@ class Runner:
         """Tasks with nothing under way: they may be told to stop at any time."""
         self._pacer: Pacer | None = None
         self._later = Later(self._understand)
+        self._ends = Ends(lambda: self.tally.stopped)
         self._under_way = self._reads = self._most = 0
         self.settle: Callable[[], None] = lambda: None
         """Called when a part is prepared, right before its clock runs."""
@@ -301,7 +303,7 @@ class Runner:
                 why = f"{GIVEN_UP}{gone}"
             now_ns = time.perf_counter_ns()
             request = replace(planned, body=None) if kind == "unneeded" else planned  # there are many of them
-            exchange = _nothing(kind, why)
+            exchange = nothing(kind, why)
             tried = self._tried.get(job.id, 0) if number is None else number
             attempt = Attempt(job, tried, request, exchange, now_ns, now_ns, 0)
             self._journal.append(attempt)
@@ -344,20 +346,22 @@ class Runner:
             try:
                 exchange = await self._client(job).send(request, prepared=job.kind != "probe", give_up_s=job.give_up_s)
             except asyncio.CancelledError:
-                exchange = _nothing("cancelled", "the run was stopped while this request was under way")
+                exchange = nothing("cancelled", "the run was stopped while this request was under way")
                 self._journal.append(Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight))
                 raise
             finally:
                 self._under_way -= 1
         finally:
             self.gate.leave(job)
+        if exchange.failure is not None:
+            exchange = await self._ends.told_apart(provider, exchange, admit_ns)
         self._reads += len(exchange.reads)
         attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
         # The journal comes first: what was paid for is on disk before anything is made of it.
         return self._journal.append(attempt)
 
     def _client(self, job: Job) -> Client:
-        return self._clients[self._plan.endpoints[job.endpoint].provider.id]
+        return self._clients[job.endpoint]
 
     def _understand(self, attempt: Attempt) -> None:
         self._record(attempt, understand(attempt), again=False)
@@ -380,17 +384,12 @@ class Runner:
         return self.tally.stopped is not None
 
 
-def _nothing(kind: FailureKind, detail: str) -> Exchange:
-    """What is recorded where nothing came and nothing is to be said about the endpoint."""
-    return Exchange(WireMarks(), None, (), (), "user", reused=False, failure=Failure(kind, detail))
-
-
 @asynccontextmanager
 async def closing(clients: Mapping[str, Client], pool: Pool) -> AsyncIterator[None]:
     """Close every client and its connections at the end."""
     try:
         yield
     finally:
-        for client in clients.values():
+        for client in set(clients.values()):
             await client.aclose()
         await pool.aclose()

@@ -6,19 +6,19 @@ A run may take several sittings (``harness resume``); each continues exactly wha
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import config, engines
 from harness.catalog import Catalog
-from harness.errors import CannotMeasure, HarnessError, Interrupted, UsageError
+from harness.errors import HarnessError, Interrupted, UsageError
 from harness.exchange import Failure
 from harness.folder import RunFolder, create, results_option, write_atomic
 from harness.journal import Journal
+from harness.keys import keys_of
 from harness.provider import Provider
 from harness.run import manifest, seek, stored
 from harness.run.calibrate import calibrate
@@ -28,6 +28,7 @@ from harness.run.judge import barren, judge
 from harness.run.plan import Plan
 from harness.run.scoring import Watch, unwatched
 from harness.run.second_looks import second_looks
+from harness.run.servers import Servers, serving
 from harness.run.tally import Tally
 from harness.store.index import publish
 from harness.store.ready import Ready
@@ -48,6 +49,8 @@ class Sitting:
     status: RunStatus
     barren: Failure | None
     """The commonest failure, where nothing could be measured in the whole run; None: something was."""
+    crashed: str | None = None
+    """Which server that was started for the run ended by itself, how, and its last words; None: none did."""
 
 
 def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan | None = None) -> Sitting:
@@ -60,10 +63,11 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
         again: makes the plan of a changed selection; None: nothing that is measured changes it.
 
     Raises:
-        CannotMeasure: a key is missing (nothing was written), or a server does not start (nothing was sent).
+        ConfigError: a key is missing; nothing was written.
+        CannotMeasure: a cloud gives no token, or a server does not start; nothing was sent.
         StoreError: the results folder cannot be written; what was acknowledged is safe.
     """
-    company = replace(company, keys=keys_of(asked(plan)))
+    company = replace(company, keys=keys_of(asked(plan), company.secrets))
     lines = plan.lines()
     folder = create(results, plan.selection.suite)
     with folder.lock():
@@ -91,28 +95,8 @@ def resume(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provi
     # What is done is read under the lock: it must not grow between reading and sending.
     with folder.lock():
         done, before = stored.progress(folder, plan)
-        company = replace(company, keys=keys_of(asked(plan.without(done))), before=before)
+        company = replace(company, keys=keys_of(asked(plan.without(done)), company.secrets), before=before)
         return _Run(folder, plan, company, again).sit(done)
-
-
-def keys_of(providers: Iterable[Provider]) -> dict[str, str | None]:
-    """The key of every provider, by provider id; all missing ones are named at once.
-
-    Raises:
-        CannotMeasure: an environment variable that should hold a key is not set.
-    """
-    keys: dict[str, str | None] = {}
-    missing: list[CannotMeasure] = []
-    for provider in providers:
-        try:
-            keys[provider.id] = config.api_key(provider)
-        except CannotMeasure as error:
-            missing.append(error)
-    if len(missing) == 1:
-        raise missing[0]
-    if missing:
-        raise CannotMeasure("; ".join(error.what for error in missing), hint=missing[0].hint)
-    return keys
 
 
 def rejudge(
@@ -137,20 +121,22 @@ class _Run:
         self._plan = plan
         self._company = company
         self._again = again
-        self._base_urls: dict[str, str] = {}
+        self._base_urls: Mapping[str, str] = {}
 
     def sit(self, done: frozenset[str]) -> Sitting:
         """Carry out the plan less the jobs that are ``done``; whatever the end, what was journalled is sealed."""
         status: RunStatus = "failed"
-        tally, barren = Tally(), None
+        tally, barren, crashed = Tally(), None, None
         told: JsonObject = {}
         ready: Ready | None = None
         try:
-            with ExitStack() as stack:
-                rest = self._plan.without(done)
-                self._serve(stack, rest)
+            rest = self._plan.without(done)
+            with serving(asked(rest), self._folder.root, self._company.announce) as servers:
+                self._note(servers)
+                self._company = replace(self._company, look=servers.look)
                 conducted = self._carry_out(rest.served_at(self._base_urls))
-                status, tally = conducted.status, conducted.tally
+                crashed, tally = servers.crashed, conducted.tally
+                status = conducted.status if crashed is None else "failed"
                 told = self._told(conducted)
                 ready = conducted.ready
         except KeyboardInterrupt:
@@ -164,14 +150,14 @@ class _Run:
                 ended = datetime.now(UTC).isoformat(timespec="milliseconds")
                 watch = self._company.judging
                 barren = conclude(self._folder, self._plan, ready, watch, status=status, finished_at=ended, **told)
-        return Sitting(self._folder, tally, status, barren)
+        return Sitting(self._folder, tally, status, barren, crashed)
 
     def _carry_out(self, rest: Plan) -> Conducted:
         company, folder = self._company, self._folder
         try:
             if company.workers > 1:
                 return run_loop(Crew(folder, company).conduct(rest, self._onward))
-            with _journal(folder, company.keys) as journal:
+            with _journal(folder, company.secrets) as journal:
                 return run_loop(conduct(rest, folder, journal, company, self._onward))
         except BaseExceptionGroup as group:
             raise _first(group) from None
@@ -199,21 +185,13 @@ class _Run:
             told["calibration"] = asdict(calibrate(concurrency=load[0], chunks_per_s=load[1]))
         return told
 
-    def _serve(self, stack: ExitStack, plan: Plan) -> None:
-        """Start the servers that the plan's jobs need and note their versions; they stop with the stack."""
-        versions: dict[str, str] = {}
-        for provider in asked(plan):
-            if provider.serve is None:
-                continue
-            self._company.announce(f"starting {provider.serve.engine} for {provider.id}")
-            running = engines.start(provider.serve, log_dir=self._folder.root)
-            stack.callback(running.stop)
-            self._base_urls[provider.id] = running.base_url
-            versions[provider.id] = running.version
+    def _note(self, servers: Servers) -> None:
+        """Keep where the servers are that were started for this sitting, and their versions."""
+        self._base_urls = servers.base_urls
         manifest_now = self._folder.read_manifest()
         for row in manifest.asked_of(manifest_now):
-            row["base_url"] = self._base_urls.get(row["provider"], row["base_url"])
-            row["engine_version"] = versions.get(row["provider"], row["engine_version"])
+            row["base_url"] = servers.base_urls.get(row["provider"], row["base_url"])
+            row["engine_version"] = servers.versions.get(row["provider"], row["engine_version"])
         self._folder.write_manifest(manifest_now)
 
 
@@ -235,8 +213,8 @@ def _to_calibrate(facts: Sequence[JsonObject], wanted: bool | None) -> tuple[int
 
 
 @contextmanager
-def _journal(folder: RunFolder, keys: Mapping[str, str | None]) -> Iterator[Journal]:
-    journal = Journal(folder, secrets=[key for key in keys.values() if key])
+def _journal(folder: RunFolder, secrets: Sequence[str]) -> Iterator[Journal]:
+    journal = Journal(folder, secrets=secrets)
     try:
         yield journal
     finally:

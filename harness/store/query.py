@@ -30,7 +30,7 @@ SCHEMA_VERSION = 6
 _SCHEMA = (
     *("runs", "records", "samples"),
     *("attempts", "answers", "quality", "judging", "cost", "conformance"),
-    *("load", "load_summary", "limits", "server", "summary", "running", "dialects"),
+    *("load", "load_summary", "limits", "server", "summary", "running", "identity", "dialects"),
 )
 """Files of ``schema``, tables first; each view stands after those it reads."""
 

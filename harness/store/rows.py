@@ -16,10 +16,11 @@ from typing import Any
 import orjson
 
 from harness import contract
-from harness.exchange import Completion, Exchange, Outcome, StreamMarks, Usage, WireMarks
+from harness.exchange import Completion, Exchange, Failure, Outcome, StreamMarks, Usage, WireMarks
 from harness.journal import Session
 from harness.prices import cost_usd, reported_usd
-from harness.provider import Price
+from harness.provider import Naming, Price
+from harness.store.identity import who_answered
 from harness.types import Attempt, JsonObject
 
 REPLACED = frozenset({"lone_surrogate", "invalid_utf8"})
@@ -51,8 +52,10 @@ def moment_us(session: Session, at_ns: int) -> int:
     return (session.wall - _EPOCH) // _MICROSECOND + (at_ns - session.mono_ns) // 1000
 
 
-def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcome, price: Price | None) -> JsonObject:
-    """The attempt in table ``attempts``, without ``text_lossy``.
+def attempt_row(
+    run_id: str, session: Session, attempt: Attempt, outcome: Outcome, price: Price | None, naming: Naming
+) -> JsonObject:
+    """The attempt in table ``attempts``, without ``text_lossy``; ``naming`` is what its provider declares.
 
     A copy of an earlier run's answer has no times here, whatever its record says: none of them is of this run.
     """
@@ -87,12 +90,8 @@ def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcom
         "eof_ns": marks.eof_ns,
         "started_at": moment_us(session, attempt.admit_ns if marks.send0_ns is None else marks.send0_ns),
         "status": exchange.status,
-        "failure_kind": failure.kind if failure else None,
-        "failure_detail": failure.detail if failure else None,
-        "retry_after_s": real(failure.retry_after_s) if failure else None,
-        "api": attempt.request.api,
-        "stream": attempt.request.stream,
-        "workload_sha256": attempt.request.workload_sha256,
+        **_failed(failure),
+        **{name: getattr(attempt.request, name) for name in ("api", "stream", "workload_sha256")},
         "clock": exchange.clock,
         "reused": exchange.reused,
         "coalesced_reads": exchange.coalesced_reads,
@@ -100,6 +99,7 @@ def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcom
         "lag_max_ns": exchange.lag_max_ns,
         "in_flight": attempt.in_flight,
         "cached": exchange.cached,
+        **who_answered(exchange, naming),
         "deviations": (),
     }
     if job.kind in _COUNTED:
@@ -112,6 +112,16 @@ def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcom
         if failure is None:
             row["contract_faults"] = contract.faults(outcome.completion, attempt.request.body or b"")
     return row
+
+
+def _failed(failure: Failure | None) -> JsonObject:
+    if failure is None:
+        return {}
+    return {
+        "failure_kind": failure.kind,
+        "failure_detail": failure.detail,
+        "retry_after_s": real(failure.retry_after_s),
+    }
 
 
 def _prompt_chars(body: bytes | None) -> int | None:

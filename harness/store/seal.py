@@ -26,6 +26,7 @@ from harness.journal import entries, sessions
 from harness.provider import Price
 from harness.store import query
 from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
+from harness.store.identity import UNDECLARED, naming_of
 from harness.store.ready import Ready, Rows
 from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_row, to_line
 from harness.types import Attempt, JsonObject
@@ -84,6 +85,7 @@ class Sealing:
         manifest = folder.read_manifest()
         asked = [*manifest.get("endpoints", []), *manifest.get("judges", [])]
         prices = {row["id"]: Price(**row["price"]) if row.get("price") else None for row in asked}
+        naming = {row["id"]: naming_of(row.get("naming")) for row in asked}
         _remove_leftovers(folder)
         attempts, texts = self._open("attempts"), self._open("texts")
         if self._ready is not None:
@@ -94,7 +96,9 @@ class Sealing:
         for session, attempt in entries(folder):
             assembled = understand(attempt)
             outcome = outcome_of(attempt, assembled)
-            attempts.add(attempt_row(folder.id, session, attempt, outcome, prices.get(attempt.job.endpoint)))
+            name = attempt.job.endpoint
+            told = naming.get(name, UNDECLARED)
+            attempts.add(attempt_row(folder.id, session, attempt, outcome, prices.get(name), told))
             texts.add(text_row(folder.id, attempt, outcome))
             yield attempt, assembled
         self._whole = True

@@ -55,6 +55,9 @@ create table attempts (
     reasoning_tokens bigint,
     response_model varchar,
     system_fingerprint varchar,
+    backend varchar,
+    server_headers varchar[],
+    server_times map(varchar, double),
     tool_calls integer,
     prompt_chars integer,
     text_chars integer,
@@ -123,6 +126,9 @@ comment on column attempts.cached_tokens is 'Tokens, the cached part of prompt_t
 comment on column attempts.reasoning_tokens is 'Tokens, the reasoning part of completion_tokens. NULL: not stated.';
 comment on column attempts.response_model is 'The model the server says it was. NULL: not stated.';
 comment on column attempts.system_fingerprint is 'As stated by the server. NULL: not stated.';
+comment on column attempts.backend is 'Who a gateway says that it asked, where its provider''s quirks say to look. NULL: not declared, not stated, no response, or sealed before this was looked at.';
+comment on column attempts.server_headers is 'Headers that tell software or version, each as name: value; empty: none came. NULL: no response, or sealed before this was looked at.';
+comment on column attempts.server_times is 'Milliseconds that the server says it measured, by name, where its provider''s quirks say to look. NULL: not declared, not stated, or sealed before this was looked at.';
 comment on column attempts.tool_calls is 'Tool calls in the answer. NULL: no answer.';
 comment on column attempts.prompt_chars is 'Characters of text in its messages or inputs. NULL: not counted, as in probes and loads.';
 comment on column attempts.text_chars is 'Characters of visible text. NULL: no answer.';
