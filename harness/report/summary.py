@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.exchange import OUR_DOING
 from harness.folder import RunFolder, open_run
+from harness.report.adapted import adapted
 from harness.report.compare import Measures, Prompt, compare, ranks
 from harness.report.identity import identities
 from harness.report.judging import judging
@@ -39,10 +40,11 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         ``endpoints`` (a row each, in the run's order: quality and tools as ``Quality.measured`` gives them, with
         ``rank``; TTFT, speed, cost, features, errors), ``tasks`` (the same of each task, with ``repeats``),
         ``judging`` (None: no judge), ``vectors`` (None: no task asks for embeddings), ``spending`` (what each task
-        cost), ``running`` (tries, cache, endpoints given up), ``identities`` (who answered), ``server_times`` (what
-        servers say that they measured), ``loads``, ``features`` (what is not fully supported), ``contract_faults``,
-        ``comparisons`` (with the first endpoint), ``other_pairs`` and ``family`` (how many p-values were adjusted
-        together). Milliseconds, tokens per second and USD; None means not measured or not known.
+        cost), ``running`` (tries, cache, endpoints given up), ``identities`` (who answered), ``adapted`` (what
+        quirks changed), ``server_times`` (what servers say that they measured), ``loads``, ``features`` (what is not
+        fully supported), ``contract_faults``, ``comparisons`` (with the first endpoint), ``other_pairs`` and ``family``
+        (how many p-values were adjusted together). Milliseconds, tokens per second and USD; None means not measured or
+        not known.
 
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
@@ -81,6 +83,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         "spending": [] if only_loads else spending(results, folder.root.name, names),
         "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
         "running": [] if only_loads else running(results, folder.root.name, names),
+        "adapted": adapted([*stored, *(manifest.get("judges") or ())]),
         "server_times": server_times(results, folder.root.name, stored),
         "identities": identities(results, folder.root.name, [*stored, *(manifest.get("judges") or ())]),
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
