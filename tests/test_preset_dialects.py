@@ -208,7 +208,7 @@ def test_what_the_preset_names_is_there(spoken: Spoken) -> None:
     about = spoken.provider.about
     assert [name for name in about.rate_limit.headers if name not in headers] == []
     body = json.loads(exchange.body)
-    for what, where in about.server_timing.items():
+    for what, where in spoken.provider.quirks.server_timing.items():
         assert is_number(found_at(where, headers, body)), (what, where)
 
 
