@@ -22,6 +22,8 @@ class Auth:
     """Header name when ``scheme`` is ``header``, for example ``api-key``."""
     env_alt: tuple[str, ...] = ()
     """Other variables that may hold it; the first that is set counts."""
+    scope: str | None = None
+    """What a token of ``google_adc`` or ``entra`` is asked for; None: what its cloud's models need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,14 @@ class Provider:
     about: About = About()
     preset: str | None = None
     """Name of the preset it is or builds on; None: it says all itself."""
+    yours: bool = False
+    """Whether the user's own file has a block of this name."""
+
+    @property
+    def keyed(self) -> bool:
+        """Whether a key, a token or another secret is sent."""
+        auth = self.auth
+        return auth.env is not None or auth.scheme not in ("bearer", "header", "none") or bool(self.env_headers)
 
 
 @dataclass(frozen=True, slots=True)
