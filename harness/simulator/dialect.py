@@ -141,10 +141,17 @@ class Refused(_Sourced):
     """None: that of ``errors.request``."""
 
 
-class Sourcing(_Sourced):
+class FieldGroup(_Sourced):
     """Body fields with one source."""
 
     names: tuple[str, ...]
+
+
+class Known(FieldGroup):
+    """All body fields that there are."""
+
+    says: str = ""
+    """The message for any other; ``{param}`` is its name."""
 
 
 class Renamed(_Sourced):
@@ -166,12 +173,12 @@ class Parameters(_Block):
     """What becomes of the fields of a body."""
 
     refused: tuple[Refused, ...] = ()
-    ignored: tuple[Sourcing, ...] = ()
+    ignored: tuple[FieldGroup, ...] = ()
     """They are taken and have no effect."""
     renamed: tuple[Renamed, ...] = ()
     bounded: tuple[Bounded, ...] = ()
-    known: Sourcing | None = None
-    """All there are, where any other is refused; None: unknown ones are not looked at."""
+    known: Known | None = None
+    """None: unknown fields are not looked at."""
 
 
 class UsagePlace(_Sourced):
@@ -234,6 +241,8 @@ class Stream(_Sourced):
     """Added to the first chunk with a choice."""
     last: Fields = {}
     """Added to the chunk with the finish reason."""
+    usage_chunk: Fields = {}
+    """Added to the chunk that holds usage and no choice."""
     chunk: Fields = {}
     """Added to every chunk."""
     choice: Fields = {}

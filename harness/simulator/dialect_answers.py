@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from harness.simulator import template
+from harness.simulator import replies, template
 from harness.simulator.dialect import Dialect, Error, UsagePlace
 from harness.simulator.events import Answer, Script
 from harness.simulator.refusal import Refusal
@@ -15,7 +15,8 @@ from harness.simulator.speech import THOUGHT, Choice, Piece
 from harness.simulator.turn import Turn
 from harness.types import JsonObject
 
-JSON = "application/json"
+_UNDOCUMENTED = {"error": {"message": "{message}"}}
+"""The body of an error of which the documents say nothing."""
 _OURS = ("service_tier", "system_fingerprint")
 """What the simulator's own envelope holds and a dialect has only where it says so."""
 _OURS_IN_MESSAGE = ("refusal", "annotations")
@@ -48,15 +49,15 @@ class DialectShape(Shape):
             choice["message"] = self._message(choice["message"], said)
             if choice.get("logprobs") is None:
                 choice.pop("logprobs", None)
-            choice |= self.fill(answer.choice, finish=said.finish)
+            choice.update(self.fill(answer.choice, finish=said.finish))
         if "usage" in body:
             body["usage"] = self.counted(body["usage"])
         counts = counts_of(usage)
         return {**_lean(body), **self.fill(answer.every, **counts), **self.fill(answer.whole, **counts)}
 
-    def chunk(self, choices: list[JsonObject], usage: JsonObject | None, *, with_usage: bool) -> JsonObject:
-        """One chunk, without usage: where that stands is the stream's business."""
-        body = Shape.chunk(self, choices, None, with_usage=False)
+    def bare_chunk(self, choices: list[JsonObject]) -> JsonObject:
+        """One chunk without usage: where that stands is the stream's business."""
+        body = self.chunk(choices, None, with_usage=False)
         return {**_lean(body), **self.fill(self.spoken.answer.every), **self._of_stream("chunk")}
 
     def delta(
@@ -115,9 +116,7 @@ class DialectScript(Script):
         if stream is None:
             return super().roles()
         events = [f": {comment}\n\n".encode() for comment in stream.comments]
-        events += [
-            self._object({**shape.chunk([], None, with_usage=False), **shape.fill(one)}) for one in stream.opening
-        ]
+        events += [self._object({**shape.bare_chunk([]), **shape.fill(one)}) for one in stream.opening]
         for choice in self._answer.choices if "no_role" not in self._mutants else ():
             delta = shape.delta(choice.index, {"role": "assistant", "content": None if choice.calls else ""})
             events.append(self._made([delta], shape.fill(stream.first)))
@@ -135,14 +134,17 @@ class DialectScript(Script):
 
     def usages(self) -> list[bytes]:
         """Chunks that hold usage and no choice."""
-        return [self._made([], {}, "own_chunk")] if any(one.place == "own_chunk" for one in self._places) else []
+        if not any(one.place == "own_chunk" for one in self._places):
+            return []
+        added = {} if self._stream is None else self._stream.usage_chunk
+        return [self._made([], self._shape.fill(added, **counts_of(self._answer.usage)), "own_chunk")]
 
-    def _event(self, choices: Sequence[JsonObject], usage: JsonObject | None = None) -> bytes:
+    def _event(self, choices: Sequence[JsonObject], usage: JsonObject | None = None) -> bytes:  # noqa: ARG002 - it stands elsewhere
         return self._made(choices, {})
 
     def _made(self, choices: Sequence[JsonObject], added: JsonObject, place: str = "") -> bytes:
         """One chunk with all that stands in it; ``place``: which places of usage it is."""
-        chunk = {**self._shape.chunk(list(choices), None, with_usage=False), **added}
+        chunk = {**self._shape.bare_chunk(list(choices)), **added}
         for one in self._places:
             if one.place in (place, "every_chunk"):
                 _put(chunk, one, self._shape.counted(self._answer.usage))
@@ -179,7 +181,7 @@ def shaped(shape: Shape, dialect: Dialect, turn: Turn) -> Shape:
 
 def counts_of(usage: JsonObject) -> dict[str, int]:
     """The counts that placeholders stand for, of the simulator's own ``usage``."""
-    prompt, completion = usage["prompt_tokens"], usage["completion_tokens"]
+    prompt, completion = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
     cached = usage.get("prompt_tokens_details", {}).get("cached_tokens", 0)
     reasoning = usage.get("completion_tokens_details", {}).get("reasoning_tokens", 0)
     return {
@@ -189,7 +191,7 @@ def counts_of(usage: JsonObject) -> dict[str, int]:
         "reasoning": reasoning,
         "cached": cached,
         "uncached": prompt - cached,
-        "total": usage["total_tokens"],
+        "total": prompt + completion,
     }
 
 
@@ -216,8 +218,10 @@ def item(dialect: Dialect, name: str, created: int) -> JsonObject:
     return dict(template.fill(dialect.models.item, {"model": name, "created": created}))
 
 
-def error(dialect: Dialect, refusal: Refusal, turn: Turn) -> tuple[int, str, bytes, dict[str, str]]:
-    """Status, content type, body and headers of an error."""
+def error(dialect: Dialect | None, refusal: Refusal, turn: Turn) -> tuple[int, str, bytes, dict[str, str]]:
+    """Status, content type, body and headers of an error; ``dialect`` None: those of the documented API."""
+    if dialect is None:
+        return (*replies.error(refusal, turn.mutants), refusal.headers)
     known = _error(dialect, refusal)
     values = {
         "message": refusal.message,
@@ -226,15 +230,16 @@ def error(dialect: Dialect, refusal: Refusal, turn: Turn) -> tuple[int, str, byt
         "request_id": turn.name,
         **turn.values,
     }
-    if known is None and refusal.body is None:
-        body: Any = {"error": {"message": refusal.message, "type": refusal.kind}}
-        return refusal.status, JSON, dumps(body), dict(refusal.headers)
-    body = refusal.body if refusal.body is not None else known.body if known is not None else None
+    told: Mapping[str, str] = {}
+    if refusal.body is not None:
+        status, body = refusal.status, refusal.body
+    elif known is not None:
+        status, body, told = refusal.own_status or known.status, known.body, known.headers
+    else:
+        status, body, told = refusal.status, _UNDOCUMENTED, refusal.headers
     filled = template.fill(body, values)
-    data, kind = (filled.encode(), "text/plain") if isinstance(filled, str) else (dumps(filled), JSON)
-    status = refusal.status if refusal.body is not None or known is None else known.status
-    told = {} if known is None or refusal.body is not None else template.fill(known.headers, values)
-    return status, kind, data, told
+    data, kind = (filled.encode(), "text/plain") if isinstance(filled, str) else (dumps(filled), replies.JSON)
+    return status, kind, data, dict(template.fill(told, values))
 
 
 def _error(dialect: Dialect, refusal: Refusal) -> Error | None:

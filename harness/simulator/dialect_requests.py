@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 from harness.simulator import template
-from harness.simulator.dialect import Dialect, Refused, Wanted
+from harness.simulator.dialect import Dialect, Parameters, Refused, Wanted
 from harness.simulator.profile import Profile
 from harness.simulator.refusal import Refusal
 from harness.simulator.turn import Turn
@@ -23,6 +23,8 @@ def served(dialect: Dialect, profile: Profile) -> Profile:
     """The profile with the models, the metrics and the deviations of the dialect."""
     models = dialect.models.ids if profile.models == Profile("").models else profile.models
     mutants = dict.fromkeys([*profile.mutants, *(mutant.name for mutant in dialect.mutants)])
+    if dialect.errors.model is None:
+        mutants["ignore_model"] = None
     return replace(profile, models=models, mutants=tuple(mutants), metrics=profile.metrics and dialect.metrics)
 
 
@@ -81,7 +83,9 @@ def _check_wanted(dialect: Dialect, headers: Mapping[str, str], query: str) -> N
 
 def _check_one(name: str, wanted: Wanted, value: str | None) -> None:
     if not value or (wanted.one_of and value not in wanted.one_of):
-        raise Refusal(wanted.status, f"{name} is missing or wrong.", param=name, body=wanted.body)
+        refusal = Refusal(wanted.status, f"{name} is missing or wrong.", param=name)
+        refusal.body = wanted.body
+        raise refusal
 
 
 def adapted(dialect: Dialect | None, body: JsonObject, turn: Turn) -> JsonObject:
@@ -92,12 +96,27 @@ def adapted(dialect: Dialect | None, body: JsonObject, turn: Turn) -> JsonObject
     unasked = {} if turn.profile.effort == "none" else {"reasoning_effort": turn.profile.effort}
     if dialect is None:
         return {**unasked, **body}
-    parameters = dialect.parameters
     _check_known(dialect, body)
-    for refused in parameters.refused:
+    _check_refused(dialect, body)
+    read = _reread(dialect.parameters, body)
+    if dialect.reasoning is None:
+        read.pop("reasoning_effort", None)
+        unasked = {}
+    if "model" in turn.values:
+        read["model"] = turn.values["model"]
+    turn.values["model"] = read.get("model")
+    return {**unasked, **read}
+
+
+def _check_refused(dialect: Dialect, body: JsonObject) -> None:
+    for refused in dialect.parameters.refused:
         for value in _values(body, refused.name):
             if _is_refused(refused, value, body):
                 raise _refusal(refused, value)
+
+
+def _reread(parameters: Parameters, body: JsonObject) -> JsonObject:
+    """The body without what has no effect, with bounds kept and the usual names."""
     read = dict(body)
     for group in parameters.ignored:
         for name in group.names:
@@ -110,13 +129,7 @@ def adapted(dialect: Dialect | None, body: JsonObject, turn: Turn) -> JsonObject
         read.pop(renamed.usual, None)
         if renamed.own in read:
             read[renamed.usual] = read.pop(renamed.own)
-    if dialect.reasoning is None:
-        read.pop("reasoning_effort", None)
-        unasked = {}
-    if "model" in turn.values:
-        read["model"] = turn.values["model"]
-    turn.values["model"] = read.get("model")
-    return {**unasked, **read}
+    return read
 
 
 def _check_known(dialect: Dialect, body: JsonObject) -> None:
@@ -126,7 +139,9 @@ def _check_known(dialect: Dialect, body: JsonObject) -> None:
     own = {one.own for one in dialect.parameters.renamed}
     for name, value in body.items():
         if name not in _ALWAYS and name not in own and name not in known.names:
-            raise Refusal(400, f"Unknown field: {name}.", param=name, value=value)
+            refusal = Refusal(400, known.says or f"Unknown field: {name}.", param=name)
+            refusal.value = value
+            raise refusal
 
 
 def _values(body: JsonObject, name: str) -> list[Any]:
@@ -155,4 +170,6 @@ def _is_refused(refused: Refused, value: Any, body: JsonObject) -> bool:
 
 def _refusal(refused: Refused, value: Any) -> Refusal:
     said = template.fill(refused.says or "{param} is not supported.", {"param": refused.name, "value": value})
-    return Refusal(refused.status or 400, said, param=refused.name, body=refused.body, value=value)
+    refusal = Refusal(refused.status or 400, said, param=refused.name)
+    refusal.body, refusal.own_status, refusal.value = refused.body, refused.status, value
+    return refusal

@@ -17,7 +17,7 @@ _BORN = 1_767_225_600
 def check(profile: Profile, name: str, mutants: frozenset[str]) -> None:
     """Refusal 404 for a model that is not served."""
     if name not in profile.models and "ignore_model" not in mutants:
-        raise Refusal(404, f"The model {name!r} does not exist.", param="model", code="model_not_found", value=name)
+        raise Refusal(404, f"The model {name!r} does not exist.", param="model", code="model_not_found")
 
 
 def listed(profile: Profile, mutants: frozenset[str], dialect: Dialect | None = None) -> Any:

@@ -23,17 +23,17 @@ class Refusal(Exception):  # noqa: N818 - reads as what it is
         param: str | None = None,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
-        body: Any = None,
-        value: Any = None,
     ) -> None:
-        """``kind`` is the body's field type; None in ``param`` and ``code`` is sent as null.
-
-        ``body`` and ``value`` are a dialect's: a template in the place of the documented body, and what was sent.
-        """
+        """``kind`` is the body's field type; None in ``param`` and ``code`` is sent as null."""
         super().__init__(message)
         self.status, self.message, self.kind, self.param, self.code = status, message, kind, param, code
         self.headers = dict(headers or {})
-        self.body, self.value = body, value
+        self.body: Any = None
+        """A dialect's template in the place of the body; None: the documented one, or what the dialect has for it."""
+        self.own_status: int | None = None
+        """A dialect's status in the place of the one it has for errors of this kind."""
+        self.value: Any = None
+        """What was sent, where a dialect tells it back."""
 
 
 def missing(param: str) -> Refusal:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 from urllib.parse import unquote
 
 from harness.errors import UsageError
@@ -31,7 +32,7 @@ from harness.simulator.careless import reread
 from harness.simulator.chance import Repeats, draw, fate
 from harness.simulator.dialect import Dialect
 from harness.simulator.dialect_answers import DialectScript, DialectShape
-from harness.simulator.events import Answer
+from harness.simulator.events import Answer, Script
 from harness.simulator.faults import FAULTS, refusal_of
 from harness.simulator.gate import Keys, body_of, wrong_method
 from harness.simulator.hangups import HangUps
@@ -59,6 +60,8 @@ _TIRING = 10
 """Refusals in a row after which a server may trip."""
 _STALE = 256
 """Cached tokens from which on the mutant stale_cache strikes."""
+_SCRIPTS: dict[type, type[Script]] = {ResponseShape: ResponseScript, DialectShape: DialectScript}
+"""What makes the events of which kind of answer."""
 _OVERRIDES = 1_000
 """Different x-sim headers whose profiles are kept."""
 
@@ -123,7 +126,7 @@ class Service:
 
     # --- routes ------------------------------------------------------------------------------------------
 
-    def _look_up(self, turn: Turn, path: str) -> JsonObject:
+    def _look_up(self, turn: Turn, path: str) -> Any:
         """What every path but those of completions gives."""
         method = turn.incoming.method
         if path in extras.PATHS and "no_extras" not in turn.mutants:
@@ -137,7 +140,7 @@ class Service:
             raise wrong_method(method, "GET", turn.mutants)
         return found
 
-    def _found(self, turn: Turn, path: str) -> JsonObject | None:
+    def _found(self, turn: Turn, path: str) -> Any:
         """What a path holds; None: nothing."""
         if (path == "/v1/models" or path.startswith("/v1/models/")) and "models_404" not in turn.mutants:
             check_key(turn.incoming.headers, self._key, turn.mutants)
@@ -292,11 +295,9 @@ class Service:
             fault=turn.fate,
             rng=turn.rng,
             seat=seat,
+            script=_SCRIPTS.get(type(shape)),
         )
-        if isinstance(shape, ResponseShape):
-            built = replace(built, script=ResponseScript)
-        elif isinstance(shape, DialectShape):
-            built = replace(built, script=DialectScript)
+        if self.dialect is not None:
             turn.values |= dialect_answers.counts_of(spent)
         stream = asked.stream and "no_stream" not in turn.mutants
         reply = replies.of_answer(turn, built, headers.usual(turn, self._limits, self.dialect), stream=stream)
@@ -361,10 +362,7 @@ class Service:
     # --- errors and headers ------------------------------------------------------------------------------
 
     def _refused(self, turn: Turn, refusal: Refusal) -> Reply:
-        status, kind, body = replies.error(refusal, turn.mutants)
-        told = refusal.headers
-        if self.dialect is not None:
-            status, kind, body, told = dialect_answers.error(self.dialect, refusal, turn)
+        status, kind, body, told = dialect_answers.error(self.dialect, refusal, turn)
         reply = self._json(turn, status, body, kind, list(told.items()), error=True)
         reply.record["fault"] = turn.fate
         return reply

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,9 +17,10 @@ from harness.simulator import template, tokens
 from harness.simulator.dialect import Recorded
 from harness.simulator.dialect_file import dialect_of, names
 from harness.simulator.thinking import LENGTHS
+from harness.store.identity import backend, server_times
 from harness.types import Sample
 
-STILL_TO_COME: frozenset[str] = frozenset({"llama-cpp", "ollama", "openai", "openrouter"})
+STILL_TO_COME: frozenset[str] = frozenset()
 """Presets whose dialect is not written yet."""
 PRESETS = [name for name in presets() if name not in STILL_TO_COME]
 THINKING = 8
@@ -29,7 +29,12 @@ LONG = Sample(
     messages=({"role": "user", "content": "The road is long and the river is wide. " * 6},),
     params={"max_tokens": 64, "temperature": 0},
 )
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
 TOOL = {"type": "function", "function": {"name": "get_weather", "description": "Weather", "parameters": CITY}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": CITY}}
 USUAL: dict[str, dict[str, Any]] = {
@@ -141,7 +146,7 @@ def declared(spoken: Spoken, kind: str) -> bool:
 
 
 def test_what_has_no_effect_is_declared(spoken: Spoken) -> None:
-    """A field that the provider takes without effect is named by the preset, so that nobody compares what rests on it."""
+    """A field that is taken without effect is named by the preset, so that nobody compares what rests on it."""
     quirks = spoken.provider.quirks
     known = {*quirks.ignored, *quirks.drop, *quirks.rename}
     said = {name for group in spoken.dialect.parameters.ignored for name in group.names}
@@ -196,37 +201,19 @@ def test_a_limit_is_told(spoken: Spoken) -> None:
 
 
 def test_what_the_preset_names_is_there(spoken: Spoken) -> None:
-    """Timings, rate limits and other facts of the preset are in the provider's answers where it says they are."""
-    exchange, _ = spoken.ask(LONG)
+    """Timings, rate limits, backends and versions are in the provider's answers where the preset says they are."""
+    quirks = spoken.provider.quirks
+    exchanges = [spoken.ask(LONG, stream=stream)[0] for stream in (False, True)]
     limited, _ = spoken.ask(LONG, sim="fault=http_429")
-    headers = {**dict(limited.headers), **dict(exchange.headers)}
-    about = spoken.provider.about
-    assert [name for name in about.rate_limit.headers if name not in headers] == []
-    body = json.loads(exchange.body)
-    for what, where in about.server_timing.items():
-        assert is_number(found_at(where, headers, body)), (what, where)
-
-
-def found_at(where: str, headers: dict[str, str], body: Any) -> Any:
-    """The value at ``header:NAME`` or ``a.b[0].c``; what is reckoned with it is left out. None: nothing is there."""
-    path = re.match(r"header:[\w-]+|[\w.\[\]-]+", where)
-    assert path is not None, where
-    if path[0].startswith("header:"):
-        return headers.get(path[0].removeprefix("header:").lower())
-    for step in re.findall(r"[\w-]+", path[0]):
-        if isinstance(body, list):
-            body = body[int(step)] if int(step) < len(body) else None
-        else:
-            body = body.get(step) if isinstance(body, dict) else None
-    return body
-
-
-def is_number(value: Any) -> bool:
-    """Whether it is one, or a text that is one."""
-    try:
-        return float(value) >= 0
-    except (TypeError, ValueError):
-        return False
+    headers = {name for exchange in (*exchanges, limited) for name, _ in exchange.headers}
+    versions = [name.lower() for name in quirks.version_headers]
+    assert {*spoken.provider.about.rate_limit.headers, *versions} - headers == set()
+    told = {name for exchange in exchanges for name in server_times(exchange, quirks.naming) or ()}
+    assert set(quirks.server_timing) - told == set()
+    if quirks.backend_field or quirks.backend_headers:
+        assert [
+            backend(exchange, quirks.naming) for exchange in exchanges if not backend(exchange, quirks.naming)
+        ] == []
 
 
 # --- recorded answers ------------------------------------------------------------------------------------
