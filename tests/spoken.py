@@ -21,7 +21,8 @@ from harness.exchange import Exchange, Outcome
 from harness.provider import Endpoint, Provider
 from harness.simulator.book import Book
 from harness.simulator.dialect import Dialect
-from harness.simulator.dialect_file import dialect_of, names
+from harness.simulator.dialect_file import dialect_of
+from harness.simulator.dialects import names
 from harness.simulator.log import TimingLog
 from harness.simulator.profile import Profile
 from harness.simulator.replies import Reply

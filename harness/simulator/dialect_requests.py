@@ -25,7 +25,9 @@ def served(dialect: Dialect, profile: Profile) -> Profile:
     mutants = dict.fromkeys([*profile.mutants, *(mutant.name for mutant in dialect.mutants)])
     if dialect.errors.model is None:
         mutants["ignore_model"] = None
-    return replace(profile, models=models, mutants=tuple(mutants), metrics=profile.metrics and dialect.metrics)
+    return replace(
+        profile, models=models, mutants=tuple(mutants), metrics=profile.metrics and dialect.metrics is not None
+    )
 
 
 def hear(dialect: Dialect, turn: Turn) -> None:
@@ -35,7 +37,7 @@ def hear(dialect: Dialect, turn: Turn) -> None:
     """
     incoming = turn.incoming
     path, _, query = incoming.path.partition("?")
-    if path in dialect.pages or (path == "/metrics" and dialect.metrics):
+    if path in dialect.pages or (path == "/metrics" and dialect.metrics is not None):
         return
     if named := dialect.path.model_of(path):
         turn.values["model"] = unquote(named)
@@ -139,7 +141,8 @@ def _check_known(dialect: Dialect, body: JsonObject) -> None:
     own = {one.own for one in dialect.parameters.renamed}
     for name, value in body.items():
         if name not in _ALWAYS and name not in own and name not in known.names:
-            refusal = Refusal(400, known.says or f"Unknown field: {name}.", param=name)
+            said = template.fill(known.says or "Unknown field: {param}.", {"param": name, "value": value})
+            refusal = Refusal(400, said, param=name)
             refusal.value = value
             raise refusal
 
