@@ -18,8 +18,10 @@ from harness.errors import CannotMeasure, EngineError, UsageError
 from harness.folder import results_option
 from harness.prices import price_of
 from harness.report import terminal, whole
+from harness.report.adapted import lines as adapted_lines
 from harness.report.judging import silent
 from harness.run import sitting
+from harness.run.adaptations import adaptations
 from harness.run.conduct import Company
 from harness.run.plan import Plan
 from harness.run.stored import Replan
@@ -57,6 +59,8 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
         return
     if terms.budget.max_cost_usd is not None:
         _refuse_unpriced(plan)
+    for line in adapted_lines(adaptations(plan)):
+        click.echo(line, err=True)
     with Progress(terminal.console(stderr=True)) as progress:
         for name, endpoint in plan.endpoints.items():
             if terms.cache and endpoint.provider.serve is not None:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import identity, server_times, words
+from harness.report import adapted, identity, server_times, words
 from harness.report.tables import plain_table
 from harness.types import JsonObject
 
@@ -42,7 +42,8 @@ def show_load(report: JsonObject, console: Console) -> None:
         console.print(_client(report["client"]))
     if report["errors"]:
         console.print(_errors(report["errors"]))
-    for line in (*identity.lines(report["identities"]), *server_times.lines(report["server_times"])):
+    changed = adapted.lines(report["adapted"])
+    for line in (*changed, *identity.lines(report["identities"]), *server_times.lines(report["server_times"])):
         _line(console, line)
     for warning in report["warnings"]:
         _line(console, f"! {warning}", style="yellow")

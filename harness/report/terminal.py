@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import identity, judging, running, server_times, spending, words
+from harness.report import adapted, identity, judging, running, server_times, spending, words
 from harness.report.tables import plain_table
 from harness.types import JsonObject
 
@@ -39,7 +39,8 @@ def _answers(summary: JsonObject) -> Iterator[Table | Text]:
         yield Text(line, style="dim")
     for line in running.lines(summary["running"], summary["run"]["id"]):
         yield Text(words.plain(line))
-    for line in (*identity.lines(summary["identities"]), *server_times.lines(summary["server_times"])):
+    changed = adapted.lines(summary["adapted"])
+    for line in (*changed, *identity.lines(summary["identities"]), *server_times.lines(summary["server_times"])):
         yield Text(words.plain(line))
     if summary["tasks"]:
         yield _tasks(summary["tasks"])

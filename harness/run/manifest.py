@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,6 +14,7 @@ from harness.folder import SCHEMA_VERSION, RunFolder
 from harness.prices import price_of
 from harness.provider import Endpoint, Serve
 from harness.request import canonical_sha256
+from harness.run.adaptations import adaptations
 from harness.run.arrivals import Closed
 from harness.run.plan import Plan, sha256
 from harness.run.stages import Stage
@@ -21,8 +23,11 @@ from harness.types import JsonObject
 
 def first(folder: RunFolder, plan: Plan, lines: bytes) -> JsonObject:
     """The manifest that a new run begins with; ``lines`` is its plan as written."""
-    endpoints = [_endpoint_json(endpoint) for endpoint in plan.tested.values()]
-    judges = [_endpoint_json(plan.endpoints[name]) for name in plan.selection.judges]
+    changed = adaptations(plan)
+    endpoints, judges = (
+        [_endpoint_json(plan.endpoints[name], changed.get(name, [])) for name in names]
+        for names in (plan.tested, plan.selection.judges)
+    )
     return {
         "schema_version": SCHEMA_VERSION,
         "id": folder.root.name,
@@ -82,7 +87,8 @@ def _serve_json(serve: Serve) -> JsonObject:
     return told
 
 
-def _endpoint_json(endpoint: Endpoint) -> JsonObject:
+def _endpoint_json(endpoint: Endpoint, changed: Sequence[str]) -> JsonObject:
+    """``changed`` is what its quirks change of what is asked."""
     price, provider = price_of(endpoint), endpoint.provider
     return {
         "id": endpoint.id,
@@ -98,6 +104,7 @@ def _endpoint_json(endpoint: Endpoint) -> JsonObject:
         "usd_per_hour": provider.usd_per_hour,
         "limits": asdict(provider.limits),
         "declared": asdict(provider.declared),
+        "adapted": list(changed),
         "config_sha256": config_sha256(endpoint),
     }
 
