@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from harness.simulator import template
-from harness.simulator.dialect import Dialect, Parameters, Refused, Wanted
 from harness.simulator.profile import Profile
 from harness.simulator.refusal import Refusal
 from harness.simulator.turn import Turn
 from harness.types import JsonObject
+
+if TYPE_CHECKING:
+    # Its checks take a while to set up, and few simulators speak one.
+    from harness.simulator.dialect import Dialect, Parameters, Refused, Wanted
 
 _CARRIERS = ("authorization", "api-key", "x-api-key")
 _ALWAYS = frozenset({"model", "messages", "stream"})
