@@ -284,6 +284,10 @@ class Errors(_Block):
     server: Error | None = None
 
 
+class Metrics(_Sourced):
+    """/metrics, in Prometheus' text; its names are the simulator's."""
+
+
 class Page(_Sourced):
     """Another path that is answered, from the root."""
 
@@ -346,8 +350,8 @@ class Dialect(_Block):
     models: Models
     errors: Errors
     pages: Mapping[str, Page] = {}
-    metrics: bool = False
-    """Whether there is /metrics beside the API."""
+    metrics: Metrics | None = None
+    """None: there is no /metrics beside the API."""
     mutants: tuple[Mutant, ...] = ()
     recorded: tuple[Recorded, ...] = ()
 
