@@ -15,9 +15,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from harness import config, preflight, request
+from harness import config, request
 from harness.config_file import as_text
+from harness.credentials import Credentials
 from harness.exchange import Exchange, Outcome
+from harness.keys import credentials_of
+from harness.preflight.check import check
+from harness.preflight.found import Check
 from harness.provider import Endpoint, Provider
 from harness.simulator.book import Book
 from harness.simulator.dialect import Dialect
@@ -89,14 +93,15 @@ class Spoken:
         exchange = asyncio.run(_sent(endpoint.provider, what, key))
         return exchange, assemble(exchange, stream=what.stream)
 
-    def checked(self) -> preflight.Check:
-        """What the preflight finds."""
-        return asyncio.run(preflight.check([self.endpoint]))[0]
+    def checked(self) -> Check:
+        """What the preflight finds: DNS, key, list of models, a chat and a stream of one token."""
+        return asyncio.run(check([self.endpoint]))[0]
 
 
 async def _sent(provider: Provider, what: Request, key: str | None) -> Exchange:
     pool = Pool()
-    client = Client(provider, pool, key=config.api_key(provider) if key is None else key)
+    credentials = credentials_of(provider) if key is None else Credentials(key, config.env_headers(provider))
+    client = Client(provider, pool, key=credentials)
     try:
         return await client.send(what)
     finally:
