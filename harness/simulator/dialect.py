@@ -357,7 +357,7 @@ class Dialect(_Block):
 
     @model_validator(mode="after")
     def _known(self) -> Dialect:
-        for named in _sources_of(self):
+        for named in sources_of(self):
             if named not in self.sources:
                 near = difflib.get_close_matches(named, self.sources, n=1, cutoff=0.5)
                 raise ValueError(
@@ -372,16 +372,16 @@ class Dialect(_Block):
         return self
 
 
-def _sources_of(block: Any) -> Iterator[str]:
+def sources_of(block: Any) -> Iterator[str]:
     """The names of sources that are given anywhere inside."""
     if isinstance(block, _Sourced):
         yield from block.source
     if isinstance(block, _Block):
         for name in type(block).model_fields:
-            yield from _sources_of(getattr(block, name))
+            yield from sources_of(getattr(block, name))
     elif isinstance(block, tuple):
         for one in block:
-            yield from _sources_of(one)
+            yield from sources_of(one)
     elif isinstance(block, Mapping):
         for one in block.values():
-            yield from _sources_of(one)
+            yield from sources_of(one)
