@@ -145,7 +145,7 @@ def _block(preset: Provider, dialect: Dialect, origin: str) -> JsonObject:
     written = preset.base_url or ""
     url = _ORIGIN.sub(origin, written)
     if url == origin:  # the variable holds all of the address
-        url = origin + dialect.path.prefix[0]
+        url = origin + dialect.path.base
     block: JsonObject = {"use": preset.id, "base_url": url if url != origin else f"{origin}/"}
     if preset.auth.scheme in _CLOUDS:
         block["auth"] = {"scheme": "bearer", "env": "SIM_CLOUD_TOKEN"}

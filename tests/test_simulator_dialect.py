@@ -229,6 +229,16 @@ def test_models_and_pages_are_where_they_are_documented(service: Service) -> Non
     assert ask(service, None, "/metrics")[0] == 404
 
 
+@pytest.mark.parametrize(
+    ("prefix", "base"),
+    [("/openai/v1", "/openai/v1"), ("/a/{account}/v1", "/a/made-up/v1"), ("/d/{model}", "/d/{model}"), ("", "/")],
+)
+def test_a_base_url_can_be_asked(tmp_path: Path, prefix: str, base: str) -> None:
+    """What is told as the address when it is ready has words in the place of names; the model's is the client's."""
+    path = written(tmp_path, ('["/accounts/{account}/ai/v1", "/deployments/{model}"]', f'"{prefix}"'))
+    assert read(path).path.base == base
+
+
 def test_models_of_the_profile_go_before_those_of_the_dialect(tmp_path: Path) -> None:
     """Who names models gets these."""
     service = Service(replace(PROFILES["null"], models=("mine",)), Book({}), dialect=read(written(tmp_path)))

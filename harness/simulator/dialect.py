@@ -73,6 +73,11 @@ class Path(_Sourced):
     prefix: _Names
     """One or several; ``{model}`` stands for the model's id, any other ``{name}`` for one part of a path."""
 
+    @property
+    def base(self) -> str:
+        """A path to ask below: the first prefix, with a word for each name but ``{model}``."""
+        return _SEGMENT.sub(lambda found: found[0] if found[1] == "model" else "made-up", self.prefix[0]) or "/"
+
     def pattern(self) -> re.Pattern[str]:
         """What a path of the API matches; the groups are the names in braces, and ``rest``."""
         parts = [_SEGMENT.split(prefix.rstrip("/")) for prefix in self.prefix]
