@@ -19,6 +19,7 @@ from harness import config, request
 from harness.config_file import as_text
 from harness.credentials import Credentials
 from harness.exchange import Exchange, Outcome
+from harness.keys import credentials_of
 from harness.preflight.check import check
 from harness.preflight.found import Check
 from harness.provider import Endpoint, Provider
@@ -93,13 +94,13 @@ class Spoken:
         return exchange, assemble(exchange, stream=what.stream)
 
     def checked(self) -> Check:
-        """What the preflight finds."""
+        """What the preflight finds: DNS, key, list of models, a chat and a stream of one token."""
         return asyncio.run(check([self.endpoint]))[0]
 
 
 async def _sent(provider: Provider, what: Request, key: str | None) -> Exchange:
     pool = Pool()
-    credentials = Credentials(config.api_key(provider) if key is None else key, config.env_headers(provider))
+    credentials = credentials_of(provider) if key is None else Credentials(key, config.env_headers(provider))
     client = Client(provider, pool, key=credentials)
     try:
         return await client.send(what)
@@ -144,7 +145,7 @@ def _block(preset: Provider, dialect: Dialect, origin: str) -> JsonObject:
     written = preset.base_url or ""
     url = _ORIGIN.sub(origin, written)
     if url == origin:  # the variable holds all of the address
-        url = origin + dialect.path.prefix[0]
+        url = origin + dialect.path.base
     block: JsonObject = {"use": preset.id, "base_url": url if url != origin else f"{origin}/"}
     if preset.auth.scheme in _CLOUDS:
         block["auth"] = {"scheme": "bearer", "env": "SIM_CLOUD_TOKEN"}

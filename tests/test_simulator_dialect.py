@@ -14,8 +14,9 @@ from served import unchunked
 from harness.errors import ConfigError, UnknownName
 from harness.simulator import template
 from harness.simulator.book import Book
+from harness.simulator.dialect import sources_of
 from harness.simulator.dialect_file import dialect_of, read
-from harness.simulator.dialects import names, path_of
+from harness.simulator.dialects import names
 from harness.simulator.profile import PROFILES, checked
 from harness.simulator.service import Service
 from harness.simulator.settings import with_settings
@@ -228,6 +229,16 @@ def test_models_and_pages_are_where_they_are_documented(service: Service) -> Non
     assert ask(service, None, "/metrics")[0] == 404
 
 
+@pytest.mark.parametrize(
+    ("prefix", "base"),
+    [("/openai/v1", "/openai/v1"), ("/a/{account}/v1", "/a/made-up/v1"), ("/d/{model}", "/d/{model}"), ("", "/")],
+)
+def test_a_base_url_can_be_asked(tmp_path: Path, prefix: str, base: str) -> None:
+    """What is told as the address when it is ready has words in the place of names; the model's is the client's."""
+    path = written(tmp_path, ('["/accounts/{account}/ai/v1", "/deployments/{model}"]', f'"{prefix}"'))
+    assert read(path).path.base == base
+
+
 def test_models_of_the_profile_go_before_those_of_the_dialect(tmp_path: Path) -> None:
     """Who names models gets these."""
     service = Service(replace(PROFILES["null"], models=("mine",)), Book({}), dialect=read(written(tmp_path)))
@@ -280,11 +291,10 @@ def test_an_unknown_dialect_is_told_with_its_neighbours() -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_every_shipped_dialect_is_sound(name: str) -> None:
-    """It can be read; every source has a day unless it is believed without one; what it records is of a source."""
+    """It can be read; every source has a day unless it is believed without one; none is named that nothing rests on."""
     dialect = dialect_of(name)
     assert all(source.read or source.kind == "unverified" for source in dialect.sources.values())
-    used = set(re.findall(r"from: \[?([a-z0-9_, ]+)", path_of(name).read_text()))
-    assert set(dialect.sources) == {one.strip() for group in used for one in group.split(",")}
+    assert set(dialect.sources) == set(sources_of(dialect))
 
 
 def test_templates_keep_the_type_of_a_value_that_stands_alone() -> None:

@@ -73,6 +73,11 @@ class Path(_Sourced):
     prefix: _Names
     """One or several; ``{model}`` stands for the model's id, any other ``{name}`` for one part of a path."""
 
+    @property
+    def base(self) -> str:
+        """A path to ask below: the first prefix, with a word for each name but ``{model}``."""
+        return _SEGMENT.sub(lambda found: found[0] if found[1] == "model" else "made-up", self.prefix[0]) or "/"
+
     def pattern(self) -> re.Pattern[str]:
         """What a path of the API matches; the groups are the names in braces, and ``rest``."""
         parts = [_SEGMENT.split(prefix.rstrip("/")) for prefix in self.prefix]
@@ -357,7 +362,7 @@ class Dialect(_Block):
 
     @model_validator(mode="after")
     def _known(self) -> Dialect:
-        for named in _sources_of(self):
+        for named in sources_of(self):
             if named not in self.sources:
                 near = difflib.get_close_matches(named, self.sources, n=1, cutoff=0.5)
                 raise ValueError(
@@ -372,16 +377,16 @@ class Dialect(_Block):
         return self
 
 
-def _sources_of(block: Any) -> Iterator[str]:
+def sources_of(block: Any) -> Iterator[str]:
     """The names of sources that are given anywhere inside."""
     if isinstance(block, _Sourced):
         yield from block.source
     if isinstance(block, _Block):
         for name in type(block).model_fields:
-            yield from _sources_of(getattr(block, name))
+            yield from sources_of(getattr(block, name))
     elif isinstance(block, tuple):
         for one in block:
-            yield from _sources_of(one)
+            yield from sources_of(one)
     elif isinstance(block, Mapping):
         for one in block.values():
-            yield from _sources_of(one)
+            yield from sources_of(one)

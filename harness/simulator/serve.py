@@ -95,7 +95,7 @@ async def _serve(
     door.open(listener)
     port = listener.getsockname()[1]
     address = f"[{listen.host}]" if ":" in listen.host else listen.host
-    prefix = service.dialect.path.prefix[0] if service.dialect else "/v1"
+    prefix = service.dialect.path.base if service.dialect else "/v1"
     base_url = f"{'https' if tls else 'http'}://{address}:{port}{prefix}"
     told: JsonObject = {"base_url": base_url, "profile": service.profile.name, "pid": os.getpid()}
     log.add({"type": "start", **told, "seed": listen.seed, "mutants": sorted(service.mutants)})
