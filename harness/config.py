@@ -63,11 +63,14 @@ def load_providers(path: Path | None = None) -> dict[str, Provider]:
     that name whole, unless it says ``use``. ConfigError names file, line, field and how to mend it.
     """
     ours = shipped(FILE_NAME)
-    files = [ours]
     users = path or Path(FILE_NAME)
-    if (path is not None or users.exists()) and users.resolve() != ours.resolve():
-        files.append(users)
-    return _providers_of(files)
+    named = (path is not None or users.exists()) and users.resolve() != ours.resolve()
+    return _providers_of([ours], users if named else None)
+
+
+def shipped_providers() -> dict[str, Provider]:
+    """Give every provider that ships with the tool by its id, whatever a user's file says."""
+    return _providers_of([shipped(FILE_NAME)], None)
 
 
 def presets() -> list[Path]:
@@ -93,10 +96,39 @@ def endpoint(providers: Mapping[str, Provider], name: str) -> Endpoint:
         if not provider.any_model:
             raise UnknownName(f"model of {provider_id}", model, provider.models)
         model_id = model
-    provider = with_address(provider)
+    return with_model(_before_upstream(with_address(provider), providers), model, model_id)
+
+
+def with_model(provider: Provider, model: str, model_id: str) -> Endpoint:
+    """The endpoint of a provider whose address is filled in; ``{model}`` in it becomes the model's id."""
     if provider.base_url is not None and MODEL in provider.base_url:
         provider = replace(provider, base_url=provider.base_url.replace(MODEL, quote(model_id, safe="")))
     return Endpoint(provider=provider, model=model, model_id=model_id)
+
+
+def _before_upstream(provider: Provider, providers: Mapping[str, Provider], *, of: tuple[str, ...] = ()) -> Provider:
+    """The provider with the one that its gateway asks, and that one's in turn.
+
+    UnknownName when there is no such provider or model; ConfigError for a circle, or an upstream that wants a key.
+    """
+    serve, of = provider.serve, (*of, provider.id)
+    name = serve.options.get("upstream") if serve is not None else None
+    if serve is None or not isinstance(name, str):
+        return provider
+    if name in of:
+        raise ConfigError(f"the upstreams of provider {of[0]} go round in a circle: {' -> '.join((*of, name))}")
+    if name not in providers:
+        raise UnknownName("provider", name, providers, where=f"It is the upstream of {provider.id}")
+    upstream, model = providers[name], serve.options.get("upstream_model")
+    if upstream.auth.env is not None or upstream.auth.scheme not in ("none", "bearer", "header"):
+        raise ConfigError(
+            f"{name} wants a key, and the gateway that is started for {provider.id} is given none",
+            hint="Start that gateway yourself, and write its base_url",
+        )
+    if model is not None and not upstream.any_model and model not in {*upstream.models, *upstream.models.values()}:
+        raise UnknownName(f"model of {name}", str(model), upstream.models)
+    upstream = _before_upstream(with_address(upstream), providers, of=of)
+    return replace(provider, serve=replace(serve, upstream=upstream))
 
 
 def with_address(provider: Provider) -> Provider:
@@ -186,11 +218,11 @@ def _sound_secret(value: str, variable: str) -> str:
 # --- remembered between runs -----------------------------------------------------------------------------
 
 
-def _providers_of(files: Sequence[Path]) -> dict[str, Provider]:
+def _providers_of(ours: Sequence[Path], users: Path | None) -> dict[str, Provider]:
     """The presets with the providers of some files over them, from memory where all their bytes are known."""
-    found = presets()
+    found, files = presets(), [*ours, *([users] if users else [])]
     try:
-        data = b"".join(path.read_bytes() + b"\0" for path in (*found, *files))
+        data = b"".join(path.read_bytes() + b"\0" for path in (*found, *files)) + bytes(users is not None)
         name = f"{hashlib.sha256(data + __version__.encode()).hexdigest()}.json"
     except OSError:
         name = None
@@ -202,7 +234,7 @@ def _providers_of(files: Sequence[Path]) -> dict[str, Provider]:
             pass  # written by something else: the files themselves are what counts
     # Imported only now: YAML and the checks take a quarter of a second, and mostly nothing has changed.
     reader = importlib.import_module("harness.config_file")
-    read: dict[str, Provider] = reader.read_all(found, files)
+    read: dict[str, Provider] = reader.read_all(found, ours, users)
     if name:
         memory.remember("providers", name, json.dumps([asdict(one) for one in read.values()]).encode())
     return read

@@ -104,6 +104,11 @@ Variable = Annotated[str, AfterValidator(_variable)]
 BodyField = Annotated[str, AfterValidator(_field)]
 ModelName = Annotated[str, AfterValidator(_model_name)]
 ProbeId = Annotated[str, AfterValidator(_probe_id)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
+TimingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*_ms$")]
+TimingPlace = Annotated[
+    str, Field(pattern=r"^(header:[A-Za-z0-9-]+|[A-Za-z_][A-Za-z0-9_.-]*)( \* [0-9]+(\.[0-9]+)?(e-?[0-9]+)?)?$")
+]
 Count = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Number = Annotated[float, Field(allow_inf_nan=False)]

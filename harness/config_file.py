@@ -78,14 +78,18 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def read_all(presets: Sequence[Path], files: Sequence[Path]) -> dict[str, Provider]:
-    """Read the presets and the files that lie over them, each over the one before; ConfigError as for ``read_file``."""
+def read_all(presets: Sequence[Path], ours: Sequence[Path], users: Path | None = None) -> dict[str, Provider]:
+    """Read the presets and the files that lie over them, each over the one before, the user's over all of them.
+
+    ConfigError as for ``read_file``.
+    """
     read = {path.stem: read_preset(path) for path in presets}
     blocks = {name: block for name, (block, _) in read.items()}
     providers = {name: provider for name, (_, provider) in read.items()}
-    for path in files:
+    for path in [*ours, *([users] if users else [])]:
         content = read_file(path, blocks, providers)
-        providers.update(content.providers)
+        mine = path is users
+        providers.update({name: replace(one, yours=mine) for name, one in content.providers.items()})
         for model, ids in content.models.items():
             for name, model_id in ids.items():
                 known = providers[name]

@@ -20,12 +20,15 @@ from harness.config_fields import (
     Count,
     Dropped,
     ExtraBody,
+    HeaderName,
     Headers,
     ModelName,
     ProbeId,
     ProviderId,
     Query,
     Seconds,
+    TimingName,
+    TimingPlace,
     Url,
     Usd,
     Variable,
@@ -113,9 +116,12 @@ class QuirksBlock(_Block):
     extra_body: ExtraBody = {}
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
     embedding_model: Annotated[str, Field(min_length=1)] | None = None
-    cost_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = None
-    cost_field: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    cost_header: HeaderName | None = None
     reasoning_in_completion: bool = True
+    backend_field: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$")] | None = None
+    backend_headers: list[HeaderName] = []
+    version_headers: list[HeaderName] = []
+    server_timing: dict[TimingName, TimingPlace] = {}
 
     @model_validator(mode="after")
     def _agrees(self) -> QuirksBlock:
@@ -175,12 +181,12 @@ class AboutBlock(_Block):
     usage: str = ""
     metrics: str = ""
     rate_limit: RateLimitBlock = RateLimitBlock()
-    server_timing: dict[str, str] = {}
     notes: list[str] = []
     source: list[str] = []
     checked: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")] | Literal[""] = ""
     verified: bool = False
     unverified: list[str] = []
+    seen: str = ""
 
 
 class ServeBlock(_Block):
@@ -352,8 +358,9 @@ def _about(block: AboutBlock) -> About:
 
 
 def _quirks(block: QuirksBlock) -> Quirks:
-    said = block.model_dump()
-    said |= {"drop": tuple(block.drop), "ignored": tuple(block.ignored)}
+    said: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in block.model_dump().items()
+    }
     said["clamp"] = {name: (least, most) for name, (least, most) in block.clamp.items()}
     return Quirks(**said)
 

@@ -35,10 +35,10 @@ def expand(document: object, presets: Mapping[str, JsonObject]) -> Used | list[t
         if not isinstance(block, dict) or "use" not in block:
             continue
         preset = block["use"]
-        if preset not in presets:
+        if not isinstance(preset, str) or preset not in presets:
             wrong.append((("providers", name, "use"), _unknown(preset, presets)))
             continue
-        used[name] = str(preset)
+        used[name] = preset
         whole[name] = _over(presets[preset], {key: value for key, value in block.items() if key != "use"})
     return wrong or Used({**document, "providers": whole}, used)
 

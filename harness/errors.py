@@ -6,7 +6,7 @@
     |  +- UnknownName   2  no such provider, model, task...: offers the nearest names
     |  +- TaskError     2  a task file is wrong
     +- CannotMeasure    3  nothing could be measured: no key, target down
-    |  +- EngineError   3  a local server would not start
+    |  +- EngineError   3  a local server would not start, or ended by itself
     +- StoreError       5  results are busy, read-only, full or corrupt
     +- Interrupted    130  broken off while a run was judged
 
@@ -74,7 +74,7 @@ class CannotMeasure(HarnessError):  # noqa: N818 - reads as what it is
 
 
 class EngineError(CannotMeasure):
-    """A local server could not be started."""
+    """A local server could not be started, or ended by itself."""
 
 
 class StoreError(HarnessError):

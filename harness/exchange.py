@@ -6,6 +6,7 @@ by 0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -34,13 +35,15 @@ FailureKind = Literal[
     "bad_sse",
     "bad_json",
     "too_large",
+    "bad_vectors",
     "cancelled",
     "abandoned",
     "unasked",
     "unneeded",
     "harness",
 ]
-"""``cancelled``: the run was stopped meanwhile; ``abandoned``: the plan's user gave up waiting, as planned;
+"""``bad_vectors``: embeddings that are missing, of another number than was asked for, not finite or all 0;
+``cancelled``: the run was stopped meanwhile; ``abandoned``: the plan's user gave up waiting, as planned;
 ``unasked``: it was not sent, since an earlier turn of its session failed or its endpoint was given up; ``unneeded``:
 its session was over before the most requests were used up that were planned for it."""
 
@@ -193,6 +196,8 @@ class Completion:
     model: str | None = None
     """The model the server says it was."""
     system_fingerprint: str | None = None
+    vectors: tuple[Sequence[float], ...] = ()
+    """Of an answer with embeddings: one for each input, in the order of the inputs, all of one length."""
 
 
 @dataclass(frozen=True, slots=True)

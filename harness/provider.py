@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 ProviderKind = Literal["hosted", "gateway", "local", "simulated"]
 AuthScheme = Literal["bearer", "header", "none", "google_adc", "entra", "aws"]
@@ -37,6 +37,21 @@ class Limits:
     concurrency: int | None = None
 
 
+_NOTHING: Mapping[str, str] = {}
+
+
+class Naming(NamedTuple):
+    """Where answers tell of the server behind the address that was asked; headers in lower case."""
+
+    backend_field: str | None = None
+    """Field of the body, or of a chunk; dots lead into objects. None: none does."""
+    backend_headers: tuple[str, ...] = ()
+    version_headers: tuple[str, ...] = ()
+    """Headers that tell software or its version, beside those that any server may send."""
+    server_timing: Mapping[str, str] = _NOTHING
+    """What the server measures itself, in milliseconds -> where it stands: see ``Quirks.server_timing``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quirks:
     """Declared differences of a provider; read by ``harness.request`` alone."""
@@ -59,11 +74,25 @@ class Quirks:
     embedding_model: str | None = None
     """Id of the model that its embeddings are asked of, which is seldom one that chats; None: the endpoint's own."""
     cost_header: str | None = None
-    """Response header in which it tells what an answer cost, in USD; None: in none."""
-    cost_field: str | None = None
-    """Field of ``usage`` in which it tells that, where it is not ``cost``; None: in none."""
+    """Response header in which it tells what an answer cost, in USD; None: in none.
+    What ``usage`` tells is read in any case."""
     reasoning_in_completion: bool = True
     """Whether its ``completion_tokens`` hold the reasoning tokens."""
+    backend_field: str | None = None
+    """Field of its answers in which a gateway names the backend it chose, for example ``provider``; None: in none."""
+    backend_headers: tuple[str, ...] = ()
+    """Response headers in which it names that backend, in any case of letters."""
+    version_headers: tuple[str, ...] = ()
+    """Response headers of its own that tell its software or version."""
+    server_timing: Mapping[str, str] = field(default_factory=dict)
+    """What it measures itself, as a name that ends in ``_ms`` -> where that stands: a path in the body or a chunk of
+    it, or ``header:NAME``, and by what it is multiplied, for example ``usage.queue_time * 1000``."""
+
+    @property
+    def naming(self) -> Naming:
+        """Where its answers tell of the server behind it."""
+        backends, versions = (tuple(map(str.lower, names)) for names in (self.backend_headers, self.version_headers))
+        return Naming(self.backend_field, backends, versions, self.server_timing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,9 @@ class Serve:
     engine: str
     """Name of a file in ``harness/engines``, for example ``llama_cpp`` or ``simulator``."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    upstream: Provider | None = None
+    """Who is asked by this server, which is only a gateway; None: it answers itself, or that is still to be looked up
+    under the id in ``options["upstream"]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +188,6 @@ class About:
     metrics: str = ""
     """Where and how it tells of itself, and what its metrics' names begin with; empty: nowhere."""
     rate_limit: RateLimit = RateLimit()
-    server_timing: Mapping[str, str] = field(default_factory=dict)
-    """What it measures itself -> where that stands: ``usage.queue_time * 1000``, ``header:NAME``... in milliseconds."""
     notes: tuple[str, ...] = ()
     source: tuple[str, ...] = ()
     checked: str = ""
@@ -166,6 +196,8 @@ class About:
     """Whether address, key and main differences were read in the sources; no endpoint need have been asked."""
     unverified: tuple[str, ...] = ()
     """What was not found in writing."""
+    seen: str = ""
+    """The real server that this preset was tried with: program, version, day; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +242,8 @@ class Provider:
     about: About = About()
     preset: str | None = None
     """Name of the preset it is or builds on; None: it says all itself."""
+    yours: bool = False
+    """Whether the user's own file has a block of this name."""
 
     @property
     def keyed(self) -> bool:

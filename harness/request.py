@@ -3,44 +3,83 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.errors import TaskError
 from harness.provider import Endpoint, Quirks
-from harness.types import JsonObject, KeySent, Method, Request, Sample
+from harness.types import Api, JsonObject, KeySent, Method, Request, Sample
 
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 _HASHED_LIMIT = "max_tokens"
 """The one name under which the output limit enters the hash, whatever the provider calls it."""
-_NOT_PARAMS = ("model", "messages", "tools", "stream")
+_NOT_PARAMS = ("model", "messages", "tools", "stream", "input")
 _WITHOUT_OUTPUT = ("/embeddings", "/models")
 """Ends of paths whose answers hold no generated tokens."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def build(sample: Sample, endpoint: Endpoint, *, stream: bool) -> Request:
-    """Build the chat completion request for a sample, adapted to the provider by its declared quirks.
+def build(sample: Sample, endpoint: Endpoint, *, stream: bool, api: Api = "chat") -> Request:
+    """Build the request for a sample, adapted to the provider by its declared quirks.
 
-    The fields come in the order model, messages, tools, the parameters by name, stream, stream_options, what
-    ``extra_body`` adds. A parameter of the sample wins over ``extra_body``; what ``drop`` names is never sent, what
-    ``clamp`` bounds is held within, and what ``rename`` names goes under its other name; ``ignored`` changes nothing.
-    The hash is of the question before any quirk: equal for every endpoint. TaskError when the sample cannot be sent as
-    JSON.
+    A sample with inputs asks for their embeddings, of the model that the quirks name for it, and never streams. Any
+    other is asked as ``api`` says: as a chat, with the fields in the order model, messages, tools, the parameters by
+    name, stream, stream_options, what ``extra_body`` adds; or translated for the Responses API. A parameter of the
+    sample wins over ``extra_body``; what ``drop`` names is never sent, what ``clamp`` bounds is held within, and what
+    ``rename`` names goes under its other name; ``ignored`` changes nothing. The hash is of the question before any
+    quirk: equal for every endpoint. A chat and a response have different hashes, as a stream and an answer that is
+    not streamed have: a server reads another body, by other defaults, and what comes of it is not the same measurement.
+    TaskError when the sample cannot be sent as JSON, or cannot be said in that API.
     """
     params = _params(sample)
+    if sample.inputs:
+        return _embeddings(sample, endpoint, params, api)
     question: JsonObject = {"messages": sample.messages}
     if sample.tools:
         question["tools"] = sample.tools
     quirks = endpoint.provider.quirks
-    body: JsonObject = {"model": endpoint.model_id, **question}
-    body.update((quirks.max_tokens_field if name == _HASHED_LIMIT else name, params[name]) for name in sorted(params))
+    hashed = {**question, **params, "stream": stream}
+    body: JsonObject = {"model": endpoint.model_id}
+    if api == "responses":
+        hashed["api"] = api
+        body |= _response_body(sample, params)
+    else:
+        body |= question
+        body.update(
+            (quirks.max_tokens_field if name == _HASHED_LIMIT else name, params[name]) for name in sorted(params)
+        )
     if stream:
         body["stream"] = True
-        if quirks.stream_usage:
+        if quirks.stream_usage and api == "chat":
             body.setdefault("stream_options", {"include_usage": True})
+    path = "/responses" if api == "responses" else "/chat/completions"
+    return _adapted(sample, endpoint, body, hashed, Request(path, None, stream, ""))
+
+
+def _embeddings(sample: Sample, endpoint: Endpoint, params: JsonObject, api: Api) -> Request:
+    if api == "responses":
+        raise TaskError(f"sample {sample.id!r} asks for embeddings, which have an API of their own", hint="Leave --api")
+    question: JsonObject = {"input": sample.inputs, "encoding_format": "float", **params}
+    model = endpoint.provider.quirks.embedding_model or endpoint.model_id
+    made = Request("/embeddings", None, stream=False, workload_sha256="")
+    return _adapted(sample, endpoint, {"model": model, **question}, question, made)
+
+
+def _response_body(sample: Sample, params: JsonObject) -> JsonObject:
+    # Loaded with the first such request: a load of chats does not pay for it.
+    translated: JsonObject = importlib.import_module("harness.response_body").response_body(
+        f"sample {sample.id!r}", sample.messages, sample.tools, params
+    )
+    return translated
+
+
+def _adapted(sample: Sample, endpoint: Endpoint, body: JsonObject, hashed: JsonObject, made: Request) -> Request:
+    """The request with its body as this provider takes it, and the hash of the question."""
+    quirks = endpoint.provider.quirks
     for name, value in quirks.extra_body.items():
         body.setdefault(name, value)
     for name in quirks.drop:
@@ -50,11 +89,9 @@ def build(sample: Sample, endpoint: Endpoint, *, stream: bool) -> Request:
             body[name] = min(max(body[name], least), most)
     body = {quirks.rename.get(name, name): value for name, value in body.items()}
     try:
-        encoded = _encode(body)
-        workload = canonical_sha256({**question, **params, "stream": stream})
+        return replace(made, body=_encode(body), workload_sha256=canonical_sha256(hashed))
     except (TypeError, ValueError, RecursionError) as error:
         raise TaskError(f"sample {sample.id!r} cannot be written as JSON: {error}") from None
-    return Request(path="/chat/completions", body=encoded, stream=stream, workload_sha256=workload)
 
 
 def raw(

@@ -22,6 +22,13 @@ KeySent = Literal["provider", "lower", "api_key", "wrong", "none"]
 """The provider's own key, the same behind ``bearer`` in lower case, or in the headers ``api-key`` and ``x-api-key``
 instead; a made-up key; or none."""
 WRONG_KEY = "sk-this-key-is-made-up-and-must-be-refused"
+Api = Literal["chat", "responses", "embeddings"]
+"""Which interface of an endpoint is asked: chat completions, the Responses API, or embeddings."""
+_API_ENDS: Mapping[str, Api] = {
+    "/chat/completions": "chat",
+    "/responses": "responses",
+    "/embeddings": "embeddings",
+}
 JobKind = Literal["quality", "tools", "judge", "probe", "load"]
 """``judge``: a request to an endpoint that judges the answers of others."""
 Phase = Literal["warmup", "measure", "cooldown"]
@@ -52,6 +59,8 @@ class Sample:
     turns: tuple[str, ...] = ()
     """What the user says next, each after the answer to the one before: a session of ``1 + len(turns)`` requests. Where
     its task has a world, each once the model calls no more."""
+    inputs: tuple[str, ...] = ()
+    """Texts whose embeddings are asked for, in one request; it has then no messages. Empty: the messages are asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +191,12 @@ class Request:
     """Added to what the SDK sends."""
     auth: KeySent = "provider"
     """Which key is sent, and how (probes of authentication)."""
+
+    @property
+    def api(self) -> Api | None:
+        """The interface that the path is of; None: another one, such as the list of models."""
+        path = self.path.partition("?")[0]
+        return next((api for end, api in _API_ENDS.items() if path.endswith(end)), None)
 
 
 # --- the work --------------------------------------------------------------------------------------------

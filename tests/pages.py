@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pages_providers
+
 from harness.catalog import Catalog, discover
 from harness.report import catalogue
 from harness.simulator.faults import FAULTS
@@ -57,6 +59,7 @@ def parts() -> dict[tuple[str, str], str]:
     shipped = discover([ROOT / "tasks"])
     probes = tuple(shipped.probes.values())
     return {
+        ("providers.md", "presets"): pages_providers.page(),
         ("shipped-tasks.md", "tasks"): tasks(shipped),
         ("conformance.md", "probes"): catalogue.markdown(probes),
         ("simulator.md", "faults"): table("fault", FAULTS),

@@ -232,7 +232,7 @@ def test_a_stopped_server_is_gone(model: Path) -> None:
 def test_a_server_outlives_nobody(model: Path) -> None:
     """A harness that is killed outright takes its server with it."""
     code = (
-        "import sys, time; from harness import engines; from harness.types import Serve\n"
+        "import sys, time; from harness import engines; from harness.provider import Serve\n"
         "options = {'model': sys.argv[1], 'parallel': 1, 'context': 256}\n"
         "print(engines.start(Serve('llama_cpp', options)).pid, flush=True); time.sleep(600)"
     )

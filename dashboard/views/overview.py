@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import charts, choice, plain, queries, tables
 from dashboard.tables import Cell, Column, number
-from harness.report import words
+from harness.report import identity, words
 from harness.types import JsonObject
 
 
@@ -229,6 +229,8 @@ def show(summary: JsonObject) -> None:
     st.caption(f"Measured with {words.health(summary['health'])}.")
     for concern in words.concerns(summary["health"]):
         st.caption(f"⚠ {concern}")
+    for line in identity.lines(summary["identities"]):
+        st.text(words.plain(line))
     left, right = st.columns(2)
     with left:
         scatter(endpoints, "ttft_p50_ms", "TTFT p50", "ms", "it takes scored answers and a streaming load.")

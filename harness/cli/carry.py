@@ -14,12 +14,14 @@ import click
 
 from harness.cli import dry_run
 from harness.cli.progress import Progress
-from harness.errors import CannotMeasure, UsageError
+from harness.errors import CannotMeasure, EngineError, UsageError
 from harness.folder import results_option
 from harness.prices import price_of
 from harness.report import terminal, whole
+from harness.report.adapted import lines as adapted_lines
 from harness.report.judging import silent
 from harness.run import sitting
+from harness.run.adaptations import adaptations
 from harness.run.conduct import Company
 from harness.run.plan import Plan
 from harness.run.stored import Replan
@@ -57,6 +59,8 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
         return
     if terms.budget.max_cost_usd is not None:
         _refuse_unpriced(plan)
+    for line in adapted_lines(adaptations(plan)):
+        click.echo(line, err=True)
     with Progress(terminal.console(stderr=True)) as progress:
         for name, endpoint in plan.endpoints.items():
             if terms.cache and endpoint.provider.serve is not None:
@@ -82,7 +86,7 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | N
     """Print how a sitting ended: the tables, where the results are, and what can be done next.
 
     Raises:
-        CannotMeasure: all that the run ever sent has failed.
+        CannotMeasure: all that the run ever sent has failed, or a server that was started for it ended by itself.
     """
     if tell is None:
         whole.show(results, sat.folder, terminal.console(), as_json=as_json)
@@ -104,6 +108,8 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | N
         return
     why = sat.tally.stopped or "interrupted"
     again = f"{_called()} resume {sat.folder.id}{results_option(results)}"
+    if sat.crashed is not None:
+        raise EngineError(f"{sat.crashed}; what was there is sealed", hint=f"Go on with: {again}")
     click.echo(f"harness: {why}; what was there is sealed. Go on with: {again}", err=True)
     sys.exit(130)
 

@@ -12,6 +12,8 @@ from harness.cli import tables
 from harness.cli.asked import told
 from harness.errors import StoreError
 from harness.report import words
+from harness.report.adapted import lines as adapted_lines
+from harness.run.adaptations import adaptations
 from harness.run.forecast import Durations, Forecast, forecasts, whole_time_s
 from harness.run.plan import Plan
 from harness.store import query
@@ -36,6 +38,7 @@ def show(plan: Plan, results: Path, *, as_json: bool) -> None:
     durations = _timed(results)
     found = forecasts(plan, durations)
     total, whole_s = sum(one.requests for one in found), whole_time_s(plan, durations)
+    changed = adaptations(plan)
     files = [told(plan.tasks[one.name]) for one in plan.selection.files]
     if as_json:
         shown = {
@@ -45,10 +48,11 @@ def show(plan: Plan, results: Path, *, as_json: bool) -> None:
             "cost_ceiling_usd": {one.endpoint: one.cost_max_usd for one in found},
             "time_s": whole_s,
             "files": files,
+            "adapted": changed,
         }
         click.echo(json.dumps(shown, indent=2))
         return
-    for line in files:
+    for line in (*files, *adapted_lines(changed)):
         click.echo(line)
     for stage in stages:
         click.echo(f"{stage['requests']:>6}  {stage['stage']}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -32,6 +32,7 @@ from harness.run.tally import Budget
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
+@options.api
 @options.allow_code_exec
 @options.cache
 @options.several(options.judging, options.sending)
@@ -42,6 +43,7 @@ def command(
     data: Path | None,
     repeats: int,
     concurrency: int,
+    api: Literal["chat", "responses"],
     judges: tuple[str, ...],
     pairwise: bool,
     results: Path,
@@ -66,6 +68,8 @@ def command(
       harness eval humaneval --allow-code-exec --endpoint local/smollm2
       harness eval my.jsonl --scorer numeric --endpoint local/smollm2 --endpoint steady-vendor/sim-small
       harness eval promptfooconfig.yaml --endpoint local/smollm2
+      harness eval arithmetic --api responses --endpoint local/smollm2
+      harness eval embedding_agreement -e local/smollm2 -e steady-vendor/sim-small
     """
     found = catalog.discover(only=("TASK", "TASKS", "LOAD", "SUITE"))  # loads and suites only to be told from tasks
     wanted = asked(tasks, found, about, limit)
@@ -85,6 +89,7 @@ def command(
         max_requests=budget.max_requests,
         judges=tuple(dict.fromkeys(judges)),
         pairwise=pairwise,
+        api=api,
     )
     plan = replanner(found, config.load_providers(providers_file))(selection)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))

@@ -102,6 +102,7 @@ _prompts = [
     click.option("--input-tokens", metavar="LENGTH", help="512, uniform:100,900, normal:512,64, lognormal:512,0.5."),
     click.option("--output-tokens", metavar="LENGTH", help="The same for the answers (max_tokens)."),
     click.option("--prefix", metavar="TOKENS:POOL:SHARE", help="Shared beginnings of prompts, as in 1000:4:0.5."),
+    click.option("--batch", type=click.IntRange(1, 2048), metavar="N", help="Inputs of each request, of embeddings."),
     click.option("--turns", metavar="LENGTH", help="User messages of a session; what was answered goes along."),
     click.option("--think", "think_s", type=options.Amount(), metavar="SECONDS", help="Mean pause between turns."),
     click.option("--kind", type=click.Choice(["chat", "tools", "schema"]), help="What is asked for."),
@@ -113,6 +114,7 @@ _prompts = [
     click.option("--tokenizer", type=click.Path(path_type=Path, dir_okay=False), help="tokenizer.json: exact lengths."),
 ]
 _how = [
+    options.api,
     click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Client processes. [default: by load]"),
     click.option(
         "--paired/--one-by-one",
@@ -142,6 +144,8 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
       harness load chat -e mine/llama --search rate --slo "ttft_p95<800ms and tpot_p95<50ms"
       harness load questions.jsonl -e groq/llama-3.3-70b -e mine/llama --rate 1 -n 200
       harness load chat -e mine/llama --trace mooncake.jsonl --speed 2
+      harness load chat -e mine/llama --api responses
+      harness load embeddings -e mine/embedder --batch 16 --concurrency 1,4,16
     """
     found = catalog.discover(only=("LOAD",))
     name, changes = _changes(profile, found, given)
@@ -156,10 +160,12 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         nonce=new_nonce(),
         paired=_paired(endpoints, asked=given["paired"]),
         owned=given["owned"],
+        api=given["api"],
     )
     selection = _with_search(selection, changes, given)
     again = stored.replanner(found, providers)
     plan = again(selection)
+    _refuse_what_has_no_tokens(plan)
     _refuse_beyond_limits(plan)
     _refuse_beyond_budget(plan, budget)
     terms = Terms(
@@ -215,7 +221,18 @@ def _changes(profile: str, found: Catalog, given: dict[str, Any]) -> tuple[str, 
         profile = "chat"
     found.load(profile)
     levels = _laws(given)
-    same = ("requests", "warmup", "cooldown", "input_tokens", "output_tokens", "prefix", "turns", "kind", "speed")
+    same = (
+        "requests",
+        "warmup",
+        "cooldown",
+        "input_tokens",
+        "output_tokens",
+        "prefix",
+        "turns",
+        "kind",
+        "speed",
+        "batch",
+    )
     changed: dict[str, Any] = {name: given[name] for name in (*same, "slo", "think_s", "give_up", "nonce")}
     files["tokenizer"] = given["tokenizer"]
     changed |= {name: str(value.resolve()) if value else None for name, value in files.items()}
@@ -278,8 +295,20 @@ def _paired(endpoints: list[Endpoint], *, asked: bool | None) -> bool:
     """Several endpoints are asked at the same time, but for servers that would take each other's processor."""
     if asked is not None:
         return asked
-    here = sum(endpoint.provider.kind in OWN_KINDS for endpoint in endpoints)
+    here = sum(one.provider.kind in OWN_KINDS or one.provider.serve is not None for one in endpoints)
     return len(endpoints) > 1 and here <= 1
+
+
+def _refuse_what_has_no_tokens(plan: Plan) -> None:
+    """An objective on times that embeddings do not have would be met by nothing, and missed by nothing."""
+    told = plan.selection.changes.slo
+    objectives = [one for one in parse(told) if not one.metric.startswith(("e2e", "errors"))] if told else []
+    for load in plan.loads.values() if objectives else ():
+        if load.sample(plan.selection.seed, 0).inputs:
+            raise UsageError(
+                f"--slo {objectives[0].text}: embeddings are not streamed and have no {objectives[0].metric}",
+                hint='Use e2e, as in --slo "e2e_p95<200ms"',
+            )
 
 
 def _refuse_beyond_limits(plan: Plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from harness import config
 from harness.folder import DEFAULT_RESULTS
 from harness.prompts.filed import MAX_TOKENS
 from harness.run.tally import Budget
@@ -60,14 +62,20 @@ providers = click.option(
     default=None,
     help="Your providers file. Default: ./providers.yaml over the shipped one.",
 )
-endpoints = click.option(
+_named_endpoints = click.option(
     "--endpoint",
     "-e",
     "endpoint_names",
     multiple=True,
-    required=True,
     metavar="PROVIDER/MODEL",
     help="What to test; repeat it to compare. The first one is the baseline.",
+)
+_logical_models = click.option(
+    "--model",
+    "logical_models",
+    multiple=True,
+    metavar="NAME",
+    help="This model at every provider that maps it and can be asked (docs/providers-setup.md); repeat it.",
 )
 judges = click.option(
     "--judge",
@@ -78,6 +86,13 @@ judges = click.option(
 )
 pairwise = click.option(
     "--pairwise", is_flag=True, help="Judges also compare each endpoint's answers with the first one's, in both orders."
+)
+api = click.option(
+    "--api",
+    type=click.Choice(["chat", "responses"]),
+    default="chat",
+    show_default=True,
+    help="Which API asks the same questions: chat completions, or the Responses API.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 seed = click.option(
@@ -147,6 +162,40 @@ def _with_budget(function: _Command) -> _Command:
         return function(*context, **given, budget=Budget(*bounds))
 
     return cast("_Command", wrap)
+
+
+def endpoints(function: _Command) -> _Command:
+    """``--endpoint`` and ``--model``; the command gets the names of both as ``endpoint_names``, one or more.
+
+    Who maps a model and is left out is told on stderr.
+    """
+
+    @functools.wraps(function)
+    def wrap(*context: Any, **given: Any) -> Any:
+        if not given["endpoint_names"]:
+            raise click.UsageError("Missing option '--endpoint' / '-e', or '--model'", click.get_current_context())
+        return function(*context, **given)
+
+    return endpoints_if_any(cast("_Command", wrap))
+
+
+def endpoints_if_any(function: _Command) -> _Command:
+    """The same where the command itself says what it is if there are none."""
+
+    @functools.wraps(function)
+    def wrap(*context: Any, **given: Any) -> Any:
+        models = given.pop("logical_models")
+        if models:
+            # Imported only now: who names endpoints alone does not wait for what looks for others.
+            found = importlib.import_module("harness.preflight.everywhere").chosen(
+                config.load_providers(given["providers_file"]), given["endpoint_names"], models
+            )
+            given["endpoint_names"] = found.endpoints
+            if found.left_out:
+                click.echo(f"left out: {', '.join(found.left_out)}", err=True)
+        return function(*context, **given)
+
+    return cast("_Command", _named_endpoints(_logical_models(wrap)))
 
 
 def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:

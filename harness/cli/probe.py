@@ -26,14 +26,7 @@ from harness.types import JsonObject
 
 
 @click.group(invoke_without_command=True)
-@click.option(
-    "--endpoint",
-    "-e",
-    "endpoint_names",
-    multiple=True,
-    metavar="PROVIDER/MODEL",
-    help="What to probe; repeat it to compare.",
-)
+@options.endpoints_if_any
 @click.option(
     "--profile",
     default="core",
@@ -83,7 +76,7 @@ def command(
     if ctx.invoked_subcommand is not None:
         return
     if not endpoint_names:
-        raise UsageError("probe needs --endpoint PROVIDER/MODEL", hint="See harness probe --help")
+        raise UsageError("probe needs --endpoint PROVIDER/MODEL, or --model NAME", hint="See harness probe --help")
     names = tuple(dict.fromkeys(endpoint_names))
     locked = _read_lock(lock, names) if check else None
     catalogue, providers = catalog.discover(only=("PROBES",)), config.load_providers(providers_file)

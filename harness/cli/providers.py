@@ -3,54 +3,112 @@
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
+from rich.console import Console
 from rich.text import Text
 
-from harness import config, config_file, preflight
-from harness.cli import options, tables
+from harness import config, config_file
+from harness.cli import options, providers_check, providers_init, providers_models, tables
 from harness.config_block import as_block
-from harness.errors import CannotMeasure, ConfigError, UnknownName
+from harness.errors import UnknownName
+from harness.preflight.local import running
+from harness.preflight.portrait import address_of, differences, key_of, portrait, state_of, use_lines
+from harness.preflight.readiness import key_state, set_up
 from harness.prices import price_of
-from harness.provider import Endpoint, Price, Provider
+from harness.provider import About, Endpoint, Price, Provider
 from harness.types import JsonObject
 from harness.wire.loop import run
+
+_WIDE = 120
+"""Columns from which on a provider is one line."""
+_GROUPS: Mapping[str, Callable[[Provider], bool]] = {
+    "yours, or set up": lambda one: one.yours or set_up(one),
+    "hosted": lambda one: one.kind == "hosted",
+    "gateways": lambda one: one.kind == "gateway",
+    "local engines": lambda one: one.kind == "local",
+    "simulated": lambda one: True,  # noqa: ARG005 - what is left
+}
 
 
 @click.group()
 def command() -> None:
-    """List, show and check providers.
+    """List, show, check and set up providers.
 
     \b
     Examples:
-      harness providers list
+      harness providers list --mine
       harness providers show groq
-      harness providers check groq/llama-3.3-70b --chat
+      harness providers models openrouter llama-3.3
+      harness providers init
+      harness providers check
     """
 
 
 @command.command("list")
+@click.option(
+    "--mine", is_flag=True, help="Only those that can be asked now: set up, running here, or started on demand."
+)
 @options.providers
 @options.as_json
-def list_(providers_file: Path | None, as_json: bool) -> None:
-    """List every provider: kind, address, key variable, models.
+def list_(mine: bool, providers_file: Path | None, as_json: bool) -> None:
+    """List every provider: name, title, address, key variable, how far its facts were verified.
+
+    Those of your own file and those whose key is set come first. On a narrow terminal each takes two lines.
 
     \b
-    Example:
-      harness providers list --json
+    Examples:
+      harness providers list
+      harness providers list --mine --json
     """
     providers = config.load_providers(providers_file)
+    shown = list(providers.values())
+    if mine:
+        here = {one.provider.id: one.provider for one in run(running(providers))}
+        shown = [here.get(one.id, one) for one in shown if one.id in here or one.serve or _can_be_asked(one)]
     if as_json:
-        click.echo(json.dumps([_row(provider) for provider in providers.values()], indent=2))
+        click.echo(json.dumps([_row(provider) for provider in shown], indent=2))
         return
-    rows = []
-    for provider in providers.values():
-        models = [*provider.models, *(["any"] if provider.any_model else [])]
-        rows.append((provider.id, provider.kind, _address(provider), _key_state(provider), ", ".join(models)))
-    tables.show(["provider", "kind", "address", "key", "models"], rows)
+    console = Console()
+    groups = [(title, group) for title, group in _grouped(shown).items() if group]
+    if not console.is_terminal or console.width >= _WIDE:
+        _show_wide(groups)
+    else:
+        _show_narrow(groups, console)
+
+
+def _can_be_asked(provider: Provider) -> bool:
+    return set_up(provider) and key_state(provider) != "missing"
+
+
+def _grouped(providers: Iterable[Provider]) -> dict[str, list[Provider]]:
+    groups: dict[str, list[Provider]] = {title: [] for title in _GROUPS}
+    for one in providers:
+        groups[next(title for title, belongs in _GROUPS.items() if belongs(one))].append(one)
+    return groups
+
+
+def _show_wide(groups: list[tuple[str, list[Provider]]]) -> None:
+    rows: list[tuple[object, ...]] = []
+    for title, group in groups:
+        rows += [(Text(title, "bold"), "", "", "", "")]
+        rows += [(f"  {one.id}", one.about.title, address_of(one), _key(one), state_of(one)) for one in group]
+    tables.show(["provider", "title", "address", "key", "state"], rows)
+
+
+def _show_narrow(groups: list[tuple[str, list[Provider]]], console: Console) -> None:
+    for title, group in groups:
+        console.print(Text(title, "bold"))
+        for one in group:
+            console.print(Text.assemble(f"  {one.id:<20} ", _key(one), f"  {state_of(one)}"))
+            console.print(Text(f"{'':23}{address_of(one)}", "dim"), overflow="fold")
+
+
+def _key(provider: Provider) -> Text:
+    return Text(key_of(provider), {"set": "green", "missing": "yellow", "none": ""}[key_state(provider)])
 
 
 @command.command()
@@ -58,7 +116,7 @@ def list_(providers_file: Path | None, as_json: bool) -> None:
 @options.providers
 @options.as_json
 def show(name: str, providers_file: Path | None, as_json: bool) -> None:
-    """Show one provider's block as it is in force, with what its models cost; never a key.
+    """Show one provider: its block as it is in force, and in words what is known of it; never a key.
 
     \b
     Example:
@@ -71,109 +129,40 @@ def show(name: str, providers_file: Path | None, as_json: bool) -> None:
     prices = {model: price_of(Endpoint(provider, model, id_)) for model, id_ in provider.models.items()}
     if as_json:
         priced = {model: asdict(price) if price else None for model, price in prices.items()}
-        click.echo(json.dumps({**_row(provider), "block": as_block(provider), "prices": priced}, indent=2))
+        shown = {**_row(provider), "block": as_block(provider), "prices": priced}
+        click.echo(json.dumps({**shown, "differences": differences(provider.quirks)}, indent=2))
         return
-    click.echo(config_file.as_yaml(provider), nl=False)
-    click.echo(f"# key: {_key_state(provider)}")
+    click.echo(config_file.as_yaml(replace(provider, about=About())), nl=False)
+    for label, text in portrait(provider):
+        click.echo(f"# {label}: {text}")
     for model, price in prices.items():
         click.echo(f"# price of {model}: {_price_words(price)}")
-
-
-@command.command()
-@click.argument("names", metavar="[ENDPOINT]...", nargs=-1)
-@click.option("--chat", is_flag=True, help="Also ask for one token: proves key and model, and costs next to nothing.")
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=click.FloatRange(0.1, 600),
-    default=preflight.TIMEOUT_S,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long to wait for each step.",
-)
-@options.providers
-@options.as_json
-@click.pass_context
-def check(
-    ctx: click.Context,
-    names: tuple[str, ...],
-    chat: bool,
-    timeout_s: float,
-    providers_file: Path | None,
-    as_json: bool,
-) -> None:
-    """Check that endpoints can be reached: key, connection, list of models.
-
-    ENDPOINT is provider/model, or a provider alone. Without any, every provider is checked that needs no key or whose
-    key variable is set; a local server that is not running is then shown, and is no error.
-
-    \b
-    Examples:
-      harness providers check
-      harness providers check groq/llama-3.3-70b openrouter --chat
-
-    Exit codes: 0 all are usable, 3 at least one is not.
-    """
-    providers = config.load_providers(providers_file)
-    targets = [_target(providers, name) for name in dict.fromkeys(names)] if names else _checkable(providers)
-    found = run(preflight.check(targets, chat=chat, timeout_s=timeout_s))
-    if as_json:
-        click.echo(json.dumps([asdict(one) for one in found], indent=2))
-    else:
-        _print_checks(found)
-    if any(not one.usable and (names or one.state != "not running") for one in found):
-        ctx.exit(CannotMeasure.exit_code)
-
-
-def _target(providers: dict[str, Provider], name: str) -> Provider | Endpoint:
-    """The endpoint; a missing variable of its address is a row of the table, not the end of the command."""
-    if "/" not in name and name in providers:
-        return providers[name]
-    try:
-        return config.endpoint(providers, name)
-    except ConfigError:
-        provider_id, _, model = name.partition("/")
-        provider = providers[provider_id]
-        return Endpoint(provider, model, provider.models.get(model, model))
-
-
-def _checkable(providers: dict[str, Provider]) -> list[Provider | Endpoint]:
-    return [one for one in providers.values() if one.auth.env is None or os.environ.get(one.auth.env)]
-
-
-def _print_checks(found: list[preflight.Check]) -> None:
-    rows = []
-    for one in found:
-        open_ = one.state in ("not running", preflight.ON_DEMAND)
-        style = "yellow" if open_ else "green" if one.usable else "red"
-        detail = one.detail + (f", {one.latency_ms:.0f} ms" if one.usable and one.latency_ms is not None else "")
-        rows.append((one.endpoint, Text(one.state, style), detail, one.next_step))
-    tables.show(["endpoint", "state", "detail", "what to do"], rows)
+    if lines := use_lines(provider):
+        click.echo(
+            "# It can be asked as it is. To change something, put this into providers.yaml, and say what differs:"
+        )
+        for line in lines:
+            click.echo(f"#   {line}")
 
 
 def _row(provider: Provider) -> JsonObject:
-    variable = provider.auth.env
+    state = key_state(provider)
     return {
         "id": provider.id,
         "kind": provider.kind,
         "base_url": provider.base_url,
         "engine": provider.serve.engine if provider.serve else None,
-        "key_env": variable,
-        "key_set": None if variable is None else bool(os.environ.get(variable)),
+        "key_env": provider.auth.env,
+        "key_set": None if state == "none" else state == "set",
         "models": dict(provider.models),
         "any_model": provider.any_model,
+        "preset": provider.preset,
+        "yours": provider.yours,
+        "title": provider.about.title,
+        "state": state_of(provider),
+        "verified": provider.about.verified,
+        "unverified": list(provider.about.unverified),
     }
-
-
-def _address(provider: Provider) -> str:
-    return provider.base_url or f"started on demand ({provider.serve.engine if provider.serve else '?'})"
-
-
-def _key_state(provider: Provider) -> str:
-    variable = provider.auth.env
-    if variable is None:
-        return "none needed"
-    return f"{variable} ({'set' if os.environ.get(variable) else 'missing'})"
 
 
 def _price_words(price: Price | None) -> str:
@@ -182,3 +171,7 @@ def _price_words(price: Price | None) -> str:
     columns = (price.input_usd_per_mtok, price.cached_input_usd_per_mtok, price.output_usd_per_mtok)
     shown = ["unknown" if usd is None else f"{usd:g}" for usd in columns]
     return "input {}, cached input {}, output {} USD per million tokens ({})".format(*shown, price.source)
+
+
+for one in (providers_check.command, providers_models.command, providers_init.command):
+    command.add_command(one)

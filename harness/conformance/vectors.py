@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.conformance.capture import Capture
+from harness.stats.vectors import cosine
+
+__all__ = ["cosine", "vector"]
 
 
 def vector(capture: Capture, place: int = 0, *, zero: bool = False) -> Sequence[float] | None:
@@ -15,12 +18,6 @@ def vector(capture: Capture, place: int = 0, *, zero: bool = False) -> Sequence[
     if not isinstance(found, list) or not found or not all(map(_is_number, found)):
         return None
     return [float(one) for one in found] if zero or any(found) else None
-
-
-def cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    """The cosine between two embeddings; 0 where they have different lengths, or one is all 0."""
-    norms = math.hypot(*one) * math.hypot(*other)
-    return sum(x * y for x, y in zip(one, other, strict=True)) / norms if norms and len(one) == len(other) else 0.0
 
 
 def _is_number(value: Any) -> bool:

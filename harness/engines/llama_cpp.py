@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -11,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.engines import Running, child
-from harness.engines.llama_cpp_server import HOST
+from harness.engines import Running, Tell, child
+from harness.engines.ports import must_be_free
 from harness.engines.weights import WEIGHTS, find
 from harness.errors import ConfigError, EngineError, UnknownName
 
@@ -22,6 +21,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _OPTIONS = {"parallel": (1, 256), "context": (64, 1 << 20), "threads": (1, 1024), "port": (0, 65535)}
 """Options that are whole numbers, with the least and the largest value."""
 _TEXTS = ("model", "alias", "chat_template")
+_SWITCHES = ("embeddings",)
 
 
 class _Model(NamedTuple):
@@ -30,33 +30,35 @@ class _Model(NamedTuple):
     template: Path | None
 
 
-def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
+def start(options: Mapping[str, Any], log_dir: Path | None, tell: Tell) -> Running:
     """Start a server and wait until it answers.
 
     Options: ``model`` (a name of ``harness models list``, or the path of a .gguf file; default smollm2), ``alias``
     (what the server calls it), ``chat_template`` (path of a Jinja template; default: ours where we have one, else the
     model's own), ``parallel`` (requests answered at once, 8), ``context`` (tokens of one request, 2048), ``threads``
-    (all processors but one, at most 8), ``port`` (a free one).
+    (all processors but one, at most 8), ``port`` (a free one), ``embeddings`` (false; true: it
+    answers them too, the mean over the states of a text's tokens).
     Raises ConfigError or UnknownName for a wrong option, EngineError when it cannot start.
     """
     numbers = _checked(options)
     model = _model(options)
     if importlib.util.find_spec("xllamacpp") is None:
         raise EngineError("the package xllamacpp is not installed", hint="pip install 'endpoint-harness[local]'")
-    _must_be_free(numbers.get("port", 0))
+    must_be_free(numbers.get("port", 0))
     argv = [sys.executable, "-m", "harness.engines.llama_cpp_server", "--model", str(model.file)]
     argv += ["--alias", model.alias]
     argv += ["--template", str(model.template)] if model.template else []
     for name, number in numbers.items():
         argv += [f"--{name}", str(number)]
+    argv += [f"--{name}" for name in _SWITCHES if options.get(name)]
     with ExitStack() as stack:
         if log_dir is None:
             log_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llama-cpp-")))
         log = log_dir / f"llama-cpp-{model.file.stem}.log"
-        process, ready = child.spawn(argv, log=log, ready_timeout_s=READY_S)
+        process, ready = child.spawn(argv, log=log, ready_timeout_s=READY_S, tell=tell)
         stack.callback(child.stop, process)
         stop = stack.pop_all().close
-    return Running(base_url=ready["base_url"], version=ready["version"], pid=process.pid, stop=stop)
+    return Running(ready["base_url"], ready["version"], pid=process.pid, log=log, ended=process.poll, stop=stop)
 
 
 def _checked(options: Mapping[str, Any]) -> dict[str, int]:
@@ -65,8 +67,11 @@ def _checked(options: Mapping[str, Any]) -> dict[str, int]:
         if name in _TEXTS:
             if not isinstance(value, str) or not value:
                 raise ConfigError(f"serve.{name} of the engine llama_cpp is {value!r}, and must be a text")
+        elif name in _SWITCHES:
+            if not isinstance(value, bool):
+                raise ConfigError(f"serve.{name} of the engine llama_cpp is {value!r}, and must be true or false")
         elif name not in _OPTIONS:
-            raise UnknownName("option of the engine llama_cpp", str(name), [*_TEXTS, *_OPTIONS])
+            raise UnknownName("option of the engine llama_cpp", str(name), [*_TEXTS, *_SWITCHES, *_OPTIONS])
         else:
             least, largest = _OPTIONS[name]
             if type(value) is not int or not least <= value <= largest:
@@ -105,18 +110,3 @@ def _must_be_gguf(file: Path) -> None:
         raise EngineError(f"cannot read the model {file}: {error.strerror}") from None
     if magic != b"GGUF":
         raise EngineError(f"{file} is not a GGUF file")
-
-
-def _must_be_free(port: int) -> None:
-    """Find a taken port out before the model is loaded, and say so better than the server does."""
-    if port == 0:
-        return
-    with socket.socket() as trial:
-        # As servers do: a port whose last connections are still closing is free.
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((HOST, port))
-        except OSError as error:
-            raise EngineError(
-                f"cannot listen on {HOST}:{port}: {error.strerror}", hint="Leave serve.port out, and a free one is used"
-            ) from None

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-HOST = "127.0.0.1"
+from harness.engines.ports import HOST
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -53,6 +53,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help="0: a free one")
     parser.add_argument("--parallel", type=int, default=8, help="requests answered at once")
     parser.add_argument("--context", type=int, default=2048, help="tokens of one request, prompt and answer")
+    parser.add_argument(
+        "--embeddings", action="store_true", help="answer embeddings too, the mean over a text's tokens"
+    )
     parser.add_argument("--threads", type=int, default=_threads(), help="default: all processors but one, at most 8")
     return parser.parse_args(argv)
 
@@ -82,6 +85,14 @@ def _fill(params: Any, asked: argparse.Namespace) -> None:
     # The default keeps up to 8 GiB of old prompts: memory would grow with a run, and answers depend on what was before.
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
+    if asked.embeddings:
+        import xllamacpp  # noqa: PLC0415 - as above
+
+        params.embedding = True
+        # With a cache for each slot texts of several lengths are decoded in pieces, and a vector is the mean over the
+        # last piece alone: the same text then has another one beside other texts.
+        params.kv_unified = True
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     if asked.template is not None:
         params.chat_template = asked.template.read_text("utf-8")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
-from harness.engines import Running, child
+from harness.engines import Running, Tell, child
 from harness.errors import ConfigError
 from harness.simulator.profile import PROFILES
 from harness.simulator.settings import profile_of, with_settings
@@ -19,7 +20,7 @@ READY_S = 30.0
 _OWN = ("profile", "port", "seed")
 
 
-def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
+def start(options: Mapping[str, Any], log_dir: Path | None, tell: Tell) -> Running:
     """Start a simulated endpoint and wait until it answers.
 
     Options: ``profile`` (required: a shipped one, or the path of a YAML file), ``port`` (a free one), ``seed`` (0), and
@@ -43,11 +44,13 @@ def start(options: Mapping[str, Any], log_dir: Path | None) -> Running:
         else:
             argv += ["--log", str(log_dir / f"simulator-{known_as}.sends.jsonl")]
         # A key in the user's shell is meant for a simulator started by hand; here only the option key_env asks for one.
-        env = {} if "key_env" in options else {"HARNESS_SIM_KEY": ""}
-        process, ready = child.spawn(argv, log=log_dir / f"simulator-{known_as}.log", ready_timeout_s=READY_S, env=env)
+        env = {**os.environ, **({} if "key_env" in options else {"HARNESS_SIM_KEY": ""})}
+        log = log_dir / f"simulator-{known_as}.log"
+        process, ready = child.spawn(argv, log=log, ready_timeout_s=READY_S, env=env, tell=tell)
         stack.callback(child.stop, process)
         stop = stack.pop_all().close
-    return Running(base_url=ready["base_url"], version=f"simulator {__version__}", pid=process.pid, stop=stop)
+    version = f"simulator {__version__}"
+    return Running(ready["base_url"], version, pid=process.pid, log=log, ended=process.poll, stop=stop)
 
 
 def _number(options: Mapping[str, Any], key: str) -> str:

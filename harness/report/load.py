@@ -59,8 +59,8 @@ def load_report(
         ``run``, ``validity``, ``levels`` (a row for each endpoint and stage: all of ``load_summary``, with ``closed``,
         ``since`` (``send`` or ``plan``: where its times begin), ``times`` (metric -> quantile -> value, interval, n,
         enough), ``steady``, ``growing`` and ``saturated``), ``saturation``, ``comparisons``, ``server``, ``client``,
-        ``errors``, ``limits``, ``warnings`` and ``search``. Milliseconds, per second and USD; None: not measured or
-        not known.
+        ``errors``, ``limits``, ``adapted``, ``identities``, ``server_times``, ``warnings`` and ``search``.
+        Milliseconds, per second and USD; None: not measured or not known.
 
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
@@ -76,6 +76,9 @@ def load_report(
     report: JsonObject = {
         "run": summary["run"],
         "health": summary["health"],
+        "identities": summary["identities"],
+        "server_times": summary["server_times"],
+        "adapted": summary["adapted"],
         "validity": validity,
         "levels": levels,
         "saturation": saturation,

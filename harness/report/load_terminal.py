@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import words
+from harness.report import adapted, identity, server_times, words
 from harness.report.tables import plain_table
 from harness.types import JsonObject
 
@@ -22,10 +22,12 @@ def show_load(report: JsonObject, console: Console) -> None:
     """Print a report made by ``harness.report.load``."""
     _first_line(report["validity"], console)
     run = report["run"]
-    console.print(Text(words.plain(f"{run['suite']}  run {run['id']}  {run['status']}"), style="bold"))
+    asked = words.asked_over(run)
+    console.print(Text(words.plain(f"{run['suite']}  run {run['id']}  {run['status']}{asked}"), style="bold"))
     levels = report["levels"]
-    for endpoint in dict.fromkeys(row["endpoint"] for row in levels):
-        console.print(_levels(endpoint, [row for row in levels if row["endpoint"] == endpoint]))
+    for endpoint, embeds in dict.fromkeys((row["endpoint"], _embeds(row)) for row in levels):
+        own = [row for row in levels if (row["endpoint"], _embeds(row)) == (endpoint, embeds)]
+        console.print((_embedded if embeds else _levels)(endpoint, own))
     _notes(levels, console)
     for full in report["saturation"]:
         _line(console, f"{full['endpoint']} is full: {full['reason']}")
@@ -40,6 +42,9 @@ def show_load(report: JsonObject, console: Console) -> None:
         console.print(_client(report["client"]))
     if report["errors"]:
         console.print(_errors(report["errors"]))
+    changed = adapted.lines(report["adapted"])
+    for line in (*changed, *identity.lines(report["identities"]), *server_times.lines(report["server_times"])):
+        _line(console, line)
     for warning in report["warnings"]:
         _line(console, f"! {warning}", style="yellow")
 
@@ -78,9 +83,40 @@ def _levels(endpoint: str, levels: Sequence[JsonObject]) -> Table:
         *("level", "rate/s", "sent/s", "n", "failed", "TTFT p50", "p95", "p99 ms", "TPOT p50", "ITL p99", "E2E p95"),
         *("tok/s", "good/s", "good", ""),
     )
-    loads = {row["stage"].partition("@")[0] for row in levels}
-    title = f"{endpoint}  {loads.pop().removeprefix('load.')}" if len(loads) == 1 else endpoint
+    title = _title(endpoint, levels)
     return _table(title, 1, columns, (_level(row, alone=title != endpoint) for row in levels))
+
+
+def _title(endpoint: str, levels: Sequence[JsonObject]) -> str:
+    """The endpoint, with its load where that is one alone."""
+    loads = {row["stage"].partition("@")[0] for row in levels}
+    return f"{endpoint}  {loads.pop().removeprefix('load.')}" if len(loads) == 1 else endpoint
+
+
+def _embeds(row: JsonObject) -> bool:
+    return bool(row["api"] == "embeddings")
+
+
+def _embedded(endpoint: str, levels: Sequence[JsonObject]) -> Table:
+    """Levels of embeddings: nothing is streamed and nothing is put out, so there is no time to a first token."""
+    columns = (
+        *("level", "rate/s", "sent/s", "n", "failed", "E2E p50", "p95", "p99 ms", "answers/s", "inputs/s"),
+        *("prompt tok/s", "good/s", "good", ""),
+    )
+    title = _title(endpoint, levels)
+    cells = []
+    for row in levels:
+        whole = row["times"]["e2e_ms" if row["closed"] else "e2e_sched_ms"]
+        cells.append(
+            (
+                *_planned(row, alone=title != endpoint),
+                *(_spread(whole[label]) for label in ("p50", "p95", "p99")),
+                *(_short(row[name]) for name in ("ok_per_s", "inputs_per_s", "prompt_tokens_per_s", "goodput_per_s")),
+                _share(row),
+                _state(row),
+            )
+        )
+    return _table(title, 1, columns, cells)
 
 
 def _level(row: JsonObject, *, alone: bool) -> Sequence[str]:
@@ -89,11 +125,7 @@ def _level(row: JsonObject, *, alone: bool) -> Sequence[str]:
     whole = "e2e_ms" if row["closed"] else "e2e_sched_ms"
     times = row["times"]
     return (
-        row["stage"].rpartition("@")[2] if alone else row["stage"].removeprefix("load.").replace("@", "\n@"),
-        "closed" if row["closed"] else _short(row["offered_per_s"]),
-        _short(row["achieved_per_s"]),
-        str(row["n"]),
-        str(row["n_failed"]),
+        *_planned(row, alone=alone),
         *(_spread(times[first][label]) for label in ("p50", "p95", "p99")),
         _short(_enough(times["tpot_ms"]["p50"])),
         _short(row["itl_p99_ms"]) + ("" if row["itl_comparable"] in (True, None) else "*"),
@@ -101,8 +133,23 @@ def _level(row: JsonObject, *, alone: bool) -> Sequence[str]:
         _short(row["output_tokens_per_s"] if row["window_tokens_per_s"] is None else row["window_tokens_per_s"]),
         _short(row["goodput_per_s"]),
         _share(row),
-        "full" if row["saturated"] else "grows" if row["growing"] else "",
+        _state(row),
     )
+
+
+def _planned(row: JsonObject, *, alone: bool) -> Sequence[str]:
+    """What was asked at a level, and how much of it failed."""
+    return (
+        row["stage"].rpartition("@")[2] if alone else row["stage"].removeprefix("load.").replace("@", "\n@"),
+        "closed" if row["closed"] else _short(row["offered_per_s"]),
+        _short(row["achieved_per_s"]),
+        str(row["n"]),
+        str(row["n_failed"]),
+    )
+
+
+def _state(row: JsonObject) -> str:
+    return "full" if row["saturated"] else "grows" if row["growing"] else ""
 
 
 def _enough(of: JsonObject) -> float | None:
@@ -135,9 +182,8 @@ def _short(value: float | None) -> str:
 
 def _notes(levels: Sequence[JsonObject], console: Console) -> None:
     shown = [
-        row["times"][name][label]
+        row["times"][f"{'e2e' if _embeds(row) else 'ttft'}_{'ms' if row['closed'] else 'sched_ms'}"][label]
         for row in levels
-        for name in (("ttft_ms",) if row["closed"] else ("ttft_sched_ms",))
         for label in ("p50", "p95", "p99")
     ]
     if levels:

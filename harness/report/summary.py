@@ -5,6 +5,7 @@ Every figure comes from a view of the results database; what this file adds is i
 
 from __future__ import annotations
 
+import importlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +13,13 @@ from pathlib import Path
 from harness.errors import StoreError
 from harness.exchange import OUR_DOING
 from harness.folder import RunFolder, open_run
+from harness.report.adapted import adapted
 from harness.report.compare import Measures, Prompt, compare, ranks
+from harness.report.identity import identities
 from harness.report.judging import judging
 from harness.report.quality import KINDS, Quality
 from harness.report.running import running
+from harness.report.server_times import server_times
 from harness.report.spending import spending
 from harness.stats.intervals import quantile_interval
 from harness.store.overview import status_of
@@ -35,18 +39,19 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         ``run`` (what it was and what measured it), ``health`` (how well this client measured; None: nothing came),
         ``endpoints`` (a row each, in the run's order: quality and tools as ``Quality.measured`` gives them, with
         ``rank``; TTFT, speed, cost, features, errors), ``tasks`` (the same of each task, with ``repeats``),
-        ``judging`` (None: no judge), ``spending`` (what each task cost), ``running`` (tries, cache, endpoints
-        given up), ``loads``, ``features`` (what is not fully supported), ``contract_faults`` (what replies break of
-        their contract, by name), ``comparisons`` (against the first endpoint), ``other_pairs`` (of the others with each
-        other) and ``family`` (how many p-values were adjusted together). Milliseconds, tokens per second and USD; None
-        means not measured or not known, and ``n`` stands beside every figure.
+        ``judging`` (None: no judge), ``vectors`` (None: no task asks for embeddings), ``spending`` (what each task
+        cost), ``running`` (tries, cache, endpoints given up), ``identities`` (who answered), ``adapted`` (what
+        quirks changed), ``server_times`` (what servers say that they measured), ``loads``, ``features`` (what is not
+        fully supported), ``contract_faults``, ``comparisons`` (with the first endpoint), ``other_pairs`` and ``family``
+        (how many p-values were adjusted together). Milliseconds, tokens per second and USD; None means not measured or
+        not known.
 
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
     """
     folder = open_run(results, run)
     manifest = folder.read_manifest()
-    stored = _endpoints(folder, manifest)
+    stored = endpoints_of(folder, manifest)
     names = [endpoint["id"] for endpoint in stored]
     unasked = () if manifest.get("loads") else ("load_summary",)  # the dearest of the views
     asked = ("load_summary",) if only_loads else tuple(view for view in _VIEWS if view not in unasked)
@@ -61,25 +66,26 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     levels = [level for load in manifest.get("loads") or [] for level in load.get("levels") or []]
     laws = {level.get("stage"): level.get("law") for level in levels}
     return {
-        "run": {key: manifest.get(key) for key in _ABOUT}
-        | {"id": folder.root.name, "status": status_of(folder, manifest)},
+        "run": _run(folder, manifest),
         "health": health[0] if health else None,
-        "endpoints": []
-        if only_loads
-        else [
+        "endpoints": [
             _endpoint(
                 endpoint,
                 by_view,
                 [ms for _, ms in measures[endpoint["id"]]],
                 {kind: _kind(endpoint["id"], kind, tasks, quality, ranked[kind]) for kind in KINDS},
             )
-            for endpoint in stored
+            for endpoint in (() if only_loads else stored)
         ],
         "tasks": [_task(row, quality, repeats) for row in tasks],
         "judging": None if only_loads else judging(results, folder.root.name, stored),
+        "vectors": _vectors(results, folder.root.name, names, manifest),
         "spending": [] if only_loads else spending(results, folder.root.name, names),
         "loads": [{**row, "law": laws.get(row["stage"])} for row in by_view["load_summary"]],
         "running": [] if only_loads else running(results, folder.root.name, names),
+        "adapted": adapted([*stored, *(manifest.get("judges") or ())]),
+        "server_times": server_times(results, folder.root.name, stored),
+        "identities": identities(results, folder.root.name, [*stored, *(manifest.get("judges") or ())]),
         "features": [row for row in by_view["feature_matrix"] if row["verdict"] in _FEATURE_FAULTS],
         "contract_faults": by_view["contract_faults"],
         "comparisons": [row for row in found if row["baseline"] == names[0]],
@@ -88,7 +94,23 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     }
 
 
-def _endpoints(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:
+def _run(folder: RunFolder, manifest: JsonObject) -> JsonObject:
+    """What the run was and what measured it."""
+    api = (manifest.get("selection") or {}).get("api", "chat")
+    about = {key: manifest.get(key) for key in _ABOUT}
+    return about | {"id": folder.root.name, "status": status_of(folder, manifest), "api": api}
+
+
+def _vectors(results: Path, run: str, names: Sequence[str], manifest: JsonObject) -> JsonObject | None:
+    """How the embeddings of its tasks agree; None: it has no such task."""
+    if not any(task.get("api") == "embeddings" for task in manifest.get("tasks") or ()):
+        return None
+    # Loaded where there are vectors: no other report pays for it.
+    found: JsonObject = importlib.import_module("harness.report.vectors").agreement(results, run, names)
+    return found
+
+
+def endpoints_of(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:
     """What the manifest says of each endpoint, the baseline first."""
     found = manifest.get("endpoints")
     if isinstance(found, list) and all(isinstance(row, dict) and isinstance(row.get("id"), str) for row in found):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.report import judging, running, spending, words
+from harness.report import adapted, identity, judging, running, server_times, spending, words
 from harness.report.tables import plain_table
 from harness.types import JsonObject
 
@@ -25,7 +26,8 @@ def console(*, stderr: bool = False) -> Console:
 def show(summary: JsonObject, console: Console) -> None:
     """Print the tables of a summary made by ``harness.report.summary``."""
     run = summary["run"]
-    console.print(Text(words.plain(f"{run['suite']}  run {run['id']}  {run['status']}"), style="bold"))
+    asked = words.asked_over(run)
+    console.print(Text(words.plain(f"{run['suite']}  run {run['id']}  {run['status']}{asked}"), style="bold"))
     for part in (*_answers(summary), *_behaviour(summary)):
         console.print(part, soft_wrap=isinstance(part, Text))
 
@@ -37,6 +39,9 @@ def _answers(summary: JsonObject) -> Iterator[Table | Text]:
         yield Text(line, style="dim")
     for line in running.lines(summary["running"], summary["run"]["id"]):
         yield Text(words.plain(line))
+    changed = adapted.lines(summary["adapted"])
+    for line in (*changed, *identity.lines(summary["identities"]), *server_times.lines(summary["server_times"])):
+        yield Text(words.plain(line))
     if summary["tasks"]:
         yield _tasks(summary["tasks"])
         if any(row["n_asked"] and not row["enough"] for row in summary["tasks"]):
@@ -46,6 +51,8 @@ def _answers(summary: JsonObject) -> Iterator[Table | Text]:
         yield _repeats(repeated)
     for line in judging.lines(summary["judging"]):
         yield Text(words.plain(line))
+    if summary["vectors"]:
+        yield from importlib.import_module("harness.report.vectors").shown(summary["vectors"])
     costs = spending.table(summary["spending"])
     if costs is not None:
         yield costs

@@ -24,6 +24,11 @@ def plain(text: str) -> str:
     return text.translate(_SHOWN)
 
 
+def asked_over(run: JsonObject) -> str:
+    """What stands behind the name of a run that was not asked as chats; empty: it was."""
+    return "  asked over the Responses API" if run["api"] == "responses" else ""
+
+
 def number(value: float | None, digits: int) -> str:
     """A number with so many decimals."""
     return NOTHING if value is None else f"{value:.{digits}f}"

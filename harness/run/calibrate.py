@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -217,7 +218,7 @@ def _start(
         argv += ["--tls-cert", str(certificate[0]), "--tls-key", str(certificate[1])]
     log = folder / f"{stage.name}.log"
     # A key in the user's shell is meant for a simulator started by hand.
-    process, ready = child.spawn(argv, log=log, ready_timeout_s=_READY_S, env={"HARNESS_SIM_KEY": ""})
+    process, ready = child.spawn(argv, log=log, ready_timeout_s=_READY_S, env={**os.environ, "HARNESS_SIM_KEY": ""})
     stack.callback(child.stop, process)
     return process, ready["base_url"]
 

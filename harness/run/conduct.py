@@ -31,6 +31,8 @@ _OPEN_FILES = 65_536
 """More streams than one process can carry."""
 GRACE_S = 30.0
 """What is under way when a run is told to stop may take so long to end."""
+_LOOK_EVERY_S = 0.05
+"""So soon it is noticed that a server has ended."""
 OWN_KINDS = ("local", "simulated")
 """Kinds of servers that are asked for their metrics without being told to."""
 
@@ -66,6 +68,8 @@ class Company:
     """Whether servers of one's own are asked for their metrics during a load."""
     cache: bool = False
     """Whether answers of earlier runs to the same requests are taken, and those of this run kept."""
+    look: Callable[[], str | None] = lambda: None
+    """Which of the servers that were started has ended by itself, in one line; None: all run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +104,13 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
     prices = {name: price_of(endpoint) for name, endpoint in plan.endpoints.items()}
     runner = Runner(plan, clients, journal, company.watcher, prices, company.budget, company.before)
     if plan.loads and not plan.tasks and not plan.probes and journal.session.session == 1:
-        runner.ready = Ready(folder.id, journal.session, prices)
+        naming = {name: endpoint.provider.quirks.naming for name, endpoint in plan.endpoints.items()}
+        runner.ready = Ready(folder.id, journal.session, prices, naming)
     scraper = Scraper(targets(plan.endpoints.values()), folder.server_path)
     async with (
         closing(clients, pool),
         interruptible(lambda: _stop(runner, company.announce), lambda: pool.abort(BROKEN_OFF)),
+        watched(company.look, runner.stop),
         observed(runner, plan, folder, 0),
         scraped(scraper if plan.loads and company.scrape else None),
         answered(runner, company),
@@ -195,6 +201,26 @@ async def scraped(scraper: Scraper | None) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@asynccontextmanager
+async def watched(look: Callable[[], str | None], stop: Callable[[str], None]) -> AsyncIterator[None]:
+    """Stop as soon as a server that was started for the run has ended by itself: what is left would all fail."""
+
+    async def watch() -> None:
+        while (why := look()) is None:  # noqa: ASYNC110 - a process has no event
+            await asyncio.sleep(_LOOK_EVERY_S)
+        stop(why)
+
+    task = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        if (why := look()) is not None:  # with the last request
+            stop(why)
 
 
 @asynccontextmanager

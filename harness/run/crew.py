@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from harness.errors import CannotMeasure
 from harness.folder import RunFolder
 from harness.run.arrivals import Closed
-from harness.run.conduct import STOPPING, Company, Conducted, Onward, interruptible, scraped, targets
+from harness.run.conduct import STOPPING, Company, Conducted, Onward, interruptible, scraped, targets, watched
 from harness.run.plan import Plan
 from harness.run.scrape import Scraper
 from harness.run.stages import Stage, parts
@@ -79,7 +79,11 @@ class Crew:
             CannotMeasure: a process did not start, or ended in the middle; the rest is told to stop first.
         """
         scraper = Scraper(targets(plan.endpoints.values()), self._folder.server_path)
-        async with interruptible(self._stop, self._break_off), scraped(scraper if self._company.scrape else None):
+        async with (
+            interruptible(self._stop, self._break_off),
+            watched(self._company.look, self._tell_stop),
+            scraped(scraper if self._company.scrape else None),
+        ):
             try:
                 await self._start()
                 self._keep_duration()

@@ -22,7 +22,7 @@ from harness.run.judgements import Judgements
 from harness.run.plan import Plan
 from harness.run.scoring import Scoring, Watch, unwatched
 from harness.types import Attempt, JsonObject, Verdict
-from harness.wire.assemble import assemble
+from harness.wire.understand import understand
 
 
 def judge(
@@ -42,7 +42,7 @@ def judge(
     scorer fails.
     """
     if outcomes is None:
-        outcomes = ((one, assemble(one.exchange, stream=one.request.stream)) for one in read_attempts(folder))
+        outcomes = ((one, understand(one)) for one in read_attempts(folder))
     probed: dict[str, Capture] = {}
     judges: dict[str, Capture] = {}
     scoring, failed = Scoring(plan), _Failed()

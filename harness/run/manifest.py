@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,8 +12,9 @@ from importlib.metadata import version
 from harness import __version__
 from harness.folder import SCHEMA_VERSION, RunFolder
 from harness.prices import price_of
-from harness.provider import Endpoint
+from harness.provider import Endpoint, Serve
 from harness.request import canonical_sha256
+from harness.run.adaptations import adaptations
 from harness.run.arrivals import Closed
 from harness.run.plan import Plan, sha256
 from harness.run.stages import Stage
@@ -21,8 +23,11 @@ from harness.types import JsonObject
 
 def first(folder: RunFolder, plan: Plan, lines: bytes) -> JsonObject:
     """The manifest that a new run begins with; ``lines`` is its plan as written."""
-    endpoints = [_endpoint_json(endpoint) for endpoint in plan.tested.values()]
-    judges = [_endpoint_json(plan.endpoints[name]) for name in plan.selection.judges]
+    changed = adaptations(plan)
+    endpoints, judges = (
+        [_endpoint_json(plan.endpoints[name], changed.get(name, [])) for name in names]
+        for names in (plan.tested, plan.selection.judges)
+    )
     return {
         "schema_version": SCHEMA_VERSION,
         "id": folder.root.name,
@@ -68,12 +73,22 @@ def config_sha256(endpoint: Endpoint) -> str:
             "env_headers": dict(provider.env_headers),
             "query": dict(provider.query),
             "quirks": asdict(provider.quirks),
-            "serve": asdict(provider.serve) if provider.serve else None,
+            "serve": _serve_json(provider.serve) if provider.serve else None,
         }
     )
 
 
-def _endpoint_json(endpoint: Endpoint) -> JsonObject:
+def _serve_json(serve: Serve) -> JsonObject:
+    """What is started, and what it asks in turn."""
+    told: JsonObject = {"engine": serve.engine, "options": dict(serve.options)}
+    if (upstream := serve.upstream) is not None:
+        served = _serve_json(upstream.serve) if upstream.serve else None
+        told["upstream"] = {"base_url": upstream.base_url, "models": dict(upstream.models), "serve": served}
+    return told
+
+
+def _endpoint_json(endpoint: Endpoint, changed: Sequence[str]) -> JsonObject:
+    """``changed`` is what its quirks change of what is asked."""
     price, provider = price_of(endpoint), endpoint.provider
     return {
         "id": endpoint.id,
@@ -85,9 +100,11 @@ def _endpoint_json(endpoint: Endpoint) -> JsonObject:
         "engine": provider.serve.engine if provider.serve else None,
         "engine_version": None,
         "price": asdict(price) if price else None,
+        "naming": provider.quirks.naming._asdict(),
         "usd_per_hour": provider.usd_per_hour,
         "limits": asdict(provider.limits),
         "declared": asdict(provider.declared),
+        "adapted": list(changed),
         "config_sha256": config_sha256(endpoint),
     }
 
@@ -106,6 +123,7 @@ def _task_json(plan: Plan, name: str) -> JsonObject:
         "scorer": task.scorer.name,
         "scorer_version": task.scorer.version,
         "n": sum(1 for task_name, _ in plan.samples if task_name == name),
+        **({"api": "embeddings"} if any(one.inputs for (of, _), one in plan.samples.items() if of == name) else {}),
     }
 
 

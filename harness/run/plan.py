@@ -96,12 +96,13 @@ class Plan:
             # What stands there beforehand are the first messages alone, and they may well be built already.
             return self.request(replace(job, id=session.first_id(job), turn=0))
         sample = self.sample(job)
-        stream = task is None or task.stream
+        stream, api = task is None or task.stream, self.selection.api
         if not said:
-            return request.build(session.at_turn(sample, job.turn, ()), endpoint, stream=stream)
+            return request.build(session.at_turn(sample, job.turn, ()), endpoint, stream=stream, api=api)
         with told(f"task {job.task}, sample {job.sample}: its world"):
             asked = session.at_turn(sample, job.turn, said, world)
-        return replace(request.build(asked, endpoint, stream=stream), workload_sha256=self.request(job).workload_sha256)
+        built = request.build(asked, endpoint, stream=stream, api=api)
+        return replace(built, workload_sha256=self.request(job).workload_sha256)
 
     def over(self, job: Job, said: Sequence[JsonObject]) -> bool:
         """Whether a session is over before this request of it; ``said`` is what was answered to the earlier ones."""

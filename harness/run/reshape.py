@@ -37,6 +37,8 @@ def reshape(load: Load, changes: Changes) -> Load:
         TaskError: a file of prompts or a trace cannot be read (file, line, field).
     """
     recorded = _trace(changes)
+    if recorded is not None and changes.batch is not None:
+        raise UsageError("--batch cannot go with a trace, which is one of chats")
     levels = _levels(load, changes, recorded)
     counted = any(isinstance(law, _FINITE) for law in levels)
     give_up = parse_give_up(changes.give_up) if changes.give_up else None
@@ -89,6 +91,10 @@ def _workload(given: Workload, changes: Changes, recorded: trace.Trace | None) -
     tokenizer = Path(changes.tokenizer) if changes.tokenizer else None
     if recorded is not None:
         return Traced(recorded, tokenizer=tokenizer)
+    if _told(changes) and given(0, 0).inputs:
+        return _embedded(given, changes, tokenizer)
+    if changes.batch is not None:
+        raise UsageError("--batch goes with a load that asks for embeddings", hint="As in harness load embeddings")
     output = parse_length(changes.output_tokens) if changes.output_tokens else None
     if changes.prompts:
         for name in ("input_tokens", "prefix", "turns", "kind"):
@@ -114,3 +120,32 @@ def _workload(given: Workload, changes: Changes, recorded: trace.Trace | None) -
     if isinstance(given, Synthetic):
         return dataclasses.replace(given, **wanted)
     return Synthetic(**{"input": _INPUT, "output": _OUTPUT, **wanted})
+
+
+_OF_PROMPTS = ("input_tokens", "output_tokens", "prefix", "turns", "kind", "prompts", "batch", "tokenizer")
+"""Changes of what is asked."""
+_OF_INPUTS = ("input_tokens", "batch", "tokenizer")
+"""Those of them that go with embeddings."""
+
+
+def _told(changes: Changes) -> list[str]:
+    return [name for name in _OF_PROMPTS if getattr(changes, name) is not None]
+
+
+def _embedded(given: Workload, changes: Changes, tokenizer: Path | None) -> Workload:
+    """The workload of embeddings with other inputs."""
+    for name in _told(changes):
+        if name not in _OF_INPUTS:
+            raise UsageError(f"--{name.replace('_', '-')} cannot go with embeddings", hint="They have inputs alone")
+    made: Any = given
+    if not hasattr(given, "batch"):
+        raise UsageError("the inputs of this load are made by its own file, and cannot be changed")
+    wanted: dict[str, Any] = {
+        "input": parse_length(changes.input_tokens) if changes.input_tokens else None,
+        "batch": changes.batch,
+        "tokenizer": tokenizer,
+    }
+    changed: Workload = dataclasses.replace(
+        made, **{name: value for name, value in wanted.items() if value is not None}
+    )
+    return changed

@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
 
-from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome, WireMarks
+from harness.exchange import Completion, FailureKind, Outcome
 from harness.journal import Journal
 from harness.provider import Price
 from harness.run import session
 from harness.run.arrivals import Closed
 from harness.run.breaker import GIVEN_UP
 from harness.run.cache import Answers
+from harness.run.ends import Ends, nothing
 from harness.run.following import Following
 from harness.run.gate import Gate
 from harness.run.later import Later
@@ -32,9 +33,9 @@ from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.store.ready import Ready
 from harness.types import Attempt, Job, Request
 from harness.wire.alarm import Alarm
-from harness.wire.assemble import assemble
 from harness.wire.pool import Pool
 from harness.wire.transport import Client
+from harness.wire.understand import understand
 
 _TURN_FAILED = "an earlier turn of its session failed"
 _OVER = "its session was over before"
@@ -84,6 +85,7 @@ class Runner:
         """Tasks with nothing under way: they may be told to stop at any time."""
         self._pacer: Pacer | None = None
         self._later = Later(self._understand)
+        self._ends = Ends(lambda: self.tally.stopped)
         self._under_way = self._reads = self._most = 0
         self.settle: Callable[[], None] = lambda: None
         """Called when a part is prepared, right before its clock runs."""
@@ -301,11 +303,11 @@ class Runner:
                 why = f"{GIVEN_UP}{gone}"
             now_ns = time.perf_counter_ns()
             request = replace(planned, body=None) if kind == "unneeded" else planned  # there are many of them
-            exchange = _nothing(kind, why)
+            exchange = nothing(kind, why)
             tried = self._tried.get(job.id, 0) if number is None else number
             attempt = Attempt(job, tried, request, exchange, now_ns, now_ns, 0)
             self._journal.append(attempt)
-            self._record(attempt, assemble(exchange, stream=request.stream), again=False)
+            self._record(attempt, understand(attempt), again=False)
 
     async def _job(self, job: Job, request: Request, sched_ns: int) -> Completion | None:
         """Try until it is over; the completion, None: it failed, or was not asked any more."""
@@ -313,7 +315,7 @@ class Runner:
             attempt = await self._attempt(job, number, request, sched_ns)
             if attempt is None:
                 return None
-            outcome = assemble(attempt.exchange, stream=request.stream)
+            outcome = understand(attempt)
             delay_s = self._plan.retry_delay_s(attempt, outcome)
             if delay_s is not None and not self.gate.spending.may_retry():
                 delay_s = None
@@ -344,13 +346,15 @@ class Runner:
             try:
                 exchange = await self._client(job).send(request, prepared=job.kind != "probe", give_up_s=job.give_up_s)
             except asyncio.CancelledError:
-                exchange = _nothing("cancelled", "the run was stopped while this request was under way")
+                exchange = nothing("cancelled", "the run was stopped while this request was under way")
                 self._journal.append(Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight))
                 raise
             finally:
                 self._under_way -= 1
         finally:
             self.gate.leave(job)
+        if exchange.failure is not None:
+            exchange = await self._ends.told_apart(provider, exchange, admit_ns)
         self._reads += len(exchange.reads)
         attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
         # The journal comes first: what was paid for is on disk before anything is made of it.
@@ -360,7 +364,7 @@ class Runner:
         return self._clients[job.endpoint]
 
     def _understand(self, attempt: Attempt) -> None:
-        self._record(attempt, assemble(attempt.exchange, stream=attempt.request.stream), again=False)
+        self._record(attempt, understand(attempt), again=False)
 
     def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
         self.tally.add(attempt, outcome, self._prices[attempt.job.endpoint], again=again)
@@ -378,11 +382,6 @@ class Runner:
         if self.tally.stopped is None and (why := self.gate.spending.reached()) is not None:
             self.stop(why)
         return self.tally.stopped is not None
-
-
-def _nothing(kind: FailureKind, detail: str) -> Exchange:
-    """What is recorded where nothing came and nothing is to be said about the endpoint."""
-    return Exchange(WireMarks(), None, (), (), "user", reused=False, failure=Failure(kind, detail))
 
 
 @asynccontextmanager

@@ -76,19 +76,34 @@ def _fault(sample: Any, number: int) -> str | None:
     if not isinstance(given["id"], str) or not given["id"]:
         kind = "an empty one" if given["id"] == "" else f"a {type(given['id']).__name__}"
         return f"sample number {number}: id must be a string that is not empty, not {kind}"
-    where, messages = " ".join((sample.place or f"sample {sample.id}").split()), given["messages"]
-    if not isinstance(messages, tuple | list):
-        return f"{where}: messages must be a tuple of messages, as in (message,), not a {type(messages).__name__}"
-    if not messages:
-        return f"{where}: messages is empty"
-    for index, message in enumerate(messages):
-        if fault := _message_fault(message):
-            return f"{where}: messages[{index}] {fault}"
+    where = " ".join((sample.place or f"sample {sample.id}").split())
+    if fault := _inputs_fault(sample) if sample.inputs else _messages_fault(given["messages"]):
+        return f"{where}: {fault}"
     if not isinstance(given["params"], Mapping):
         return f"{where}: params must be a mapping, not a {type(given['params']).__name__}"
     turns = given["turns"]
     if not isinstance(turns, tuple | list) or not all(isinstance(words, str) for words in turns):
         return f"{where}: turns must be a tuple of strings, as in ('And then?',)"
+    return None
+
+
+def _messages_fault(messages: Any) -> str | None:
+    if not isinstance(messages, tuple | list):
+        return f"messages must be a tuple of messages, as in (message,), not a {type(messages).__name__}"
+    if not messages:
+        return "messages is empty"
+    for index, message in enumerate(messages):
+        if fault := _message_fault(message):
+            return f"messages[{index}] {fault}"
+    return None
+
+
+def _inputs_fault(sample: Sample) -> str | None:
+    inputs: Any = sample.inputs
+    if not isinstance(inputs, tuple | list) or not all(isinstance(one, str) and one for one in inputs):
+        return "inputs must be a tuple of texts that are not empty, as in ('A sentence.',)"
+    if sample.messages or sample.turns or sample.tools:
+        return "inputs ask for embeddings, and go with no messages, turns or tools"
     return None
 
 

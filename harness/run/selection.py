@@ -36,6 +36,7 @@ class Changes:
     think_s: float | None = None
     give_up: str | None = None
     nonce: Literal["request", "run", "none"] | None = None
+    batch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ class Selection:
     """Endpoints that judge the answers of the tasks which are scored so."""
     pairwise: bool = False
     """Whether they also compare each endpoint's answers with those of the first one."""
+    api: Literal["chat", "responses"] = "chat"
+    """How tasks and loads are asked, but for those that want embeddings; judges and probes are not touched by it."""
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Selection:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import engines
 from harness.catalog import Catalog
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.exchange import Failure
@@ -29,6 +28,7 @@ from harness.run.judge import barren, judge
 from harness.run.plan import Plan
 from harness.run.scoring import Watch, unwatched
 from harness.run.second_looks import second_looks
+from harness.run.servers import Servers, serving
 from harness.run.tally import Tally
 from harness.store.index import publish
 from harness.store.ready import Ready
@@ -49,6 +49,8 @@ class Sitting:
     status: RunStatus
     barren: Failure | None
     """The commonest failure, where nothing could be measured in the whole run; None: something was."""
+    crashed: str | None = None
+    """Which server that was started for the run ended by itself, how, and its last words; None: none did."""
 
 
 def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan | None = None) -> Sitting:
@@ -119,20 +121,22 @@ class _Run:
         self._plan = plan
         self._company = company
         self._again = again
-        self._base_urls: dict[str, str] = {}
+        self._base_urls: Mapping[str, str] = {}
 
     def sit(self, done: frozenset[str]) -> Sitting:
         """Carry out the plan less the jobs that are ``done``; whatever the end, what was journalled is sealed."""
         status: RunStatus = "failed"
-        tally, barren = Tally(), None
+        tally, barren, crashed = Tally(), None, None
         told: JsonObject = {}
         ready: Ready | None = None
         try:
-            with ExitStack() as stack:
-                rest = self._plan.without(done)
-                self._serve(stack, rest)
+            rest = self._plan.without(done)
+            with serving(asked(rest), self._folder.root, self._company.announce) as servers:
+                self._note(servers)
+                self._company = replace(self._company, look=servers.look)
                 conducted = self._carry_out(rest.served_at(self._base_urls))
-                status, tally = conducted.status, conducted.tally
+                crashed, tally = servers.crashed, conducted.tally
+                status = conducted.status if crashed is None else "failed"
                 told = self._told(conducted)
                 ready = conducted.ready
         except KeyboardInterrupt:
@@ -146,7 +150,7 @@ class _Run:
                 ended = datetime.now(UTC).isoformat(timespec="milliseconds")
                 watch = self._company.judging
                 barren = conclude(self._folder, self._plan, ready, watch, status=status, finished_at=ended, **told)
-        return Sitting(self._folder, tally, status, barren)
+        return Sitting(self._folder, tally, status, barren, crashed)
 
     def _carry_out(self, rest: Plan) -> Conducted:
         company, folder = self._company, self._folder
@@ -181,21 +185,13 @@ class _Run:
             told["calibration"] = asdict(calibrate(concurrency=load[0], chunks_per_s=load[1]))
         return told
 
-    def _serve(self, stack: ExitStack, plan: Plan) -> None:
-        """Start the servers that the plan's jobs need and note their versions; they stop with the stack."""
-        versions: dict[str, str] = {}
-        for provider in asked(plan):
-            if provider.serve is None:
-                continue
-            self._company.announce(f"starting {provider.serve.engine} for {provider.id}")
-            running = engines.start(provider.serve, log_dir=self._folder.root)
-            stack.callback(running.stop)
-            self._base_urls[provider.id] = running.base_url
-            versions[provider.id] = running.version
+    def _note(self, servers: Servers) -> None:
+        """Keep where the servers are that were started for this sitting, and their versions."""
+        self._base_urls = servers.base_urls
         manifest_now = self._folder.read_manifest()
         for row in manifest.asked_of(manifest_now):
-            row["base_url"] = self._base_urls.get(row["provider"], row["base_url"])
-            row["engine_version"] = versions.get(row["provider"], row["engine_version"])
+            row["base_url"] = servers.base_urls.get(row["provider"], row["base_url"])
+            row["engine_version"] = servers.versions.get(row["provider"], row["engine_version"])
         self._folder.write_manifest(manifest_now)
 
 

@@ -22,7 +22,7 @@ from harness.run.plan import Plan, make, sha256
 from harness.run.selection import Selection
 from harness.run.tally import Before
 from harness.types import JsonObject
-from harness.wire.assemble import assemble
+from harness.wire.understand import understand
 
 Replan = Callable[[Selection], Plan]
 """Makes the plan of a selection, a new one or a changed one, always from the same tasks and providers."""
@@ -77,7 +77,7 @@ def progress(folder: RunFolder, plan: Plan) -> Progress:
     for attempt in read_attempts(folder):
         job = attempt.job
         tried[job.id] = attempt.number + 1
-        outcome = assemble(attempt.exchange, stream=attempt.request.stream)
+        outcome = understand(attempt)
         open_still = cancelled(attempt) or given_up(attempt.exchange.failure)
         if not open_still and plan.retry_delay_s(attempt, outcome) is None:
             done.add(job.id)

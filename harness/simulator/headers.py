@@ -5,15 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from harness.simulator import cors
+from harness.simulator import cors, dialect_answers
+from harness.simulator.dialect import Dialect
 from harness.simulator.ratelimit import Bucket
 from harness.simulator.turn import Turn
 
 _LONGER_MS = 100_000
 
 
-def usual(turn: Turn, limits: Mapping[str, Bucket], *, error: bool = False) -> list[tuple[str, str]]:
-    """Name, time, what is left of ``limits`` (by their unit), and ``connection`` as the last of them."""
+def usual(
+    turn: Turn, limits: Mapping[str, Bucket], dialect: Dialect | None = None, *, error: bool = False
+) -> list[tuple[str, str]]:
+    """Name, time, what is left of ``limits`` (by their unit), and ``connection`` as the last of them.
+
+    Of a ``dialect`` those that it documents.
+    """
+    if dialect is not None:
+        return dialect_answers.headers(dialect, turn, error=error)
     read_ns, mutants = turn.incoming.read_ns, turn.mutants
     headers = [("server", "harness-simulator"), *cors.headers(turn)]
     if "no_processing_ms" not in mutants:
@@ -21,6 +29,8 @@ def usual(turn: Turn, limits: Mapping[str, Bucket], *, error: bool = False) -> l
         headers.append(("openai-processing-ms", str(worked + (_LONGER_MS if "long_processing" in mutants else 0))))
     if "no_request_id" not in mutants and not (error and "no_error_request_id" in mutants):
         headers.append(("x-request-id", "req_same" if "same_request_id" in mutants else turn.name))
+    if turn.backend is not None:
+        headers.append(("x-backend", turn.backend))
     if "no_rate_headers" not in mutants:
         for unit, bucket in limits.items():
             headers += bucket.headers(unit, read_ns, mutants)

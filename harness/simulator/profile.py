@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from harness.errors import UnknownName, UsageError
 from harness.simulator.faults import FATES
 from harness.simulator.mutants import MUTANTS
+from harness.simulator.thinking import LENGTHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ class Profile:
     metrics: bool = True
     """GET /metrics, beside /v1, gives Prometheus text under vLLM's names."""
 
+    dialect: str | None = None
+    """How it speaks: a shipped dialect, or the path of a YAML file; None: as the API is documented."""
+    effort: str = "none"
+    """How much it thinks where a request does not say, as ``reasoning_effort`` names it."""
     knows_tasks: bool = True
     """Whether the shipped tasks are answered from their own data; False: they get filler text like any prompt."""
     accuracy: float = 1.0
@@ -87,6 +92,12 @@ class Profile:
     mutants_after_s: float = 0.0
     """They begin so late, for an endpoint that changes in the middle of a run."""
 
+    backends: tuple[str, ...] = ()
+    """Names that a gateway gives to who answered: in the field provider, and in the header x-backend."""
+    backend_requests: int | None = None
+    """Chats and completions after which the next of them takes over, the first after the last; None: the first
+    stays."""
+
     requests_per_minute: int | None = None
     """Token bucket of this size; beyond it 429 with the true Retry-After. None: no limit."""
     tokens_per_minute: int | None = None
@@ -111,7 +122,7 @@ class Profile:
 
 PER_REQUEST = (
     *("ttft_ms", "prefill_ms_per_ktok", "itl_ms", "jitter", "tokens", "tokens_sd", "early_role"),
-    *("burst", "tokens_per_chunk", "events_per_write", "coalesce_ms", "accuracy", "tool_accuracy"),
+    *("burst", "tokens_per_chunk", "events_per_write", "coalesce_ms", "effort", "accuracy", "tool_accuracy"),
     *("faults", "stall_s", "retry_after_s", "drip_ms", "giant_bytes", "mutants"),
 )
 """Fields that a request may change for itself."""
@@ -204,7 +215,7 @@ _NOT_NEGATIVE = (
 )
 _POSITIVE = (
     *("tokens", "burst", "tokens_per_chunk", "events_per_write", "batch", "kv_tokens", "giant_bytes"),
-    *("context_tokens", "requests_per_minute", "tokens_per_minute"),
+    *("context_tokens", "requests_per_minute", "tokens_per_minute", "backend_requests"),
 )
 _LARGEST = {"tokens": 1_000_000, "tokens_sd": 1_000_000, "jitter": 10, "giant_bytes": 1_000_000_000}
 _LARGEST_OF = {"_ms": 86_400_000, "_s": 10_000_000}
@@ -217,6 +228,8 @@ def checked(profile: Profile) -> Profile:
     _check_numbers(profile)
     if sum(profile.faults.values()) > 1 + 1e-9:
         raise UsageError(f"faults: the shares {', '.join(profile.faults)} add up to more than 1")
+    if profile.effort not in LENGTHS:
+        raise UnknownName("effort", profile.effort, LENGTHS)
     if not profile.models:
         raise UsageError("models must name at least one model")
     if profile.queue_full_status not in (429, 503):

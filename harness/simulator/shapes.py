@@ -40,6 +40,8 @@ class Shape:
     """Whether a call is told in the older form, ``function_call``."""
     aloud: bool = False
     """Whether the answer is a sound; never in a stream."""
+    backend: str | None = None
+    """Who is said to have answered; None: nobody is named."""
 
     def whole(self, choices: Sequence[Choice], usage: JsonObject) -> JsonObject:
         """The body of a response that is not streamed."""
@@ -139,6 +141,8 @@ class Shape:
             "service_tier": "default",
             "system_fingerprint": "fp_other" if "other_fingerprint" in self.mutants else FINGERPRINT,
         }
+        if self.backend is not None:
+            body["provider"] = self.backend
         if chunk:
             self._change(body)
         if "no_id" in self.mutants:

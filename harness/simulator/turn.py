@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from harness.simulator.profile import Profile
 
@@ -37,10 +40,21 @@ class Turn:
     befallen: str | None = None
     """The fault of either kind that was drawn for this request; None: there is none."""
     rng: random.Random | None = None
+    backend: str | None = None
+    """Who is said to have answered; None: nobody is named."""
     repeat: int = 0
     """How often its body was seen before."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """What a dialect's placeholders stand for, as far as it is known yet."""
 
     @property
     def closes(self) -> bool:
         """Whether the connection ends with the answer."""
         return not self.incoming.keep_alive or "no_keep_alive" in self.mutants or self.fate == "lying_length"
+
+
+def takeover(backends: Sequence[str], requests: int | None) -> Iterator[str]:
+    """Who answers each request: every backend so many in its turn, again and again; None: the first answers all."""
+    each = itertools.cycle(backends) if requests is not None else iter(backends)
+    for name in each:
+        yield from itertools.repeat(name) if requests is None else itertools.repeat(name, requests)

@@ -10,7 +10,7 @@ from harness.folder import RunFolder
 from harness.store import query
 from harness.types import JsonObject
 
-PARTS = ("endpoint_summary", "quality_summary", "load_summary", "error_summary")
+PARTS = ("endpoint_summary", "quality_summary", "load_summary", "error_summary", "identities")
 
 
 def of_folder(run: RunFolder) -> JsonObject:

@@ -25,12 +25,12 @@ from harness.folder import results_option
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Of the published tables and views; a database of another version is built anew, never migrated."""
 _SCHEMA = (
     *("runs", "records", "samples"),
     *("attempts", "answers", "quality", "judging", "cost", "conformance"),
-    *("load", "load_summary", "limits", "server", "summary", "running", "dialects"),
+    *("load", "load_summary", "limits", "server", "summary", "running", "identity", "dialects"),
 )
 """Files of ``schema``, tables first; each view stands after those it reads."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from harness.exchange import OUR_DOING, Failure, Outcome
 from harness.journal import Session
-from harness.provider import Price
+from harness.provider import Naming, Price
 from harness.store.rows import attempt_row, outcome_of, text_row, to_line
 from harness.types import Attempt
 
@@ -37,7 +37,10 @@ class Rows:
 class Ready:
     """The rows of one sitting, in the order of its journal."""
 
-    def __init__(self, run_id: str, session: Session, prices: Mapping[str, Price | None]) -> None:
+    def __init__(
+        self, run_id: str, session: Session, prices: Mapping[str, Price | None], naming: Mapping[str, Naming]
+    ) -> None:
+        """``prices`` and what providers declare are by endpoint id."""
         self.attempts = Rows()
         self.texts = Rows()
         self.failures: list[Failure | None] = []
@@ -45,6 +48,7 @@ class Ready:
         self._run_id = run_id
         self._session = session
         self._prices = prices
+        self._naming = naming
 
     def add(self, attempt: Attempt, outcome: Outcome) -> None:
         """Make the rows of an attempt that was journalled."""
@@ -54,8 +58,8 @@ class Ready:
         if self._full():
             return
         understood = outcome_of(attempt, outcome)
-        price = self._prices.get(attempt.job.endpoint)
-        self.attempts.add(to_line(attempt_row(self._run_id, self._session, attempt, understood, price)))
+        price, naming = self._prices.get(attempt.job.endpoint), self._naming[attempt.job.endpoint]
+        self.attempts.add(to_line(attempt_row(self._run_id, self._session, attempt, understood, price, naming)))
         self.texts.add(to_line(text_row(self._run_id, attempt, understood)))
 
     def whole(self, journalled: int) -> bool:

@@ -16,10 +16,11 @@ from typing import Any
 import orjson
 
 from harness import contract
-from harness.exchange import Completion, Exchange, Outcome, StreamMarks, Usage, WireMarks
+from harness.exchange import Completion, Exchange, Failure, Outcome, StreamMarks, Usage, WireMarks
 from harness.journal import Session
 from harness.prices import cost_usd, reported_usd
-from harness.provider import Price
+from harness.provider import Naming, Price
+from harness.store.identity import who_answered
 from harness.types import Attempt, JsonObject
 
 REPLACED = frozenset({"lone_surrogate", "invalid_utf8"})
@@ -29,14 +30,17 @@ _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=
 _NOT_STATED = Usage()
 
 
-ASSEMBLED_PATH = "/chat/completions"
 _COUNTED = ("quality", "tools")
 """Kinds of jobs whose text is a user's own: what it costs is told by the character too."""
 
 
 def outcome_of(attempt: Attempt, assembled: Outcome) -> Outcome:
-    """What a recorded attempt came to; answers of other paths are not understood, only their failures are."""
-    if attempt.request.path.partition("?")[0].endswith(ASSEMBLED_PATH):
+    """What a recorded attempt came to; answers of other paths are not understood, only their failures are.
+
+    So too of probes all that is no chat: what it shows is for the judge of its probe to say.
+    """
+    api = attempt.request.api
+    if api == "chat" or (api is not None and attempt.job.kind != "probe"):
         return assembled
     status = attempt.exchange.status
     refused = attempt.exchange.failure is not None or status is None or not 200 <= status < 300
@@ -48,8 +52,10 @@ def moment_us(session: Session, at_ns: int) -> int:
     return (session.wall - _EPOCH) // _MICROSECOND + (at_ns - session.mono_ns) // 1000
 
 
-def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcome, price: Price | None) -> JsonObject:
-    """The attempt in table ``attempts``, without ``text_lossy``.
+def attempt_row(
+    run_id: str, session: Session, attempt: Attempt, outcome: Outcome, price: Price | None, naming: Naming
+) -> JsonObject:
+    """The attempt in table ``attempts``, without ``text_lossy``; ``naming`` is what its provider declares.
 
     A copy of an earlier run's answer has no times here, whatever its record says: none of them is of this run.
     """
@@ -84,11 +90,8 @@ def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcom
         "eof_ns": marks.eof_ns,
         "started_at": moment_us(session, attempt.admit_ns if marks.send0_ns is None else marks.send0_ns),
         "status": exchange.status,
-        "failure_kind": failure.kind if failure else None,
-        "failure_detail": failure.detail if failure else None,
-        "retry_after_s": real(failure.retry_after_s) if failure else None,
-        "stream": attempt.request.stream,
-        "workload_sha256": attempt.request.workload_sha256,
+        **_failed(failure),
+        **{name: getattr(attempt.request, name) for name in ("api", "stream", "workload_sha256")},
         "clock": exchange.clock,
         "reused": exchange.reused,
         "coalesced_reads": exchange.coalesced_reads,
@@ -96,6 +99,7 @@ def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcom
         "lag_max_ns": exchange.lag_max_ns,
         "in_flight": attempt.in_flight,
         "cached": exchange.cached,
+        **who_answered(exchange, naming),
         "deviations": (),
     }
     if job.kind in _COUNTED:
@@ -110,11 +114,22 @@ def attempt_row(run_id: str, session: Session, attempt: Attempt, outcome: Outcom
     return row
 
 
+def _failed(failure: Failure | None) -> JsonObject:
+    if failure is None:
+        return {}
+    return {
+        "failure_kind": failure.kind,
+        "failure_detail": failure.detail,
+        "retry_after_s": real(failure.retry_after_s),
+    }
+
+
 def _prompt_chars(body: bytes | None) -> int | None:
-    """Characters of text in the messages of a request; None: it has no messages."""
+    """Characters of text in the messages, items or inputs of a request; None: it has none."""
     try:
-        messages = orjson.loads(body or b"")["messages"]
-        texts = [message.get("content") for message in messages]
+        asked = orjson.loads(body or b"")
+        messages = asked["messages"] if "messages" in asked else asked["input"]
+        texts = [one if isinstance(one, str) else one.get("content", one.get("output")) for one in messages]
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
     return sum(len(text) if isinstance(text, str) else _part_chars(text) for text in texts)
@@ -155,6 +170,8 @@ def _understood(completion: Completion, send0_ns: int | None) -> JsonObject:
         "system_fingerprint": completion.system_fingerprint,
         "tool_calls": len(completion.tool_calls),
         "text_chars": len(completion.text),
+        "vectors": len(completion.vectors) or None,
+        "dimensions": len(completion.vectors[0]) if completion.vectors else None,
         "chunk_delta_us": None if send0_ns is None else _steps_us(send0_ns, completion.output_ns),
         "chunk_events": events if max(events, default=0) <= _UINT16_MAX else [min(n, _UINT16_MAX) for n in events],
         "deviations": completion.deviations,

@@ -26,10 +26,11 @@ from harness.journal import entries, sessions
 from harness.provider import Price
 from harness.store import query
 from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
+from harness.store.identity import UNDECLARED, naming_of
 from harness.store.ready import Ready, Rows
 from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_row, to_line
 from harness.types import Attempt, JsonObject
-from harness.wire.assemble import assemble
+from harness.wire.understand import understand
 
 _ORDER = ("texts", "scores", "judgements", "verdicts", "server_samples", "client_samples", "attempts")
 _OPTIONAL = frozenset({"judgements", "server_samples", "client_samples"})
@@ -61,7 +62,7 @@ class Sealing:
         self._whole = False
 
     def outcomes(self) -> Iterator[tuple[Attempt, Outcome]]:
-        """Every attempt in the order written, with what ``assemble`` makes of it; only once.
+        """Every attempt in the order written, with what ``understand`` makes of it; only once.
 
         None at all where rows were ready.
         """
@@ -84,6 +85,7 @@ class Sealing:
         manifest = folder.read_manifest()
         asked = [*manifest.get("endpoints", []), *manifest.get("judges", [])]
         prices = {row["id"]: Price(**row["price"]) if row.get("price") else None for row in asked}
+        naming = {row["id"]: naming_of(row.get("naming")) for row in asked}
         _remove_leftovers(folder)
         attempts, texts = self._open("attempts"), self._open("texts")
         if self._ready is not None:
@@ -92,9 +94,11 @@ class Sealing:
             self._whole = True
             return
         for session, attempt in entries(folder):
-            assembled = assemble(attempt.exchange, stream=attempt.request.stream)
+            assembled = understand(attempt)
             outcome = outcome_of(attempt, assembled)
-            attempts.add(attempt_row(folder.id, session, attempt, outcome, prices.get(attempt.job.endpoint)))
+            name = attempt.job.endpoint
+            told = naming.get(name, UNDECLARED)
+            attempts.add(attempt_row(folder.id, session, attempt, outcome, prices.get(name), told))
             texts.add(text_row(folder.id, attempt, outcome))
             yield attempt, assembled
         self._whole = True

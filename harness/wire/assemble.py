@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from harness.exchange import Completion, Exchange, Failure, FailureKind, Outcome
 from harness.types import JsonObject
@@ -39,6 +39,25 @@ def assemble(exchange: Exchange, *, stream: bool, shortcuts: bool = True) -> Out
 
     Source: https://platform.openai.com/docs/api-reference/chat-streaming
     """
+    return concluded(exchange, _Reading(exchange, shortcuts=shortcuts), stream=stream)
+
+
+class Reading(Protocol):
+    """The body of a success on its way to a completion; used once."""
+
+    completion: Completion | None
+    """What was understood, also where it is no success; None: nothing was."""
+
+    @property
+    def problem(self) -> Failure | None:
+        """The first thing that the server itself said or did wrong; None: nothing but, perhaps, an early end."""
+
+    def read(self, *, stream: bool) -> Failure | None:
+        """Fill ``completion``; tells why it is no success, None: it is one."""
+
+
+def concluded(exchange: Exchange, reading: Reading, *, stream: bool) -> Outcome:
+    """How an exchange ended, whatever interface was asked: transport and status first, then what its body says."""
     fault, status = exchange.failure, exchange.status
     if status is None:
         return Outcome(None, fault or Failure("bad_http", "no response came"))
@@ -48,7 +67,6 @@ def assemble(exchange: Exchange, *, stream: bool, shortcuts: bool = True) -> Out
         if fault is not None and status >= 400:
             fault = dataclasses.replace(fault, retry_after_s=retry_after(exchange.headers))
         return Outcome(None, fault or _refused(exchange, status))
-    reading = _Reading(exchange, shortcuts=shortcuts)
     failure = reading.read(stream=stream)
     completion = reading.completion
     if fault is None:

@@ -27,7 +27,7 @@ select
     started_at + to_microseconds((sched_ns - started_ns) // 1000) as planned_at,
     started_at + to_microseconds((over_ns - started_ns) // 1000) as over_at,
     ok, status, failure_kind, coalesce(failure_kind in ('cancelled', 'abandoned', 'unasked', 'unneeded'), false) as set_apart,
-    finish_reason, stream, clock, reused, in_flight,
+    finish_reason, api, stream, clock, reused, in_flight,
     case when ok then (tok1_ns - send0_ns) / 1e6 end as ttft_ms,
     case when ok then (tok1_ns - sched_ns) / 1e6 end as ttft_sched_ms,
     case when ok and reused then (tok1_ns - send0_ns) / 1e6 end as ttft_warm_ms,
@@ -57,7 +57,7 @@ select
     give_up_s, cost_usd, cost_source,
     cost_usd is null and ((ok and kind <> 'probe') or prompt_tokens is not null or completion_tokens is not null) as cost_unknown,
     lag_max_ns / 1e6 as lag_max_ms,
-    coalesced_reads, n_reads, tool_calls, prompt_chars, text_chars, len(deviations) as deviations_n
+    coalesced_reads, n_reads, tool_calls, prompt_chars, text_chars, vectors, dimensions, len(deviations) as deviations_n
 from marked;
 comment on view attempt_metrics is 'The metrics of each attempt. A failed attempt has NULL latencies, also where a part of an answer had arrived.';
 comment on column attempt_metrics.last_attempt is 'Whether it is the one that counts for its job: the last that we did not cancel ourselves.';

@@ -41,6 +41,10 @@ with counted as (
             then sum(output_tokens) filter (where ok)::bigint end as output_tokens,
         case when count(*) filter (where good and output_tokens is null) = 0
             then sum(output_tokens) filter (where good)::bigint end as good_tokens,
+        min(api) as api,
+        sum(vectors) filter (where ok)::bigint as inputs_n,
+        case when count(*) filter (where ok and prompt_tokens is null) = 0
+            then sum(prompt_tokens) filter (where ok)::bigint end as prompt_tokens,
         count(token_miss) as token_asked_n,
         count(*) filter (where token_miss < 0) as token_short_n,
         sum(cached_tokens) filter (where cached_share is not null)
@@ -108,6 +112,8 @@ select
     case when one_sitting then (n_sent - 1) / nullif(sending_s, 0) end as achieved_per_s,
     n_ok / nullif(window_s, 0) as ok_per_s, window_ok_per_s, concurrency_mean, concurrency_max,
     output_tokens, output_tokens / nullif(window_s, 0) as output_tokens_per_s, window_tokens_per_s,
+    api, inputs_n, inputs_n / nullif(window_s, 0) as inputs_per_s,
+    prompt_tokens, prompt_tokens / nullif(window_s, 0) as prompt_tokens_per_s,
     token_asked_n, token_short_n, cached_share, cost_usd, cost_usd / nullif(slo_good_n, 0) as usd_per_good,
     coalesced_share, clock, lag_max_ms, reused_share, slip[1] as slip_p50_ms, slip[2] as slip_p99_ms,
     admit_slip_p99_ms, late_n,
@@ -163,6 +169,11 @@ comment on column load_summary.concurrency_max is 'Most requests under way at on
 comment on column load_summary.output_tokens is 'Tokens of ok attempts. NULL: those of an ok attempt are not stated, or nothing was ok.';
 comment on column load_summary.output_tokens_per_s is 'output_tokens / window_s: start and drain are in it. NULL: as output_tokens.';
 comment on column load_summary.window_tokens_per_s is 'Throughput of the system: output tokens of any phase whose read lies in the measured window, per second; an answer across its edge is split by reads. NULL: tokens of an ok answer are not stated, or all arrived at once.';
+comment on column load_summary.api is 'Which interface was asked: chat, responses or embeddings. NULL: a record older than this column.';
+comment on column load_summary.inputs_n is 'Inputs embedded by ok attempts, one vector each. NULL: no embeddings were asked for.';
+comment on column load_summary.inputs_per_s is 'inputs_n / window_s: start and drain are in it. NULL: as inputs_n.';
+comment on column load_summary.prompt_tokens is 'Prompt tokens of ok attempts, as the server states them. NULL: those of an ok attempt are not stated, or nothing was ok.';
+comment on column load_summary.prompt_tokens_per_s is 'prompt_tokens / window_s: start and drain are in it. NULL: as prompt_tokens.';
 comment on column load_summary.token_asked_n is 'Ok attempts whose output length was asked for and is stated.';
 comment on column load_summary.token_short_n is 'Those of them with fewer tokens than asked for.';
 comment on column load_summary.cached_share is 'Share of prompt tokens from a prompt cache, 0 to 1. NULL: no server stated it.';

@@ -38,6 +38,7 @@ create table attempts (
     failure_kind varchar,
     failure_detail varchar,
     retry_after_s double,
+    api varchar,
     stream boolean not null,
     workload_sha256 varchar not null,
     clock varchar not null,
@@ -54,9 +55,14 @@ create table attempts (
     reasoning_tokens bigint,
     response_model varchar,
     system_fingerprint varchar,
+    backend varchar,
+    server_headers varchar[],
+    server_times map(varchar, double),
     tool_calls integer,
     prompt_chars integer,
     text_chars integer,
+    vectors integer,
+    dimensions integer,
     chunk_delta_us integer[],
     chunk_events usmallint[],
     deviations varchar[] not null,
@@ -97,12 +103,13 @@ comment on column attempts.vis1_ns is 'Arrival of the first content or refusal, 
 comment on column attempts.tool1_ns is 'Arrival of the first tool-call event, ns. NULL: none came, or not streamed.';
 comment on column attempts.tokn_ns is 'Arrival of the last output event, ns. NULL: none came, or not streamed.';
 comment on column attempts.fin_ns is 'Arrival of the first finish reason, ns. NULL: none came, or not streamed.';
-comment on column attempts.done_ns is 'Arrival of [DONE], ns. NULL: none came, or not streamed.';
+comment on column attempts.done_ns is 'Arrival of [DONE], or of the event that ends a response, ns. NULL: none came, or not streamed.';
 comment on column attempts.started_at is 'UTC of send0, or of admit where nothing was sent; from the anchor of the session; never NULL.';
 comment on column attempts.status is 'HTTP status. NULL: no response came.';
 comment on column attempts.failure_kind is 'Why there is no completion. NULL: it succeeded.';
 comment on column attempts.failure_detail is 'One line for a person. NULL: it succeeded.';
 comment on column attempts.retry_after_s is 'Seconds the server asked us to wait. NULL: it did not ask.';
+comment on column attempts.api is 'Which interface was asked: chat, responses or embeddings. NULL: another path, or a record older than this column.';
 comment on column attempts.stream is 'Whether a streamed answer was asked for; never NULL.';
 comment on column attempts.workload_sha256 is 'Equal hashes: the same question; never NULL.';
 comment on column attempts.clock is 'Source of the read times: kernel, user or mixed; never NULL.';
@@ -119,9 +126,14 @@ comment on column attempts.cached_tokens is 'Tokens, the cached part of prompt_t
 comment on column attempts.reasoning_tokens is 'Tokens, the reasoning part of completion_tokens. NULL: not stated.';
 comment on column attempts.response_model is 'The model the server says it was. NULL: not stated.';
 comment on column attempts.system_fingerprint is 'As stated by the server. NULL: not stated.';
+comment on column attempts.backend is 'Who a gateway says that it asked, where its provider''s quirks say to look. NULL: not declared, not stated, no response, or sealed before this was looked at.';
+comment on column attempts.server_headers is 'Headers that tell software or version, each as name: value; empty: none came. NULL: no response, or sealed before this was looked at.';
+comment on column attempts.server_times is 'Milliseconds that the server says it measured, by name, where its provider''s quirks say to look. NULL: not declared, not stated, or sealed before this was looked at.';
 comment on column attempts.tool_calls is 'Tool calls in the answer. NULL: no answer.';
-comment on column attempts.prompt_chars is 'Characters of text in its messages. NULL: not counted, as in probes and loads.';
+comment on column attempts.prompt_chars is 'Characters of text in its messages or inputs. NULL: not counted, as in probes and loads.';
 comment on column attempts.text_chars is 'Characters of visible text. NULL: no answer.';
+comment on column attempts.vectors is 'Embeddings in the answer, one for each input. NULL: none.';
+comment on column attempts.dimensions is 'Numbers of each of them. NULL: none.';
 comment on column attempts.chunk_delta_us is 'Gaps between reads that held output, microseconds, the first since send0; gaps between chunks, not ITL. NULL: nothing was sent or no answer; empty: not streamed.';
 comment on column attempts.chunk_events is 'Output events in each of those reads, same length as chunk_delta_us. NULL: as there.';
 comment on column attempts.deviations is 'Tolerated deviations from the documented shape, by name; empty: none; never NULL.';

@@ -1,0 +1,53 @@
+"""Whether the environment holds what a provider needs before it can be asked; nothing is sent to find out."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from harness.address import PLACEHOLDER
+from harness.provider import Provider
+
+KeyState = Literal["set", "missing", "none"]
+
+
+def key_state(provider: Provider) -> KeyState:
+    """Whether its key variable is set; ``none``: it names none."""
+    auth = provider.auth
+    if auth.env is None:
+        return "none"
+    return "set" if any(map(_is_set, (auth.env, *auth.env_alt))) else "missing"
+
+
+def missing(provider: Provider) -> tuple[str, ...]:
+    """Environment variables without which it cannot be asked, in the order in which they would be missed.
+
+    A cloud's own credentials are not looked for: where they may take the place of a key, none is missing.
+    """
+    auth = provider.auth
+    needed = [auth.env] if auth.env and auth.scheme in ("bearer", "header") and key_state(provider) == "missing" else []
+    return tuple(dict.fromkeys([*needed, *(name for name in _of_address(provider) if not _is_set(name))]))
+
+
+def set_up(provider: Provider) -> bool:
+    """Whether the user seems to mean it: a block of theirs, or its key or a cloud's own variables are set.
+
+    A server that listens on this machine by default is not among them: whether it runs has to be seen.
+    """
+    if provider.yours:
+        return True
+    if provider.about.port is not None or provider.serve is not None or missing(provider):
+        return False
+    if provider.auth.scheme in ("none", "bearer", "header"):
+        return provider.kind != "local"
+    return key_state(provider) == "set" or bool(_of_address(provider))
+
+
+def _of_address(provider: Provider) -> list[str]:
+    """Variables that base URL and query want and that have no default."""
+    texts = [provider.base_url or "", *provider.query.values()]
+    return [name for text in texts for name, default in PLACEHOLDER.findall(text) if not default]
+
+
+def _is_set(variable: str) -> bool:
+    return bool(os.environ.get(variable, "").strip())
