@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench bench-eval pages matrix
+.PHONY: demo test lint types imports format clean bench bench-eval pages matrix test-engines
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -37,6 +37,11 @@ bench-eval: $(VENV)/.test
 # Real servers beside one another, probed on this machine: installs them outside this repository, about 5 GB.
 matrix: $(VENV)/.test
 	$(BIN)/python tests/matrix/run.py --markdown docs/matrix.md $(MATRIX)
+
+# Every engine that can be installed here, for real: installs them outside this repository, about 6 GB, then a quarter of
+# an hour; TESTS="-k vllm" runs one.
+test-engines: $(VENV)/.test
+	HARNESS_ENGINES=install $(BIN)/pytest -m engine -rs tests/test_engine_real.py $(TESTS)
 
 # The tables in docs/ that are made of the code: tasks, probes, faults.
 pages: $(VENV)/.test

@@ -120,7 +120,7 @@ def _before_upstream(provider: Provider, providers: Mapping[str, Provider], *, o
     if name not in providers:
         raise UnknownName("provider", name, providers, where=f"It is the upstream of {provider.id}")
     upstream, model = providers[name], serve.options.get("upstream_model")
-    if upstream.auth.env is not None:
+    if upstream.auth.env is not None or upstream.auth.scheme not in ("none", "bearer", "header"):
         raise ConfigError(
             f"{name} wants a key, and the gateway that is started for {provider.id} is given none",
             hint="Start that gateway yourself, and write its base_url",
@@ -140,7 +140,7 @@ def with_address(provider: Provider) -> Provider:
         url = PLACEHOLDER.sub(lambda found: _filled_in(found, provider, "base_url"), url)
         if problem := url_problem(url):
             raise ConfigError(f"base_url of provider {provider.id}, with its variables filled in, {problem}")
-        if provider.auth.env and not provider.allow_http and in_the_open(url):
+        if provider.keyed and not provider.allow_http and in_the_open(url):
             raise ConfigError(
                 f"base_url of provider {provider.id}, with its variables filled in, would send a key over plain HTTP",
                 hint="Write https://, or allow_http: true in its block",

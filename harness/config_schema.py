@@ -63,6 +63,7 @@ class AuthBlock(_Block):
     env: Variable | None = None
     env_alt: list[Variable] = []
     header: str | None = None
+    scope: Annotated[str, Field(pattern=r"^https://[!-~]+$")] | None = None
 
     @model_validator(mode="after")
     def _agrees(self) -> AuthBlock:
@@ -74,6 +75,8 @@ class AuthBlock(_Block):
             raise ValueError("scheme none sends no key; leave env out")
         if self.env_alt and not self.env:
             raise ValueError("env_alt needs env: the variable that is looked at first")
+        if self.scope and self.scheme not in ("google_adc", "entra"):
+            raise ValueError("scope is for scheme: google_adc and scheme: entra only")
         return self
 
     @property
@@ -114,7 +117,6 @@ class QuirksBlock(_Block):
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
     embedding_model: Annotated[str, Field(min_length=1)] | None = None
     cost_header: HeaderName | None = None
-    cost_field: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     reasoning_in_completion: bool = True
     backend_field: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*$")] | None = None
     backend_headers: list[HeaderName] = []
@@ -342,7 +344,7 @@ def _auth(block: ProviderBlock) -> Auth:
     if block.api_key_env:
         return Auth(scheme="bearer", env=block.api_key_env)
     if block.auth:
-        return Auth(block.auth.scheme, block.auth.env, block.auth.header, tuple(block.auth.env_alt))
+        return Auth(block.auth.scheme, block.auth.env, block.auth.header, tuple(block.auth.env_alt), block.auth.scope)
     return Auth(scheme="none")
 
 

@@ -222,13 +222,13 @@ class Journal:
     """The appending end of one shard's journal; one process at a time, threads may share it.
 
     ``secrets`` are the key values of the run: any occurrence in what is stored is replaced by ``[redacted]``;
-    they themselves are kept in memory only.
+    they themselves are kept in memory only. The list may grow while the journal is open, as tokens follow each other.
     Errors: StoreError when another process writes it, or the disk refuses.
     """
 
     def __init__(self, folder: RunFolder, shard: int = 0, *, secrets: Sequence[str] = ()) -> None:
         self.path = folder.journal_path(shard)
-        self._secrets = tuple(secrets)
+        self._secrets = secrets
         self._guard = threading.Lock()
         self._stop = threading.Event()
         self._dirty = False
@@ -259,7 +259,7 @@ class Journal:
         Gives the attempt as it was written: without the secrets of the run.
         Errors: StoreError when the disk refuses; the file then ends with the last whole line.
         """
-        attempt = redact(attempt, self._secrets)
+        attempt = redact(attempt, tuple(self._secrets))
         line = to_line(attempt)
         if self._sync_error is not None:
             raise store_error(self._sync_error, self.path) from self._sync_error

@@ -22,6 +22,8 @@ class Auth:
     """Header name when ``scheme`` is ``header``, for example ``api-key``."""
     env_alt: tuple[str, ...] = ()
     """Other variables that may hold it; the first that is set counts."""
+    scope: str | None = None
+    """What a token of ``google_adc`` or ``entra`` is asked for; None: what its cloud's models need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,8 @@ class Quirks:
     embedding_model: str | None = None
     """Id of the model that its embeddings are asked of, which is seldom one that chats; None: the endpoint's own."""
     cost_header: str | None = None
-    """Response header in which it tells what an answer cost, in USD; None: in none."""
-    cost_field: str | None = None
-    """Field of ``usage`` in which it tells that, where it is not ``cost``; None: in none."""
+    """Response header in which it tells what an answer cost, in USD; None: in none.
+    What ``usage`` tells is read in any case."""
     reasoning_in_completion: bool = True
     """Whether its ``completion_tokens`` hold the reasoning tokens."""
     backend_field: str | None = None
@@ -243,6 +244,12 @@ class Provider:
     """Name of the preset it is or builds on; None: it says all itself."""
     yours: bool = False
     """Whether the user's own file has a block of this name."""
+
+    @property
+    def keyed(self) -> bool:
+        """Whether a key, a token or another secret is sent."""
+        auth = self.auth
+        return auth.env is not None or auth.scheme not in ("bearer", "header", "none") or bool(self.env_headers)
 
 
 @dataclass(frozen=True, slots=True)

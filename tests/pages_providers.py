@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+import harness
 from harness import config
-from harness.provider import About, Auth, Provider, Quirks, RateLimit
+from harness.preflight.portrait import differences
+from harness.provider import About, Auth, Provider, RateLimit
 from harness.run.server_names import NAMES
 
+DIALECTS = Path(harness.__file__).parent / "simulator" / "dialects"
 KINDS = {"hosted": "Hosted", "gateway": "Routers and gateways", "local": "Servers of your own"}
 CREDENTIALS = {
     "google_adc": "Google's application default credentials",
@@ -43,7 +47,8 @@ def _table(rows: Mapping[str, Provider]) -> Iterator[str]:
         written = f"{about.checked}{'' if about.verified else ', not verified'}"
         if about.unverified:
             written += f", but for {len(about.unverified)}"
-        cells = (f"[`{name}`](#{name})", about.title, f"`{provider.base_url}`", _key(provider), written, "yes")
+        played = "yes" if (DIALECTS / f"{name}.yaml").exists() else "no"
+        cells = (f"[`{name}`](#{name})", about.title, f"`{provider.base_url}`", _key(provider), written, played)
         yield "| " + " | ".join((*cells, about.seen or "–")) + " |"
 
 
@@ -70,7 +75,7 @@ def _section(name: str, provider: Provider) -> Iterator[str]:
         "query": _pairs(provider.query),
         "models": _pairs(provider.models) + ("" if provider.discovery else "; `GET /models` does not list them"),
         "how models are called": about.model_ids,
-        "what is changed": "; ".join(_changes(provider.quirks)),
+        "what is changed": "; ".join(differences(provider.quirks)),
         "declared": _declared(provider),
         "reasoning": about.reasoning,
         "usage": about.usage,
@@ -87,22 +92,6 @@ def _section(name: str, provider: Provider) -> Iterator[str]:
     for title, text in lines.items():
         if text.strip("; "):
             yield f"- {title}: {text.removeprefix('; ')}"
-
-
-def _changes(quirks: Quirks) -> Iterator[str]:
-    yield f"the output limit is `{quirks.max_tokens_field}`"
-    if not quirks.stream_usage:
-        yield "`stream_options` is not sent"
-    for name in quirks.drop:
-        yield f"`{name}` is not sent"
-    for name, other in quirks.rename.items():
-        yield f"`{name}` is sent as `{other}`"
-    for name, (least, most) in quirks.clamp.items():
-        yield f"`{name}` is held within {least:g} and {most:g}"
-    if quirks.ignored:
-        yield "by its own account without effect: " + ", ".join(f"`{name}`" for name in quirks.ignored)
-    if quirks.extra_body:
-        yield f"added: `{dict(quirks.extra_body)}`"
 
 
 def _declared(provider: Provider) -> str:

@@ -1,4 +1,4 @@
-"""Real servers from the package registries: the environment of each, outside this repository, and its ``serve:`` block.
+"""Real servers from the package registries: an environment for each, outside this repository, and how it is started.
 
 The environments lie in ``HARNESS_MATRIX_ENVS``, or ``~/.cache/endpoint-harness-matrix``; all together take about 6 GB.
 """
@@ -51,6 +51,9 @@ class Server:
     """Packages of its dependencies that are left out; pip cannot do that, uv can."""
     sha256: str | None = None
     """Of the wheel of the last package; None: any that the registry has of that version."""
+    model: Callable[[], str] = lambda: "smollm2"
+    """What its clients call the model."""
+    kind: str = "local"
 
     @property
     def python(self) -> Path:
@@ -79,9 +82,18 @@ class Server:
             _run(uv, "pip", "install", "--quiet", "--python", str(self.python), "--override", str(lines), *packages)
         (home() / self.name / "installed.json").write_text(self._wanted())
 
-    def serve(self, **changes: Any) -> dict[str, Any]:
-        """Its ``serve:`` block."""
-        return {"python": str(self.python), "env": {**ONE_CORE, **QUIET, **self.env}, **self.options(), **changes}
+    def provider(self) -> dict[str, Any]:
+        """Its block of a providers file, with the model under the name smollm2."""
+        cache = home() / "huggingface"  # transformers answers 500 to /models where it has never been made
+        (cache / "hub").mkdir(parents=True, exist_ok=True)
+        env = {**ONE_CORE, **QUIET, "HF_HOME": str(cache), **self.env}
+        return {
+            "kind": self.kind,
+            "serve": {"python": str(self.python), "env": env, **self.options()},
+            "models": {"smollm2": self.model()},
+            "quirks": {"max_tokens_field": "max_tokens"},
+            "deadlines": {"first_byte_s": 60, "idle_s": 60, "total_s": 120},
+        }
 
     def _wanted(self) -> str:
         return json.dumps([self.packages, self.overrides, *([self.sha256] if self.sha256 else [])])
@@ -122,6 +134,7 @@ SERVERS = {
             name="transformers",
             packages=(("torch==2.13.0",), ("transformers[serving]==5.23.0", "accelerate")),
             options=lambda: {"engine": "transformers_serve", "model": str(converted()), "device": "cpu"},
+            model=lambda: str(converted()),
         ),
         Server(
             name="vllm",
@@ -141,6 +154,8 @@ SERVERS = {
             name="litellm",
             packages=(("litellm[proxy]==1.100.5",),),
             options=lambda: {"engine": "litellm_proxy", "upstream": "local", "upstream_model": "smollm2"},
+            model=lambda: "smollm2-135m-instruct",
+            kind="gateway",
             sha256="dd41ce5d99c42ca3bd6cb5748e6a76de37d1673206f461ef2dfabb5d3129c040",
         ),
     )

@@ -409,7 +409,7 @@ def test_an_endpoint_is_split_at_the_first_slash() -> None:
     [
         ("grok/llama", "unknown provider 'grok'. Did you mean groq"),
         ("local/smolm2", "unknown model of local 'smolm2'. Did you mean smollm2?"),
-        ("groq", "endpoint 'groq' names no model. Write groq/llama-3.3-70b"),
+        ("groq", "endpoint 'groq' names no model. Write groq/gpt-oss-120b"),
         ("groq/", "names no model"),
         ("/x", "unknown provider ''"),
         ("", "unknown provider ''"),

@@ -82,7 +82,7 @@ def test_of_two_fields_that_exclude_each_other_the_users_counts(differs: str, is
 @pytest.mark.parametrize(
     ("block", "told"),
     [
-        ("{use: grok}", "providers.yaml:2: providers.a.use: there is no preset 'grok'. Did you mean groq?"),
+        ("{use: grok}", "providers.yaml:2: providers.a.use: there is no preset 'grok'. Did you mean groq"),
         ("{use: llama_cpp}", "Did you mean llama-cpp"),
         ("{use: [groq]}", "there is no preset ['groq']"),
         ("{uses: groq}", "providers.a.uses: unknown field. Did you mean use?"),
@@ -95,7 +95,7 @@ def test_of_two_fields_that_exclude_each_other_the_users_counts(differs: str, is
         ("{use: groq, quirks: {rename: {messages: prompt}}}", "must not change messages"),
         (
             "{use: groq}\nmodels:\n  l: {grok: x}",
-            "yaml:4: models.l.grok: there is no provider 'grok'. Did you mean groq?",
+            "yaml:4: models.l.grok: there is no provider 'grok'. Did you mean groq",
         ),
     ],
 )

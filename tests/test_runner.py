@@ -79,8 +79,7 @@ def carry_out(
 
     async def main() -> Tally:
         pool = Pool()
-        providers = {one.provider.id: one.provider for one in made.endpoints.values()}
-        clients = {name: Client(provider, pool, key=None) for name, provider in providers.items()}
+        clients = {name: Client(one.provider, pool, key=None) for name, one in made.endpoints.items()}
         prices = {name: price_of(one) for name, one in made.endpoints.items()}
         runner = Runner(made, clients, journal, watcher, prices, budget, Before(tried or {}))
         async with closing(clients, pool), asyncio.timeout(WAIT_S):

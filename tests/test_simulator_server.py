@@ -115,7 +115,9 @@ def test_the_log_joins_with_the_responses(tmp_path: Path) -> None:
     """Each response has its line, found by id and by x-request-id, with its times in order and its faults named."""
     log = tmp_path / "log.jsonl"
     argv = [sys.executable, "-m", "harness", "simulate", "null", "--log", str(log), "--log-chunks", "--set", "cut=0.5"]
-    process, ready = child.spawn(argv, log=tmp_path / "out.txt", ready_timeout_s=30, env={"HARNESS_SIM_KEY": "right"})
+    process, ready = child.spawn(
+        argv, log=tmp_path / "out.txt", ready_timeout_s=30, env={**os.environ, "HARNESS_SIM_KEY": "right"}
+    )
     server = Server(ready["base_url"], log)
     try:
         got = []
@@ -169,7 +171,7 @@ def test_a_child_ends_with_a_signal_or_with_its_parent(tmp_path: Path, end: str)
 def test_the_engine_starts_a_profile_and_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine gives an address that answers any key, and nothing is left after stop, even when called twice."""
     monkeypatch.setenv("HARNESS_SIM_KEY", "of another simulator")
-    running = simulator.start({"profile": "null", "models": ["m1", "m2"], "requests_per_minute": 5}, tmp_path)
+    running = simulator.start({"profile": "null", "models": ["m1", "m2"], "requests_per_minute": 5}, tmp_path, print)
     with openai.OpenAI(base_url=running.base_url, api_key="any") as client:
         assert [model.id for model in client.models.list()] == ["m1", "m2"]
     running.stop()
@@ -182,11 +184,11 @@ def test_the_engine_starts_a_profile_and_stops_it(tmp_path: Path, monkeypatch: p
 def test_an_engine_that_cannot_start_says_why() -> None:
     """A wrong option is a mistake of the user's file; a port in use is told in one line."""
     with pytest.raises(ConfigError, match="needs a profile"):
-        simulator.start({}, None)
+        simulator.start({}, None, print)
     with pytest.raises(UnknownName, match="ttft_ms"):
-        simulator.start({"profile": "null", "ttft": 5}, None)
+        simulator.start({"profile": "null", "ttft": 5}, None, print)
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(EngineError, match="is in use") as raised:
-        simulator.start({"profile": "null", "port": taken.getsockname()[1]}, None)
+        simulator.start({"profile": "null", "port": taken.getsockname()[1]}, None, print)
     assert "\n" not in str(raised.value)
 
 

@@ -100,11 +100,11 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
 def test_an_engine_takes_a_file_too(tmp_path: Path) -> None:
     """serve: {engine: simulator, profile: FILE} starts it, with more fields over it, and logs under its name."""
     path = written(tmp_path, "based_on: 'null'\nmodels: m1\n")
-    running = simulator.start({"profile": str(path), "faults": {"cut": 0.5, "no_done": 0.25}}, tmp_path)
+    running = simulator.start({"profile": str(path), "faults": {"cut": 0.5, "no_done": 0.25}}, tmp_path, print)
     running.stop()
     assert (tmp_path / "simulator-my-vendor.sends.jsonl").exists()
     with pytest.raises(ConfigError, match=r"my-vendor\.yaml:1"):
-        simulator.start({"profile": str(written(tmp_path, "xx: 1"))}, tmp_path)
+        simulator.start({"profile": str(written(tmp_path, "xx: 1"))}, tmp_path, print)
 
 
 def test_faults_are_set_by_name_or_together() -> None:

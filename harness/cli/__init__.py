@@ -22,6 +22,7 @@ COMMANDS = {
     "resume": "Finish a run that was broken off.",
     "score": "Judge a finished run again with today's scorers and probes.",
     "report": "Print the comparison table of a run.",
+    "compare": "Compare two endpoints or runs pair by pair: what a gateway adds to TTFT and ITL.",
     "dashboard": "Look at the results in the browser.",
     "runs": "List and show runs.",
     "sql": "Ask the results in SQL, read-only.",

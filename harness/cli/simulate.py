@@ -19,6 +19,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--host", default="127.0.0.1", help="Address to listen on; anything but loopback is open to others.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: a free one.")
 @click.option("--seed", type=int, default=0, help="Same seed, same answers and faults.")
+@click.option("--dialect", metavar="NAME", default=None, help="Speak as the documents of one provider say it does.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a field of the profile.")
 @click.option("--log", type=_FILE, default=None, help="Append a line of JSON for each request: its own send times.")
 @click.option("--log-chunks", is_flag=True, help="Log the time of every token write too.")
@@ -30,6 +31,7 @@ def command(
     host: str,
     port: int,
     seed: int,
+    dialect: str | None,
     settings: tuple[str, ...],
     log: Path | None,
     log_chunks: bool,
@@ -46,12 +48,14 @@ def command(
       harness simulate truth --port 8000 --set ttft_ms=50 --log sends.jsonl
       harness simulate null --set mutants=ignore_stop,no_done --set http_500=0.1
       harness simulate my-vendor.yaml
+      harness simulate truth --dialect groq
 
     All fields, faults and the way a request sets them for itself are in docs/simulator.md.
     One line of JSON with the base URL is printed when it is ready; Ctrl-C or SIGTERM ends it.
     Any key is accepted unless HARNESS_SIM_KEY holds the right one (or the variable named by --set key_env=NAME).
     """
-    chosen = with_settings(profile_of(profile), settings)
+    spoken = () if dialect is None else (f"dialect={dialect}",)
+    chosen = with_settings(profile_of(profile), (*settings, *spoken))
     serve(chosen, Listen(host, port, seed, log, log_chunks, tls_cert, tls_key, watch_stdin), _tell)
 
 

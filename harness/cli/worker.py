@@ -11,9 +11,10 @@ from harness.cli import options
 from harness.errors import UsageError
 from harness.folder import RunFolder
 from harness.journal import Journal
+from harness.keys import keys_of
 from harness.run import stored
 from harness.run.conduct import asked
-from harness.run.sitting import keys_of
+from harness.run.manifest import asked_of
 from harness.run.worker import Worker
 from harness.wire.loop import run as run_loop
 
@@ -34,11 +35,13 @@ def command(folder: Path, shard: str, providers_file: Path | None) -> None:
     number, of = _shard(shard)
     run = RunFolder(folder)
     again = stored.replanner(catalog.discover(), config.load_providers(providers_file))
-    served = {row["provider"]: row["base_url"] for row in run.read_manifest()["endpoints"] if row["base_url"]}
+    rows = asked_of(run.read_manifest())
+    served = {row["provider"]: row["base_url"] for row in rows if row["engine"] and row["base_url"]}
     plan = stored.replan(run, again)
     worker = Worker(run, lambda: stored.replan(run, again).served_at(served), stored.progress(run, plan), (number, of))
-    keys = keys_of(asked(plan))
-    with Journal(run, number, secrets=[key for key in keys.values() if key]) as journal:
+    secrets: list[str] = []
+    keys = keys_of(asked(plan), secrets)
+    with Journal(run, number, secrets=secrets) as journal:
         run_loop(worker.work(journal, keys))
 
 

@@ -36,8 +36,8 @@ def start(options: Mapping[str, Any], log_dir: Path | None, tell: Tell) -> Runni
     Options: ``model`` (a name of ``harness models list``, or the path of a .gguf file; default smollm2), ``alias``
     (what the server calls it), ``chat_template`` (path of a Jinja template; default: ours where we have one, else the
     model's own), ``parallel`` (requests answered at once, 8), ``context`` (tokens of one request, 2048), ``threads``
-    (all processors but one, at most 8), ``port`` (a free one), ``embeddings`` (false; true: it answers them and, as
-    llama.cpp will have it, nothing else).
+    (all processors but one, at most 8), ``port`` (a free one), ``embeddings`` (false; true: it
+    answers them too, the mean over the states of a text's tokens).
     Raises ConfigError or UnknownName for a wrong option, EngineError when it cannot start.
     """
     numbers = _checked(options)

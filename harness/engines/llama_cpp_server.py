@@ -89,6 +89,9 @@ def _fill(params: Any, asked: argparse.Namespace) -> None:
         import xllamacpp  # noqa: PLC0415 - as above
 
         params.embedding = True
+        # With a cache for each slot texts of several lengths are decoded in pieces, and a vector is the mean over the
+        # last piece alone: the same text then has another one beside other texts.
+        params.kv_unified = True
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     if asked.template is not None:
         params.chat_template = asked.template.read_text("utf-8")

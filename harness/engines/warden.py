@@ -22,6 +22,8 @@ from types import FrameType
 
 _HEAR_S = 0.05
 """So long a group that was told to end may take before one looks again."""
+_REST_S = 2.0
+"""So long its members may tidy up after the program itself has ended."""
 
 
 def main(argv: list[str]) -> int:
@@ -61,9 +63,20 @@ def _end(program: subprocess.Popen[bytes], grace_s: float) -> None:
     until = time.monotonic() + grace_s
     while program.poll() is None and time.monotonic() < until:
         time.sleep(_HEAR_S)
+    until = min(until, time.monotonic() + _REST_S)
+    while _any_left(program.pid) and time.monotonic() < until:
+        time.sleep(_HEAR_S)
     with suppress(ProcessLookupError):
         os.killpg(program.pid, signal.SIGKILL)
     program.wait()
+
+
+def _any_left(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except OSError:
+        return False
+    return True
 
 
 def _as_ended(code: int) -> int:

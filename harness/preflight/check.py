@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harness import config, request
+from harness import config, keys, request
 from harness.address import MODEL
+from harness.credentials import Credentials
 from harness.errors import HarnessError
 from harness.exchange import Exchange, Failure
 from harness.preflight import clock, limits
@@ -103,9 +104,7 @@ class _Checker:
                 provider, self._named = self._endpoint.provider, True
             limit = self._timeout_s
             self._provider = replace(provider, deadlines=Deadlines(limit, limit, limit, limit))
-            self._secrets = list(config.env_headers(provider).values())
-            key = self._key()
-            self._client = Client(self._provider, self._pool, key=key)
+            self._client = Client(self._provider, self._pool, key=await asyncio.to_thread(self._credentials))
             for asked in self._all_requests():
                 await self._client.prewarm(0, asked)
         except HarnessError as error:
@@ -113,12 +112,13 @@ class _Checker:
             return False
         return True
 
-    def _key(self) -> str | None:
+    def _credentials(self) -> Credentials:
+        """Key, token or signature; asking a cloud for one may take seconds."""
         self._steps["auth"] = Step("wrong", detail="no key")
-        key = config.api_key(self._provider)
+        found = keys.credentials_of(self._provider, self._secrets)
+        found.begin()
         self._steps["auth"] = Step()
-        self._secrets += [key] if key else []
-        return key
+        return found
 
     def _all_requests(self) -> list[Request]:
         said = Endpoint(self._provider, "m", "m")

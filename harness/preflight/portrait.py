@@ -65,7 +65,6 @@ def differences(quirks: Quirks) -> list[str]:
         f"probes of visible text allow {quirks.reasoning_tokens} tokens more, for thinking": quirks.reasoning_tokens,
         f"embeddings are asked of {quirks.embedding_model}": quirks.embedding_model is not None,
         f"the cost is read in the header {quirks.cost_header}": quirks.cost_header is not None,
-        f"the cost is read in usage.{quirks.cost_field}": quirks.cost_field is not None,
         f"its own times are read: {', '.join(quirks.server_timing)}": quirks.server_timing,
         f"the backend is read in {quirks.backend_field or ', '.join(quirks.backend_headers)}": (
             quirks.backend_field or quirks.backend_headers

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import shlex
 from collections.abc import Iterator
 
+from harness.clouds import AWS_BEARER, ENTRA_SCOPE
 from harness.conformance.capture import Capture
 from harness.conformance.official import official
 from harness.conformance.probe import Probe
@@ -20,7 +22,20 @@ _MOST_BYTES = 20_000
 """Of a body that is shown; a number says what was left out."""
 _LONGEST_WORD = 100_000
 """Bytes of a body that a command line can hold."""
-_DEFAULT_KEY = "API_KEY"
+_TOKENS = {
+    "google_adc": "$(gcloud auth application-default print-access-token)",
+    "entra": "$(az account get-access-token --scope {scope} --query accessToken --output tsv)",
+}
+"""What gives a token of today in a shell."""
+_SIGNED = (
+    "--aws-sigv4",
+    '"aws:amz:$AWS_REGION:SERVICE"',
+    "--user",
+    '"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
+    "-H",
+    '"x-amz-security-token: $AWS_SESSION_TOKEN"',
+)
+"""Has curl sign; it sends no header whose variable is empty."""
 
 
 def evidence(folder: RunFolder, jobs: list[str]) -> list[Attempt]:
@@ -71,14 +86,19 @@ def exchange_lines(attempt: Attempt) -> Iterator[str]:
 
 
 def curl(attempt: Attempt, base_url: str, provider: Provider | None) -> str:
-    """A command that sends the same again; the key is named by its environment variable, never written."""
+    """A command that sends the same again; what is secret is named by its environment variable, never written."""
     request = attempt.request
-    parts = ["curl", "-sS", "-N", "-i", "-X", request.method, shlex.quote(base_url + request.path)]
+    parts = ["curl", "-sS", "-N", "-i", "-X", request.method, _url(base_url + request.path, provider)]
     given = {name.lower() for name in request.headers}
     if request.body is not None and "content-type" not in given:
         parts += ["-H", "'content-type: application/json'"]
-    parts += _key(request.auth, given, provider)
-    for name, value in {**(provider.headers if provider else {}), **request.headers}.items():
+    parts += _key(request.auth, given, base_url, provider)
+    for name, variable in provider.env_headers.items() if provider else ():
+        if name.lower() not in given:
+            parts += ["-H", f'"{name}: ${variable}"']
+            given.add(name.lower())
+    plainly = {name: text for name, text in (provider.headers if provider else {}).items() if name.lower() not in given}
+    for name, value in {**plainly, **request.headers}.items():
         parts += ["-H", shlex.quote(f"{name}: {value}")]
     if attempt.job.give_up_s is not None:
         parts += ["--max-time", f"{attempt.job.give_up_s:g}"]
@@ -103,17 +123,35 @@ def official_client(attempt: Attempt) -> Iterator[str]:
     yield from (f"the official client {plain(line)}" for line in found or ("gets all there is",))
 
 
-def _key(auth: KeySent, given: set[str], provider: Provider | None) -> list[str]:
-    """The header that carries the key, as the request sent it."""
+def _key(auth: KeySent, given: set[str], base_url: str, provider: Provider | None) -> list[str]:
+    """The header that carries the key, as the request sent it; where it was signed, what has curl sign it."""
     scheme = provider.auth if provider else None
     carrier = (scheme.header if scheme and scheme.scheme == "header" and scheme.header else "authorization").lower()
     if auth == "none" or carrier in given or scheme is None or (scheme.scheme == "none" and auth == "provider"):
         return []
-    key = "a-made-up-key" if auth == "wrong" else f"${scheme.env or _DEFAULT_KEY}"
+    variable = scheme.env or (AWS_BEARER if scheme.scheme == "aws" else "API_KEY")
+    from_cloud = scheme.scheme in ("aws", "google_adc", "entra") and not os.environ.get(variable)
+    if from_cloud and scheme.scheme == "aws" and auth == "provider":
+        service = "bedrock" if "bedrock-runtime" in base_url else "bedrock-mantle"
+        return [part.replace("SERVICE", service) for part in _SIGNED]
+    key = f"${variable}"
+    if auth == "wrong":
+        key = "a-made-up-key"
+    elif from_cloud and scheme.scheme in _TOKENS:
+        key = _TOKENS[scheme.scheme].format(scope=scheme.scope or ENTRA_SCOPE)
     if auth == "api_key":
         return ["-H", f'"api-key: {key}"', "-H", f'"x-api-key: {key}"']
     word = "bearer" if auth == "lower" else "Bearer"
     return ["-H", f'"{carrier}: {key}"' if carrier != "authorization" else f'"authorization: {word} {key}"']
+
+
+def _url(url: str, provider: Provider | None) -> str:
+    """The URL with the provider's query, as a shell takes it; ``${NAME}`` is left to the shell."""
+    query = "&".join(f"{name}={text}" for name, text in (provider.query if provider else {}).items())
+    if not query:
+        return shlex.quote(url)
+    whole = f"{url}{'&' if '?' in url else '?'}{query}"
+    return f'"{whole}"' if "${" in query and '"' not in url and "$" not in url else shlex.quote(whole)
 
 
 def _is_plain(body: bytes) -> bool:

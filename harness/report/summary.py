@@ -39,19 +39,19 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         ``run`` (what it was and what measured it), ``health`` (how well this client measured; None: nothing came),
         ``endpoints`` (a row each, in the run's order: quality and tools as ``Quality.measured`` gives them, with
         ``rank``; TTFT, speed, cost, features, errors), ``tasks`` (the same of each task, with ``repeats``),
-        ``judging`` (None: no judge), ``vectors`` (how embeddings agree; None: no task asks for them),
-        ``spending`` (what each task cost), ``running`` (tries, cache, endpoints given up), ``identities`` (who
-        answered), ``adapted`` (what quirks changed of what was asked, by endpoint), ``server_times`` (what servers say
-        that they measured), ``loads``, ``features`` (what is not fully supported), ``contract_faults`` (what replies
-        break), ``comparisons`` (with the first endpoint), ``other_pairs`` and ``family`` (how many p-values were
-        adjusted together). Milliseconds, tokens per second and USD; None means not measured or not known.
+        ``judging`` (None: no judge), ``vectors`` (None: no task asks for embeddings), ``spending`` (what each task
+        cost), ``running`` (tries, cache, endpoints given up), ``identities`` (who answered), ``adapted`` (what
+        quirks changed), ``server_times`` (what servers say that they measured), ``loads``, ``features`` (what is not
+        fully supported), ``contract_faults``, ``comparisons`` (with the first endpoint), ``other_pairs`` and ``family``
+        (how many p-values were adjusted together). Milliseconds, tokens per second and USD; None means not measured or
+        not known.
 
     Raises:
         StoreError: there is no such run, its manifest is damaged, or the database cannot be read.
     """
     folder = open_run(results, run)
     manifest = folder.read_manifest()
-    stored = _endpoints(folder, manifest)
+    stored = endpoints_of(folder, manifest)
     names = [endpoint["id"] for endpoint in stored]
     unasked = () if manifest.get("loads") else ("load_summary",)  # the dearest of the views
     asked = ("load_summary",) if only_loads else tuple(view for view in _VIEWS if view not in unasked)
@@ -66,23 +66,16 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     levels = [level for load in manifest.get("loads") or [] for level in load.get("levels") or []]
     laws = {level.get("stage"): level.get("law") for level in levels}
     return {
-        "run": {key: manifest.get(key) for key in _ABOUT}
-        | {
-            "id": folder.root.name,
-            "status": status_of(folder, manifest),
-            "api": (manifest.get("selection") or {}).get("api", "chat"),
-        },
+        "run": _run(folder, manifest),
         "health": health[0] if health else None,
-        "endpoints": []
-        if only_loads
-        else [
+        "endpoints": [
             _endpoint(
                 endpoint,
                 by_view,
                 [ms for _, ms in measures[endpoint["id"]]],
                 {kind: _kind(endpoint["id"], kind, tasks, quality, ranked[kind]) for kind in KINDS},
             )
-            for endpoint in stored
+            for endpoint in (() if only_loads else stored)
         ],
         "tasks": [_task(row, quality, repeats) for row in tasks],
         "judging": None if only_loads else judging(results, folder.root.name, stored),
@@ -101,6 +94,13 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     }
 
 
+def _run(folder: RunFolder, manifest: JsonObject) -> JsonObject:
+    """What the run was and what measured it."""
+    api = (manifest.get("selection") or {}).get("api", "chat")
+    about = {key: manifest.get(key) for key in _ABOUT}
+    return about | {"id": folder.root.name, "status": status_of(folder, manifest), "api": api}
+
+
 def _vectors(results: Path, run: str, names: Sequence[str], manifest: JsonObject) -> JsonObject | None:
     """How the embeddings of its tasks agree; None: it has no such task."""
     if not any(task.get("api") == "embeddings" for task in manifest.get("tasks") or ()):
@@ -110,7 +110,7 @@ def _vectors(results: Path, run: str, names: Sequence[str], manifest: JsonObject
     return found
 
 
-def _endpoints(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:
+def endpoints_of(folder: RunFolder, manifest: JsonObject) -> list[JsonObject]:
     """What the manifest says of each endpoint, the baseline first."""
     found = manifest.get("endpoints")
     if isinstance(found, list) and all(isinstance(row, dict) and isinstance(row.get("id"), str) for row in found):

@@ -46,8 +46,9 @@ delete from answers where key in (
 def key_of(provider: Provider, request: Request, repeat: int) -> bytes:
     """SHA-256 of all that decides the answer to a request; the key that signs it is not part of it."""
     given = (provider.headers, request.headers)
+    place = [provider.base_url, sorted(provider.query.items())]
     headers = sorted((name.lower(), text) for each in given for name, text in each.items())
-    parts = [provider.base_url, request.method, request.path, request.auth, headers, request.stream, repeat]
+    parts = [place, request.method, request.path, request.auth, headers, request.stream, repeat]
     return hashlib.sha256(orjson.dumps(parts) + b"\n" + (request.body or b"")).digest()
 
 

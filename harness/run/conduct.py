@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.credentials import Credentials
 from harness.folder import RunFolder
 from harness.journal import Journal
 from harness.prices import price_of
@@ -52,8 +53,10 @@ class Company:
     """Told in one line what is waited for."""
     judging: Watch = unwatched
     """Hears how the judging comes on."""
-    keys: Mapping[str, str | None] = field(default_factory=dict)
-    """By provider id; read from the environment when a sitting begins."""
+    keys: Mapping[str, Credentials] = field(default_factory=dict)
+    """By provider id; read from the environment, or had from a cloud, when a sitting begins."""
+    secrets: list[str] = field(default_factory=list)
+    """What must not be stored; grows with each token."""
     before: Before = field(default_factory=Before)
     workers: int = 1
     """Processes that carry out the loads."""
@@ -120,10 +123,23 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
     return Conducted(status, tally, tuple(runner.facts), scraper.problems, ready)
 
 
-def clients_of(plan: Plan, pool: Pool, keys: Mapping[str, str | None]) -> dict[str, Client]:
-    """A client for each provider that is asked, and as many connections as the system allows this process."""
+def clients_of(plan: Plan, pool: Pool, keys: Mapping[str, Credentials]) -> dict[str, Client]:
+    """The client of each endpoint whose provider has its key here, and as many connections as the system allows.
+
+    Endpoints of one provider share one, unless the model is part of its address.
+    """
     allow_open_files(_OPEN_FILES)
-    return {one.id: Client(one, pool, key=keys[one.id]) for one in asked(plan)}
+    made: dict[tuple[str, str | None], Client] = {}
+    clients = {}
+    for name, endpoint in plan.endpoints.items():
+        provider = endpoint.provider
+        if provider.id not in keys:
+            continue
+        place = (provider.id, provider.base_url)
+        if place not in made:
+            made[place] = Client(provider, pool, key=keys[provider.id])
+        clients[name] = made[place]
+    return clients
 
 
 def targets(endpoints: Iterable[Endpoint]) -> dict[str, str]:

@@ -132,12 +132,13 @@ def _told(changes: Changes) -> list[str]:
     return [name for name in _OF_PROMPTS if getattr(changes, name) is not None]
 
 
-def _embedded(given: Any, changes: Changes, tokenizer: Path | None) -> Workload:
+def _embedded(given: Workload, changes: Changes, tokenizer: Path | None) -> Workload:
     """The workload of embeddings with other inputs."""
     for name in _told(changes):
         if name not in _OF_INPUTS:
             raise UsageError(f"--{name.replace('_', '-')} cannot go with embeddings", hint="They have inputs alone")
-    if not dataclasses.is_dataclass(given) or not hasattr(given, "batch"):
+    made: Any = given
+    if not hasattr(given, "batch"):
         raise UsageError("the inputs of this load are made by its own file, and cannot be changed")
     wanted: dict[str, Any] = {
         "input": parse_length(changes.input_tokens) if changes.input_tokens else None,
@@ -145,6 +146,6 @@ def _embedded(given: Any, changes: Changes, tokenizer: Path | None) -> Workload:
         "tokenizer": tokenizer,
     }
     changed: Workload = dataclasses.replace(
-        given, **{name: value for name, value in wanted.items() if value is not None}
+        made, **{name: value for name, value in wanted.items() if value is not None}
     )
     return changed

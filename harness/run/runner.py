@@ -22,10 +22,10 @@ from harness.run import session
 from harness.run.arrivals import Closed
 from harness.run.breaker import GIVEN_UP
 from harness.run.cache import Answers
+from harness.run.ends import Ends, nothing
 from harness.run.following import Following
 from harness.run.gate import Gate
 from harness.run.later import Later
-from harness.run.nothing import nobody_there, nothing
 from harness.run.pace import Pacer
 from harness.run.plan import Plan
 from harness.run.stages import Part, Stage, at_once, over, parts
@@ -65,7 +65,7 @@ class Runner:
 
         Args:
             plan: what is still to be asked.
-            clients: by provider id.
+            clients: by endpoint id.
             journal: where every attempt goes first.
             watcher: told of every attempt after it is journalled.
             prices: by endpoint id, for the budget and the tally.
@@ -85,6 +85,7 @@ class Runner:
         """Tasks with nothing under way: they may be told to stop at any time."""
         self._pacer: Pacer | None = None
         self._later = Later(self._understand)
+        self._ends = Ends(lambda: self.tally.stopped)
         self._under_way = self._reads = self._most = 0
         self.settle: Callable[[], None] = lambda: None
         """Called when a part is prepared, right before its clock runs."""
@@ -352,15 +353,15 @@ class Runner:
                 self._under_way -= 1
         finally:
             self.gate.leave(job)
-        if provider.serve is not None and exchange.failure is not None and exchange.failure.kind == "connect":
-            exchange = await nobody_there(exchange, lambda: self.tally.stopped)
+        if exchange.failure is not None:
+            exchange = await self._ends.told_apart(provider, exchange, admit_ns)
         self._reads += len(exchange.reads)
         attempt = Attempt(job, number, request, exchange, sched_ns, admit_ns, in_flight)
         # The journal comes first: what was paid for is on disk before anything is made of it.
         return self._journal.append(attempt)
 
     def _client(self, job: Job) -> Client:
-        return self._clients[self._plan.endpoints[job.endpoint].provider.id]
+        return self._clients[job.endpoint]
 
     def _understand(self, attempt: Attempt) -> None:
         self._record(attempt, understand(attempt), again=False)
@@ -389,6 +390,6 @@ async def closing(clients: Mapping[str, Client], pool: Pool) -> AsyncIterator[No
     try:
         yield
     finally:
-        for client in clients.values():
+        for client in set(clients.values()):
             await client.aclose()
         await pool.aclose()

@@ -24,8 +24,8 @@ MakeWorld = Callable[[Sample], World]
 def nonced(sample: Sample, kind: Literal["request", "run", "none"], run: str, request: str) -> Sample:
     """The sample with a text before its first message that no earlier run can have left in a prompt cache.
 
-    So too before each of its inputs. ``run`` is the text of this run, ``request`` tells its requests apart; kind ``run`` leaves ``request`` out, so that
-    prefixes stay shared within the run. It is the same for every endpoint.
+    So too before each of its inputs. ``run`` is the text of this run, ``request`` tells its requests apart; kind
+    ``run`` leaves ``request`` out, so that prefixes stay shared within the run. It is the same for every endpoint.
     """
     text = "-".join(part for part in (run, request if kind == "request" else "") if part)
     if kind == "none" or not text:

@@ -6,19 +6,19 @@ A run may take several sittings (``harness resume``); each continues exactly wha
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import config
 from harness.catalog import Catalog
-from harness.errors import ConfigError, HarnessError, Interrupted, UsageError
+from harness.errors import HarnessError, Interrupted, UsageError
 from harness.exchange import Failure
 from harness.folder import RunFolder, create, results_option, write_atomic
 from harness.journal import Journal
+from harness.keys import keys_of
 from harness.provider import Provider
 from harness.run import manifest, seek, stored
 from harness.run.calibrate import calibrate
@@ -64,10 +64,10 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
 
     Raises:
         ConfigError: a key is missing; nothing was written.
-        CannotMeasure: a server does not start; nothing was sent.
+        CannotMeasure: a cloud gives no token, or a server does not start; nothing was sent.
         StoreError: the results folder cannot be written; what was acknowledged is safe.
     """
-    company = replace(company, keys=keys_of(asked(plan)))
+    company = replace(company, keys=keys_of(asked(plan), company.secrets))
     lines = plan.lines()
     folder = create(results, plan.selection.suite)
     with folder.lock():
@@ -95,28 +95,8 @@ def resume(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provi
     # What is done is read under the lock: it must not grow between reading and sending.
     with folder.lock():
         done, before = stored.progress(folder, plan)
-        company = replace(company, keys=keys_of(asked(plan.without(done))), before=before)
+        company = replace(company, keys=keys_of(asked(plan.without(done)), company.secrets), before=before)
         return _Run(folder, plan, company, again).sit(done)
-
-
-def keys_of(providers: Iterable[Provider]) -> dict[str, str | None]:
-    """The key of every provider, by provider id; all missing ones are named at once.
-
-    Raises:
-        ConfigError: an environment variable that should hold a key is not set, or what it holds is none.
-    """
-    keys: dict[str, str | None] = {}
-    missing: list[ConfigError] = []
-    for provider in providers:
-        try:
-            keys[provider.id] = config.api_key(provider)
-        except ConfigError as error:
-            missing.append(error)
-    if len(missing) == 1:
-        raise missing[0]
-    if missing:
-        raise ConfigError("; ".join(error.what for error in missing), hint=missing[0].hint)
-    return keys
 
 
 def rejudge(
@@ -177,7 +157,7 @@ class _Run:
         try:
             if company.workers > 1:
                 return run_loop(Crew(folder, company).conduct(rest, self._onward))
-            with _journal(folder, company.keys) as journal:
+            with _journal(folder, company.secrets) as journal:
                 return run_loop(conduct(rest, folder, journal, company, self._onward))
         except BaseExceptionGroup as group:
             raise _first(group) from None
@@ -233,8 +213,8 @@ def _to_calibrate(facts: Sequence[JsonObject], wanted: bool | None) -> tuple[int
 
 
 @contextmanager
-def _journal(folder: RunFolder, keys: Mapping[str, str | None]) -> Iterator[Journal]:
-    journal = Journal(folder, secrets=[key for key in keys.values() if key])
+def _journal(folder: RunFolder, secrets: Sequence[str]) -> Iterator[Journal]:
+    journal = Journal(folder, secrets=secrets)
     try:
         yield journal
     finally:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 
+from harness.credentials import Credentials
 from harness.exchange import Outcome
 from harness.folder import RunFolder
 from harness.journal import Journal
@@ -131,7 +132,7 @@ class Worker:
         self._ready: list[Iterator[Session]] = []
         self._counts = Counts()
 
-    async def work(self, journal: Journal, keys: Mapping[str, str | None]) -> None:
+    async def work(self, journal: Journal, keys: Mapping[str, Credentials]) -> None:
         """Until standard input ends or says so."""
         pool = Pool()
         plan = share(self._all, *self._shard)

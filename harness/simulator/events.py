@@ -113,6 +113,10 @@ class Script:
 
     def ends(self) -> list[bytes]:
         """Finish reasons, usage and [DONE]."""
+        return [*self.finishes(), *self.usages(), *self._done()]
+
+    def finishes(self) -> list[bytes]:
+        """The events with the finish reasons."""
         answer, shape, mutants = self._answer, self._answer.shape, self._mutants
         events: list[bytes] = []
         for choice in answer.choices:
@@ -125,9 +129,19 @@ class Script:
             events += [event] * (2 if "finish_twice" in mutants else 1)
             if "text_after_finish" in mutants:
                 events.append(self._event([shape.delta(choice.index, {"content": " more"})]))
+        return events
+
+    def usages(self) -> list[bytes]:
+        """The event that holds usage and no choice."""
+        answer, mutants = self._answer, self._mutants
         hidden = mutants & {"no_usage", "no_usage_chunk", "usage_in_last_choice"}
-        if (answer.include_usage or "usage_unasked" in mutants) and not hidden:
-            events.append(self._event([], usage=answer.usage))
+        wanted = (answer.include_usage or "usage_unasked" in mutants) and not hidden
+        return [self._event([], usage=answer.usage)] if wanted else []
+
+    def _done(self) -> list[bytes]:
+        """[DONE], and what mutants put behind it."""
+        shape, mutants = self._answer.shape, self._mutants
+        events: list[bytes] = []
         if "no_done" not in mutants:
             events.append(self._framed(b"[DONE]"))
             if "no_last_blank" in mutants:

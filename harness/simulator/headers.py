@@ -5,15 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from harness.simulator import cors
+from harness.simulator import cors, dialect_answers
+from harness.simulator.dialect import Dialect
 from harness.simulator.ratelimit import Bucket
 from harness.simulator.turn import Turn
 
 _LONGER_MS = 100_000
 
 
-def usual(turn: Turn, limits: Mapping[str, Bucket], *, error: bool = False) -> list[tuple[str, str]]:
-    """Name, time, what is left of ``limits`` (by their unit), and ``connection`` as the last of them."""
+def usual(
+    turn: Turn, limits: Mapping[str, Bucket], dialect: Dialect | None = None, *, error: bool = False
+) -> list[tuple[str, str]]:
+    """Name, time, what is left of ``limits`` (by their unit), and ``connection`` as the last of them.
+
+    Of a ``dialect`` those that it documents.
+    """
+    if dialect is not None:
+        return dialect_answers.headers(dialect, turn, error=error)
     read_ns, mutants = turn.incoming.read_ns, turn.mutants
     headers = [("server", "harness-simulator"), *cors.headers(turn)]
     if "no_processing_ms" not in mutants:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from harness.errors import UnknownName, UsageError
 from harness.simulator.faults import FATES
 from harness.simulator.mutants import MUTANTS
+from harness.simulator.thinking import LENGTHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ class Profile:
     metrics: bool = True
     """GET /metrics, beside /v1, gives Prometheus text under vLLM's names."""
 
+    dialect: str | None = None
+    """How it speaks: a shipped dialect, or the path of a YAML file; None: as the API is documented."""
+    effort: str = "none"
+    """How much it thinks where a request does not say, as ``reasoning_effort`` names it."""
     knows_tasks: bool = True
     """Whether the shipped tasks are answered from their own data; False: they get filler text like any prompt."""
     accuracy: float = 1.0
@@ -117,7 +122,7 @@ class Profile:
 
 PER_REQUEST = (
     *("ttft_ms", "prefill_ms_per_ktok", "itl_ms", "jitter", "tokens", "tokens_sd", "early_role"),
-    *("burst", "tokens_per_chunk", "events_per_write", "coalesce_ms", "accuracy", "tool_accuracy"),
+    *("burst", "tokens_per_chunk", "events_per_write", "coalesce_ms", "effort", "accuracy", "tool_accuracy"),
     *("faults", "stall_s", "retry_after_s", "drip_ms", "giant_bytes", "mutants"),
 )
 """Fields that a request may change for itself."""
@@ -223,6 +228,8 @@ def checked(profile: Profile) -> Profile:
     _check_numbers(profile)
     if sum(profile.faults.values()) > 1 + 1e-9:
         raise UsageError(f"faults: the shares {', '.join(profile.faults)} add up to more than 1")
+    if profile.effort not in LENGTHS:
+        raise UnknownName("effort", profile.effort, LENGTHS)
     if not profile.models:
         raise UsageError("models must name at least one model")
     if profile.queue_full_status not in (429, 503):

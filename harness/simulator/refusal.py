@@ -28,6 +28,12 @@ class Refusal(Exception):  # noqa: N818 - reads as what it is
         super().__init__(message)
         self.status, self.message, self.kind, self.param, self.code = status, message, kind, param, code
         self.headers = dict(headers or {})
+        self.body: Any = None
+        """A dialect's template in the place of the body; None: the documented one, or what the dialect has for it."""
+        self.own_status: int | None = None
+        """A dialect's status in the place of the one it has for errors of this kind."""
+        self.value: Any = None
+        """What was sent, where a dialect tells it back."""
 
 
 def missing(param: str) -> Refusal:

@@ -20,6 +20,7 @@ from pathlib import Path
 from harness import catalog
 from harness.errors import CannotMeasure, UsageError
 from harness.simulator import book
+from harness.simulator.dialect_file import dialect_of
 from harness.simulator.link import Link
 from harness.simulator.log import TimingLog
 from harness.simulator.profile import Profile
@@ -61,7 +62,8 @@ def serve(profile: Profile, listen: Listen, ready: Callable[[JsonObject], None])
     Raises CannotMeasure (port in use, key variable not set, log not writable), UsageError (host, certificate),
     TaskError (a task file is wrong: the answers are read from the tasks).
     """
-    service = Service(profile, _book(profile), seed=listen.seed, key=_key(profile))
+    dialect = dialect_of(profile.dialect) if profile.dialect else None
+    service = Service(profile, _book(profile), seed=listen.seed, key=_key(profile), dialect=dialect)
     tls = _tls(listen)
     listener = _listener(listen)
     # What is loaded by now stays: the collector need not look at it while tokens are due, and rarely at the rest.
@@ -86,11 +88,12 @@ async def _serve(
     if listen.watch_stdin:
         running.add_reader(sys.stdin.fileno(), _watch, stop)
     alarm, log = Alarm(running), TimingLog(listen.log)
-    door = _Door(service, alarm, log, tls, log_chunks=listen.log_chunks)
+    door = Door(service, alarm, log, tls, log_chunks=listen.log_chunks)
     door.open(listener)
     port = listener.getsockname()[1]
     address = f"[{listen.host}]" if ":" in listen.host else listen.host
-    base_url = f"{'https' if tls else 'http'}://{address}:{port}/v1"
+    prefix = service.dialect.path.prefix[0] if service.dialect else "/v1"
+    base_url = f"{'https' if tls else 'http'}://{address}:{port}{prefix}"
     told: JsonObject = {"base_url": base_url, "profile": service.profile.name, "pid": os.getpid()}
     log.add({"type": "start", **told, "seed": listen.seed, "mutants": sorted(service.mutants)})
     ready(told)
@@ -109,7 +112,7 @@ async def _serve(
     log.close()
 
 
-class _Door:
+class Door:
     """Where connections come in, while it is open."""
 
     def __init__(

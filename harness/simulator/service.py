@@ -8,18 +8,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 from urllib.parse import unquote
 
 from harness.errors import UsageError
 from harness.simulator import asked as asking
-from harness.simulator import cors, extras, headers, metrics, replies, responses
+from harness.simulator import (
+    cors,
+    dialect_answers,
+    dialect_requests,
+    extras,
+    headers,
+    metrics,
+    model_list,
+    replies,
+    responses,
+)
 from harness.simulator.answers import Said, answer
 from harness.simulator.asked import Asked
 from harness.simulator.batch import Batch, Seat, live_ns, offsets_ns
 from harness.simulator.book import Book, Call
 from harness.simulator.careless import reread
 from harness.simulator.chance import Repeats, draw, fate
-from harness.simulator.events import Answer
+from harness.simulator.dialect import Dialect
+from harness.simulator.dialect_answers import DialectScript, DialectShape
+from harness.simulator.events import Answer, Script
 from harness.simulator.faults import FAULTS, refusal_of
 from harness.simulator.gate import Keys, body_of, wrong_method
 from harness.simulator.hangups import HangUps
@@ -41,14 +54,14 @@ from harness.simulator.surfaces import SURFACES, Surface, check_served, own
 from harness.simulator.turn import Incoming, Turn, takeover
 from harness.types import JsonObject
 
-_BORN = 1_767_225_600
-"""When the simulated models say they were created: 2026-01-01."""
 _MEETING_MS = 50.0
 """How long an answer takes at least where a mutant is about requests that meet."""
 _TIRING = 10
 """Refusals in a row after which a server may trip."""
 _STALE = 256
 """Cached tokens from which on the mutant stale_cache strikes."""
+_SCRIPTS: dict[type, type[Script]] = {ResponseShape: ResponseScript, DialectShape: DialectScript}
+"""What makes the events of which kind of answer."""
 _OVERRIDES = 1_000
 """Different x-sim headers whose profiles are kept."""
 
@@ -56,10 +69,13 @@ _OVERRIDES = 1_000
 class Service:
     """All state of a simulated endpoint but its connections."""
 
-    def __init__(self, profile: Profile, book: Book, *, seed: int = 0, key: str | None = None) -> None:
-        """``key``: the one that is accepted; None: any, or none."""
-        self.profile = profile
-        self.mutants = frozenset(profile.mutants)
+    def __init__(
+        self, profile: Profile, book: Book, *, seed: int = 0, key: str | None = None, dialect: Dialect | None = None
+    ) -> None:
+        """``key``: the one that is accepted; None: any, or none. ``dialect``: how it speaks; None: as documented."""
+        self.dialect = dialect
+        self.profile = profile if dialect is None else dialect_requests.served(dialect, profile)
+        self.mutants = frozenset(self.profile.mutants)
         self.batch = Batch(profile.batch, profile.queue_limit)
         self.meter = metrics.Meter()
         self._book = book
@@ -87,8 +103,11 @@ class Service:
         """How to answer; never raises for what a client did."""
         late = bool(self.profile.mutants_after_s) and incoming.read_ns < self._mutants_from_ns
         turn = Turn(incoming, f"req_{secrets.token_hex(12)}", self.profile, frozenset[str]() if late else self.mutants)
-        path = incoming.path.partition("?")[0]
         try:
+            if self.dialect is not None:
+                dialect_requests.hear(self.dialect, turn)
+                incoming = turn.incoming
+            path = incoming.path.partition("?")[0]
             self._override(turn, incoming.headers.get("x-sim"), None)
             if cors.is_preflight(turn):
                 return self._json(turn, 200, b"")
@@ -107,7 +126,7 @@ class Service:
 
     # --- routes ------------------------------------------------------------------------------------------
 
-    def _look_up(self, turn: Turn, path: str) -> JsonObject:
+    def _look_up(self, turn: Turn, path: str) -> Any:
         """What every path but those of completions gives."""
         method = turn.incoming.method
         if path in extras.PATHS and "no_extras" not in turn.mutants:
@@ -121,14 +140,17 @@ class Service:
             raise wrong_method(method, "GET", turn.mutants)
         return found
 
-    def _found(self, turn: Turn, path: str) -> JsonObject | None:
+    def _found(self, turn: Turn, path: str) -> Any:
         """What a path holds; None: nothing."""
         if (path == "/v1/models" or path.startswith("/v1/models/")) and "models_404" not in turn.mutants:
             check_key(turn.incoming.headers, self._key, turn.mutants)
             if path == "/v1/models":
-                return self._models(turn)
+                return model_list.listed(self.profile, turn.mutants, self.dialect)
             if "models_no_item" not in turn.mutants:
-                return self._model(turn, unquote(path.removeprefix("/v1/models/")))
+                name = unquote(path.removeprefix("/v1/models/"))
+                return model_list.one(self.profile, name, turn.mutants, self.dialect)
+        if self.dialect is not None and path in self.dialect.pages:
+            return self.dialect.pages[path].body
         return {"status": "ok"} if "path_200" in turn.mutants else None
 
     def _extra(self, turn: Turn, path: str) -> JsonObject:
@@ -140,27 +162,6 @@ class Service:
             check_key(turn.incoming.headers, self._key, turn.mutants)
         return extras.answer(path, lambda: asking.parse_json(turn.incoming.body, turn.mutants))
 
-    def _models(self, turn: Turn) -> JsonObject:
-        names = [] if "models_empty" in turn.mutants else list(self.profile.models)
-        names *= 2 if "models_twice" in turn.mutants else 1
-        models = [self._model(turn, name) for name in names]
-        if "models_alias" in turn.mutants:
-            models = [{**model, "id": f"vendor/{model['id']}"} for model in models]
-        return {"object": "list", "data": models}
-
-    def _model(self, turn: Turn, name: str) -> JsonObject:
-        self._check_model(turn, name)
-        if "models_bare" in turn.mutants:
-            return {"id": name, "object": "model"}
-        model: JsonObject = {"id": name, "object": "model", "created": _BORN, "owned_by": self.profile.name}
-        model["max_model_len"] = self.profile.context_tokens
-        if self.profile.input_usd_per_mtok is not None:
-            model["pricing"] = {
-                "input_usd_per_mtok": self.profile.input_usd_per_mtok,
-                "output_usd_per_mtok": self.profile.output_usd_per_mtok,
-            }
-        return model
-
     def _of_responses(self, turn: Turn, path: str) -> JsonObject:
         """What lies below /responses: one that was kept, and the counting of an input."""
         method, name = turn.incoming.method, unquote(path.removeprefix(responses.ROOT))
@@ -170,7 +171,7 @@ class Service:
         if name == "input_tokens" and method == "POST" and "resp_no_count" not in turn.mutants:
             body = asking.parse_json(body_of(turn.incoming, turn.mutants))
             asked = responses.read(body, self._shelf, turn.mutants)
-            self._check_model(turn, asked.model)
+            model_list.check(self.profile, asked.model, turn.mutants)
             return responses.counted(prompt_tokens(asked), turn.mutants)
         cancelled = method == "POST" and name.endswith("/cancel") and "resp_no_cancel" not in turn.mutants
         name = name.removesuffix("/cancel") if cancelled else name
@@ -197,15 +198,18 @@ class Service:
         check_served(turn.incoming.method, turn.incoming.path, surface, turn.mutants)
         try:
             if surface == "chat":
+                body = dialect_requests.adapted(self.dialect, body, turn)
                 body = reread(body, raw, turn.mutants, self.profile.models[0])
             question = understood(body, surface, self._shelf, turn.mutants, self.profile.context_tokens)
             asked = question.asked
-            self._check_model(turn, asked.model)
+            model_list.check(self.profile, asked.model, turn.mutants)
         except Refusal as refusal:
             self._refusals += 1
             if body.get("stream") is True and "error_as_stream" in turn.mutants:
                 return self._refused_as_stream(turn, refusal)
             raise
+        if self.dialect is not None:
+            question = question._replace(shape=dialect_answers.shaped(question.shape, self.dialect, turn))
         self._trip(turn)
         allowed = turn.profile.tokens if asked.cap is None else asked.cap
         self._admit("tokens", question.prompt + allowed, turn)
@@ -291,11 +295,12 @@ class Service:
             fault=turn.fate,
             rng=turn.rng,
             seat=seat,
+            script=_SCRIPTS.get(type(shape)),
         )
-        if isinstance(shape, ResponseShape):
-            built = replace(built, script=ResponseScript)
+        if self.dialect is not None:
+            turn.values |= dialect_answers.counts_of(spent)
         stream = asked.stream and "no_stream" not in turn.mutants
-        reply = replies.of_answer(turn, built, headers.usual(turn, self._limits), stream=stream)
+        reply = replies.of_answer(turn, built, headers.usual(turn, self._limits, self.dialect), stream=stream)
         reply.seat = seat
         reply.record |= {
             "id": shape.id,
@@ -357,8 +362,8 @@ class Service:
     # --- errors and headers ------------------------------------------------------------------------------
 
     def _refused(self, turn: Turn, refusal: Refusal) -> Reply:
-        status, kind, body = replies.error(refusal, turn.mutants)
-        reply = self._json(turn, status, body, kind, list(refusal.headers.items()), error=True)
+        status, kind, body, told = dialect_answers.error(self.dialect, refusal, turn)
+        reply = self._json(turn, status, body, kind, list(told.items()), error=True)
         reply.record["fault"] = turn.fate
         return reply
 
@@ -378,7 +383,7 @@ class Service:
     ) -> Reply:
         charset = "; charset=iso-8859-1" if "latin1_charset" in turn.mutants and kind == JSON else ""
         own = [("content-type", kind + charset), ("content-length", str(len(body))), *(extra or ())]
-        usual = headers.usual(turn, self._limits, error=error)
+        usual = headers.usual(turn, self._limits, self.dialect, error=error)
         if status == 429 and "silent_limit" in turn.mutants:
             own, usual = own[:2], [one for one in usual if not one[0].startswith("x-ratelimit")]
         start = replies.head(status, own + usual)
@@ -387,10 +392,6 @@ class Service:
         return Reply(sends, status, {"request_id": turn.name, "id": None, "stream": False}, close=turn.closes)
 
     # --- checks ------------------------------------------------------------------------------------------
-
-    def _check_model(self, turn: Turn, name: str) -> None:
-        if name not in self.profile.models and "ignore_model" not in turn.mutants:
-            raise Refusal(404, f"The model {name!r} does not exist.", param="model", code="model_not_found")
 
     def _admit(self, kind: str, amount: int, turn: Turn) -> None:
         bucket = self._limits[kind]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from harness.simulator.profile import Profile
 
@@ -43,6 +44,8 @@ class Turn:
     """Who is said to have answered; None: nobody is named."""
     repeat: int = 0
     """How often its body was seen before."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """What a dialect's placeholders stand for, as far as it is known yet."""
 
     @property
     def closes(self) -> bool:

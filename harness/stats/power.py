@@ -29,15 +29,28 @@ def smallest_detectable_difference(n: int, discordant: int) -> float | None:
     return min(1.0, (normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * math.sqrt(psi / n))
 
 
-def smallest_detectable_mean(error: float, df: float) -> float:
+def smallest_detectable_mean(error: float, df: float, *, most: float = 1.0) -> float:
     """The same of two paired means, from the standard error of their difference: (t_(alpha/2) + t_beta) SE.
 
-    With Student's quantiles of ``df`` degrees of freedom, which is what few questions cost. Never above 1, the largest
-    difference that scores can have.
+    With Student's quantiles of ``df`` degrees of freedom, which is what few questions cost. Never above ``most``: 1 is
+    the largest difference that scores can have.
 
     Source: Miller, "Adding error bars to evals", arXiv 2411.00640 (2024), with t in place of z.
     """
-    return min(1.0, (student.quantile(1 - ALPHA / 2, df) + student.quantile(POWER, df)) * error)
+    return min(most, (student.quantile(1 - ALPHA / 2, df) + student.quantile(POWER, df)) * error)
+
+
+def smallest_detectable_shift(low: float, high: float) -> float:
+    """Smallest true shift of a median found with probability ``POWER``, from the bounds of its 95 % interval.
+
+    (z_(alpha/2) + z_beta) SE, where SE = (high - low) / (2 z_(alpha/2)): the interval as wide as a normal one would be.
+
+    Source: McKean & Schrader, "A comparison of methods for studentizing the sample median", Communications in
+    Statistics - Simulation and Computation 13 (1984), for the error from the order statistics.
+    """
+    normal = NormalDist()
+    alpha = normal.inv_cdf(1 - ALPHA / 2)
+    return (alpha + normal.inv_cdf(POWER)) * (high - low) / (2 * alpha)
 
 
 def planned_error(between: float, within: Sequence[float], n: int, repeats: float) -> float:

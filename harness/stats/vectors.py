@@ -116,9 +116,10 @@ def _within(value: float | None, floor: float) -> float | None:
 def _cosines(vectors: Vectors) -> NDArray[np.float64]:
     import numpy as np  # noqa: PLC0415 - a report without embeddings does not wait for it
 
-    rows = np.array([np.asarray(vector, dtype=np.float64) for vector in vectors])
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows @ rows.T
+    rows: NDArray[np.float64] = np.array([np.asarray(vector, dtype=np.float64) for vector in vectors])
+    rows /= np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    cosines: NDArray[np.float64] = rows @ rows.T
+    return cosines
 
 
 def _spearman(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

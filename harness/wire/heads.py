@@ -76,6 +76,12 @@ def remember(name: str, head: Head, gaps: Gaps) -> None:
         memory.remember(_KIND, f"{name}.json", json.dumps(template).encode("ascii"))
 
 
+def refilled(head: Head, gaps: Gaps, other: Gaps) -> Head | None:
+    """The head with another key in the place of the one it has; None: that cannot be told."""
+    template = _emptied(head, gaps)
+    return None if template is None else _filled(template, other)
+
+
 def _version(package: str) -> str:
     try:
         return version(package)

@@ -7,13 +7,16 @@ about a second, so ``harness.wire.transport`` does that only when a head is want
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from typing import Any, Literal
 
 import httpx2
-from openai import AsyncOpenAI, Omit, RequestOptions
+from openai import AsyncOpenAI, Omit, OpenAIError, RequestOptions
 
-from harness.errors import ConfigError
+from harness.credentials import Signer
+from harness.errors import CannotMeasure, ConfigError
+from harness.wire.complaint import one_line
 from harness.wire.heads import Head
 from harness.wire.origin import PORTS, Origin
 
@@ -61,31 +64,56 @@ class _Catcher(httpx2.AsyncBaseTransport):
         return httpx2.Response(200, headers={"content-type": "application/json"}, content=b"{}")
 
 
+Key = str | Callable[[], Awaitable[str]]
+"""A key, or what gives that of the moment."""
+
+
 class Sdk:
     """The SDK's client for one base URL; ``key`` is what it sends as a bearer token, None: it is never asked to.
 
+    ``query`` is added to every URL. With a ``signer`` the SDK signs each request by AWS Signature Version 4 instead.
     Raises ConfigError for a base URL that the SDK does not take.
     """
 
-    def __init__(self, base_url: str, key: str | None, headers: Mapping[str, str], accept_encoding: str) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        key: Key | None,
+        headers: Mapping[str, str],
+        accept_encoding: str,
+        query: Mapping[str, str],
+        *,
+        signer: Signer | None = None,
+    ) -> None:
+        # What is signed must be what is sent.
+        self._signed = {} if signer is None else {"Accept-Encoding": accept_encoding}
+        http_client = httpx2.AsyncClient(transport=_Catcher(accept_encoding), trust_env=False)
+        more: dict[str, Any] = {
+            "default_headers": dict(headers),
+            "default_query": dict(query),
+            "http_client": http_client,
+            "max_retries": 0,
+        }
         try:
-            self._client = AsyncOpenAI(
-                api_key=key or _UNUSED_KEY,
-                base_url=base_url,
-                default_headers=dict(headers),
-                http_client=httpx2.AsyncClient(transport=_Catcher(accept_encoding), trust_env=False),
-                max_retries=0,
-            )
+            if signer is None:
+                self._client = AsyncOpenAI(api_key=key or _UNUSED_KEY, base_url=base_url, **more)
+            else:
+                self._client = AsyncOpenAI(provider=_signing(base_url, signer), **more)
         except httpx2.InvalidURL as error:
             raise ConfigError(f"base_url {base_url!r} is not a URL: {error}") from error
+        except OpenAIError as error:
+            raise ConfigError(f"base_url {base_url!r} cannot be signed for: {one_line(str(error))}") from error
         # The SDK takes these from OPENAI_* variables: they belong to one vendor's account, not to every endpoint.
         self._client.organization = None
         self._client.project = None
 
     async def head(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str | None]) -> Head:
-        """Head of one request; ``headers`` are added to the SDK's own, None takes one away."""
+        """Head of one request; ``headers`` are added to the SDK's own, None takes one away.
+
+        Raises CannotMeasure where the request cannot be signed any more.
+        """
         added: dict[str, str | Omit] = {name: Omit() if text is None else text for name, text in headers.items()}
-        options: RequestOptions = {"headers": added, "security": {"bearer_auth": True}}
+        options: RequestOptions = {"headers": {**added, **self._signed}, "security": {"bearer_auth": True}}
         heads: list[Head] = []
         token = _HEADS.set(heads)
         try:
@@ -93,6 +121,8 @@ class Sdk:
                 await self._client.post(path, content=body or b"", cast_to=httpx2.Response, options=options)
             else:
                 await self._client.get(path, cast_to=httpx2.Response, options=options)
+        except OpenAIError as error:
+            raise CannotMeasure(f"the request cannot be signed: {one_line(str(error))}") from error
         finally:
             _HEADS.reset(token)
         made = heads[0]
@@ -102,3 +132,17 @@ class Sdk:
     async def aclose(self) -> None:
         """Release the SDK's client."""
         await self._client.close()
+
+
+def _signing(base_url: str, signer: Signer) -> Any:
+    """The SDK's own provider for it."""
+    from openai.providers import bedrock  # noqa: PLC0415 - only those who sign need it
+
+    service: Literal["runtime"] | None = "runtime" if "bedrock-runtime" in base_url else None
+    return bedrock(
+        base_url=base_url,
+        region=signer.region,
+        api_key=None,
+        endpoint=service,
+        credential_provider=signer.credentials,
+    )

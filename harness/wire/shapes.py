@@ -21,6 +21,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOTHING = Usage()
 _MOST = 2**53
 """DuckDB holds counts in 64 bits; a larger number than this is no count of tokens either."""
+_COSTS = (("cost", 1.0), ("cost_in_usd_ticks", 1e-10), ("estimated_cost", 1.0))
+"""Fields of ``usage`` that tell what an answer cost, and how many USD one of each is."""
 _TEXT_KEYS = ("text", "content", "thinking", "summary", "reasoning", "reasoning_content", "value")
 
 
@@ -165,7 +167,7 @@ def _cached(value: JsonObject, names: set[str]) -> int | None:
 
 def _cost(value: JsonObject) -> float | None:
     """USD, stated as such or in ticks of 1e-10 USD; what is no sum of money is none."""
-    for key, unit in (("cost", 1.0), ("cost_in_usd_ticks", 1e-10)):
+    for key, unit in _COSTS:
         stated = value.get(key)
         if isinstance(stated, int | float) and not isinstance(stated, bool) and 0 <= stated < _MOST:
             return stated * unit

@@ -24,7 +24,8 @@ from harness.engines import child
 from harness.exchange import Exchange
 from harness.provider import Auth, Deadlines, Endpoint, Provider
 from harness.stats.intervals import quantile
-from harness.types import Sample
+from harness.types import Api, Request, Sample
+from harness.wire import responses
 from harness.wire.assemble import assemble
 from harness.wire.loop import run
 from harness.wire.pool import Pool
@@ -50,13 +51,15 @@ class Figures:
 @pytest.mark.skipif(sys.platform != "linux", reason="kernel arrival stamps are Linux's")
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("blocked", [False, True], ids=["free", "blocked"])
-@pytest.mark.parametrize("streams", [1, 32, 128])
-def test_first_tokens_are_stamped_when_they_arrived(tmp_path: Path, streams: int, blocked: bool, tls: bool) -> None:
+@pytest.mark.parametrize(("streams", "api"), [(1, "chat"), (32, "chat"), (128, "chat"), (32, "responses")])
+def test_first_tokens_are_stamped_when_they_arrived(
+    tmp_path: Path, streams: int, api: Api, blocked: bool, tls: bool
+) -> None:
     """The stamp is within milliseconds of the send, also while the client's loop is blocked in bursts of 15 ms."""
     if tls and shutil.which("openssl") is None:
         pytest.skip("needs the openssl command for a certificate")
-    found = _measure(tmp_path, streams, blocked=blocked, tls=tls)
-    print(f"\n{streams:>4} streams {'blocked' if blocked else 'free':>8} {'tls' if tls else 'plain':>6}: {found}")
+    found = _measure(tmp_path, streams, api, blocked=blocked, tls=tls)
+    print(f"\n{streams:>4} {api} streams {'blocked' if blocked else 'free':>8} {'tls' if tls else 'plain':>6}: {found}")
     # Generous, for a machine with neighbours: what is held is that the error does not grow with the client's own delay.
     assert found.p50 < 2.0
     assert found.p99 < 50.0
@@ -65,7 +68,7 @@ def test_first_tokens_are_stamped_when_they_arrived(tmp_path: Path, streams: int
         assert found.p50 < found.late_p99 / 5
 
 
-def _measure(folder: Path, streams: int, *, blocked: bool, tls: bool) -> Figures:
+def _measure(folder: Path, streams: int, api: Api, *, blocked: bool, tls: bool) -> Figures:
     log = folder / "sends.jsonl"
     argv = [sys.executable, "-m", "harness", "simulate", "truth", "--watch-stdin", "--log", str(log), "--log-chunks"]
     context: ssl.SSLContext | None = None
@@ -75,14 +78,16 @@ def _measure(folder: Path, streams: int, *, blocked: bool, tls: bool) -> Figures
         context = ssl.create_default_context(cafile=str(cert))
     process, ready = child.spawn(argv, log=folder / "simulator.log", ready_timeout_s=20)
     try:
-        exchanges = run(_streams(ready["base_url"], streams, blocked=blocked, context=context))
+        exchanges = run(_streams(ready["base_url"], streams, api, blocked=blocked, context=context))
     finally:
         child.stop(process)
     sent = {row["id"]: row for row in map(json.loads, log.read_text().splitlines()) if row["type"] == "request"}
-    return _figures(exchanges, sent)
+    return _figures(exchanges, sent, api)
 
 
-async def _streams(base_url: str, streams: int, *, blocked: bool, context: ssl.SSLContext | None) -> list[Exchange]:
+async def _streams(
+    base_url: str, streams: int, api: Api, *, blocked: bool, context: ssl.SSLContext | None
+) -> list[Exchange]:
     provider = Provider("truth", "simulated", base_url, auth=Auth("none"), deadlines=Deadlines(total_s=60))
     endpoint = Endpoint(provider, "sim-small", "sim-small")
     pool = Pool(ssl_context=context)
@@ -91,7 +96,8 @@ async def _streams(base_url: str, streams: int, *, blocked: bool, context: ssl.S
     async def one(number: int) -> Exchange:
         messages = ({"role": "user", "content": f"{number}: a story, please"},)
         await asyncio.sleep(number * 0.003)
-        return await client.send(request.build(Sample(str(number), messages), endpoint, stream=True), prepared=True)
+        asked = request.build(Sample(str(number), messages), endpoint, stream=True, api=api)
+        return await client.send(asked, prepared=True)
 
     async def block() -> None:
         while True:
@@ -114,11 +120,13 @@ async def _streams(base_url: str, streams: int, *, blocked: bool, context: ssl.S
         await pool.aclose()
 
 
-def _figures(exchanges: list[Exchange], sent: dict[str, Any]) -> Figures:
+def _figures(exchanges: list[Exchange], sent: dict[str, Any], api: Api) -> Figures:
     first, chunks, late = [], [], []
+    asked = Request("/responses", b"", stream=True, workload_sha256="")
     for exchange in exchanges:
         assert exchange.clock == "kernel"
-        completion = assemble(exchange, stream=True).completion
+        outcome = assemble(exchange, stream=True) if api == "chat" else responses.assemble(asked, exchange)
+        completion = outcome.completion
         assert completion is not None
         assert completion.marks.tok1_ns is not None
         truth = sent[str(completion.response_id)]

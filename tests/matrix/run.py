@@ -1,7 +1,6 @@
 """The conformance matrix of real servers: installs and starts each on loopback, probes it, writes docs/matrix.md.
 
-Run as a program: ``python tests/matrix/run.py --markdown docs/matrix.md`` (make matrix). The environments lie in
-``HARNESS_MATRIX_ENVS``, or ``~/.cache/endpoint-harness-matrix``; together they take about 5 GB.
+Run as a program: ``python tests/matrix/run.py --markdown docs/matrix.md`` (make matrix).
 """
 
 from __future__ import annotations
@@ -15,79 +14,46 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from servers import SERVERS, Place, Server, free_port, install, started, version
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from real_servers import ROOT, SERVERS, Server, converted, home, weights
 
-ROOT = Path(__file__).parents[2]
-TEMPLATE = ROOT / "harness" / "engines" / "templates" / "smollm2.jinja"
+OWN = "llama.cpp"
+"""The embedded default."""
+MEASURED = (OWN, "llama-cpp-python", "transformers", "vllm")
 BEGIN, END = "<!-- matrix: begin -->", "<!-- matrix: end -->"
-_CONVERT = """
-import sys
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-folder, name, out = sys.argv[1:]
-model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, quantization_config=GgufConfig(dequantize=True))
-model.save_pretrained(out)
-AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(out)
-"""
 
 
 def main() -> None:
     """Probe what was asked for, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default=",".join(["llama.cpp", *(server.name for server in SERVERS)]))
+    parser.add_argument("--only", default=",".join(MEASURED))
     parser.add_argument("--profile", default="full")
     parser.add_argument("--results", type=Path, default=ROOT / "results" / "matrix")
     parser.add_argument("--markdown", type=Path)
     given = parser.parse_args()
-    home = Path(os.environ.get("HARNESS_MATRIX_ENVS") or Path.home() / ".cache" / "endpoint-harness-matrix")
-    home.mkdir(parents=True, exist_ok=True)
+    home().mkdir(parents=True, exist_ok=True)
     given.results.mkdir(parents=True, exist_ok=True)
-    gguf, hf = weights(), home / "smollm2"
+    weights()
     runs, told = [], []
     for name in given.only.split(","):
-        if name == "llama.cpp":
+        if name == OWN:
             runs.append(probe(given.results, given.profile, "local/smollm2", None))
             told.append("llama.cpp: xllamacpp, the embedded default (`local/smollm2`)")
             continue
-        server = next(one for one in SERVERS if one.name == name)
-        python = install(server, home)
-        if not hf.exists():
-            convert(home, gguf, hf)
-        place = Place(python, free_port(), gguf, hf, TEMPLATE)
-        with started(server, place, given.results / f"{name}.log") as base_url:
-            providers = given.results / f"{name}.yaml"
-            providers.write_text(block(server, place, base_url))
-            runs.append(probe(given.results, given.profile, f"{name}/smollm2", providers))
-        told.append(f"{name}: {server.distribution} {version(server, python)}")
+        SERVERS[name].install()
+        run = probe(given.results, given.profile, f"{name}/smollm2", block(SERVERS[name], given.results))
+        runs.append(run)
+        manifest = json.loads((given.results / "runs" / run / "run.json").read_text())
+        told.append(f"{name}: {manifest['endpoints'][0]['engine_version']}")
     if given.markdown:
-        write(given.markdown, given.results, runs, told, hidden=hf)
+        write(given.markdown, given.results, runs, told, hidden=converted())
 
 
-def weights() -> Path:
-    """The model that all servers serve."""
-    command = [sys.executable, "-m", "harness", "models", "pull", "smollm2"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    return Path(done.stdout.split(" (")[0].strip().splitlines()[-1])
-
-
-def convert(home: Path, gguf: Path, hf: Path) -> None:
-    """The same weights in the format of transformers."""
-    server = next(one for one in SERVERS if one.name == "transformers")
-    python = install(server, home)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "gguf"], check=True)
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    subprocess.run([python, "-c", _CONVERT, gguf.parent, gguf.name, hf], check=True, env=environment)
-
-
-def block(server: Server, place: Place, base_url: str) -> str:
-    """The server as a providers file; JSON is YAML."""
-    fields = {
-        "kind": "local",
-        "base_url": base_url,
-        "models": {"smollm2": server.model(place)},
-        "quirks": {"max_tokens_field": "max_tokens"},
-        "deadlines": {"first_byte_s": 60, "idle_s": 60, "total_s": 120},
-    }
-    return json.dumps({"providers": {server.name: fields}})
+def block(server: Server, folder: Path) -> Path:
+    """The server in a providers file; JSON is YAML."""
+    path = folder / f"{server.name}.yaml"
+    path.write_text(json.dumps({"providers": {server.name: server.provider()}}))
+    return path
 
 
 def probe(results: Path, profile: str, endpoint: str, providers: Path | None) -> str:

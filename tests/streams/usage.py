@@ -119,6 +119,14 @@ USAGE = (
         outputs="1:1",
     ),
     Case(
+        "cost that is called an estimate",
+        (*HI[:2], data({"choices": [], "usage": {**COUNTS, "estimated_cost": 0.0000268}}), DONE),
+        text="Hi",
+        usage=Usage(9, 2, cost_usd=0.0000268),
+        marks="ev1=1 tok1=1 vis1=1 tokn=1 fin=2 done=4",
+        outputs="1:1",
+    ),
+    Case(
         "cost that is no sum of money",
         (*HI[:2], data({"choices": [], "usage": {**COUNTS, "cost": -1, "cost_in_usd_ticks": "many"}}), DONE),
         text="Hi",

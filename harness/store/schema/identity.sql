@@ -22,25 +22,41 @@ told as (
         list_filter(headers, lambda one: starts_with(one, header || ': '))[1][len(header) + 3:] as value
     from answered join named using (run_id, endpoint)
 ),
+seen as (
+    select
+        run_id, endpoint, part, value,
+        count(*) as n,
+        min(started_at) as first_at,
+        max(started_at) as last_at,
+        arg_min(job_id, started_at) as example_job_id
+    from told group by all
+),
+parts as (
+    select run_id, endpoint, part, count(*) as n_values from seen group by all having count(value) > 0
+),
+-- Putting all answers in order is the dearest part, and mostly there is one value of everything.
 placed as (
-    select *,
+    select told.*,
         row_number() over in_time as place,
         row_number() over in_time > 1 and value is distinct from lag(value) over in_time as switched
-    from told
+    from told join parts using (run_id, endpoint, part)
+    where n_values > 1
     window in_time as (partition by run_id, endpoint, part order by started_at, job_id, number, shard, session)
+),
+moved as (
+    select run_id, endpoint, part, value, min(place) as first_place, count(*) filter (where switched) as n_switches
+    from placed group by all
 )
 select
-    run_id, endpoint, part, value,
-    count(*) as n,
-    min(place) as first_place,
-    min(started_at) as first_at,
-    max(started_at) as last_at,
-    count(*) filter (where switched) as n_switches,
-    arg_min(job_id, place) as example_job_id
-from placed semi join (
-    select run_id, endpoint, part from told where value is not null
-) stated using (run_id, endpoint, part)
-group by all;
+    s.run_id, s.endpoint, s.part, s.value, s.n,
+    coalesce(m.first_place, 1) as first_place,
+    s.first_at, s.last_at,
+    coalesce(m.n_switches, 0) as n_switches,
+    s.example_job_id
+from seen s
+join parts using (run_id, endpoint, part)
+left join moved m on m.run_id = s.run_id and m.endpoint = s.endpoint and m.part = s.part
+    and m.value is not distinct from s.value;
 comment on view identities is 'What the answers of an endpoint say of who gave them, one row for each value of each part; a part that no answer tells has no row. Failures, probes and copies from the cache are left out.';
 comment on column identities.part is 'model, system_fingerprint, backend, or the name of a header that tells software or version; never NULL.';
 comment on column identities.value is 'As stated. NULL: these answers do not tell it, though others do.';
