@@ -24,6 +24,8 @@ GOOGLE_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 ENTRA_SCOPE = "https://cognitiveservices.azure.com/.default"
 AWS_BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 _TIMEOUT_S = 20.0
+_UNTOLD_S = 600.0
+"""A token whose end is not told is replaced after some minutes."""
 _CODES = re.compile(
     r"\b(?:invalid_(?:request|client|grant|scope)|unauthorized_client|access_denied|unsupported_grant_type|AADSTS\d+)\b"
 )
@@ -34,7 +36,8 @@ _REGION = re.compile(r"\bbedrock-(?:runtime|runtime-fips|mantle)\.([a-z]{2,8}(?:
 class _Cloud(NamedTuple):
     """How it is spoken of."""
 
-    name: str
+    has: str
+    """What one has there."""
     extra: str
     tried: str
 
@@ -46,7 +49,7 @@ _GOOGLE = _Cloud(
     "server of this machine",
 )
 _ENTRA = _Cloud(
-    "Microsoft Entra ID",
+    "logins of Microsoft Entra ID",
     "azure",
     "AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, a workload or managed identity, the logins of az, azd "
     "and Azure PowerShell",
@@ -58,8 +61,11 @@ _AWS = _Cloud(
 )
 
 
-def google_adc(provider: Provider) -> Source:
-    """Tokens of Application Default Credentials; ConfigError where there are none or their library is missing."""
+def google_adc(provider: Provider) -> tuple[Source, dict[str, str]]:
+    """Tokens of Application Default Credentials, and the header that names the project whose quota is used, if any.
+
+    ConfigError where there are no such credentials or their library is missing.
+    """
     auth = _load("google.auth", provider, _GOOGLE)
     errors = _load("google.auth.exceptions", provider, _GOOGLE)
     transport = _load("google.auth.transport.requests", provider, _GOOGLE)
@@ -80,9 +86,11 @@ def google_adc(provider: Provider) -> Source:
             credentials.refresh(in_time)
         except errors.GoogleAuthError as error:
             raise _refused(provider, _GOOGLE, error) from None
-        return Token(credentials.token, _left_s(credentials.expiry.replace(tzinfo=UTC).timestamp()))
+        ends = credentials.expiry  # in UTC, though it does not say so
+        return Token(credentials.token, _left_s(ends.replace(tzinfo=UTC).timestamp()) if ends else _UNTOLD_S)
 
-    return token
+    project = getattr(credentials, "quota_project_id", None)
+    return token, {"x-goog-user-project": project} if project else {}
 
 
 def entra(provider: Provider) -> Source:
@@ -95,8 +103,9 @@ def entra(provider: Provider) -> Source:
     def token() -> Token:
         try:
             got = credential.get_token(scope)
-        except identity.CredentialUnavailableError as error:
-            raise _none(provider, _ENTRA, error) from None
+        except errors.ClientAuthenticationError as error:
+            # The chain says the same of one who is refused and of one who is not logged in at all.
+            raise (_refused if _CODES.search(str(error)) else _none)(provider, _ENTRA, error) from None
         except (errors.AzureError, ValueError) as error:
             raise _refused(provider, _ENTRA, error) from None
         return Token(got.token, _left_s(got.expires_on))
@@ -150,7 +159,7 @@ def _load(module: str, provider: Provider, cloud: _Cloud) -> ModuleType:
         loaded = importlib.import_module(module)
     except ImportError:
         raise ConfigError(
-            f"provider {provider.id} takes {cloud.name}, and the library for them is not installed",
+            f"provider {provider.id} needs the library for {cloud.has}, which is not installed",
             hint=f"pip install 'endpoint-harness[{cloud.extra}]'{_or_key(provider)}",
         ) from None
     logger = logging.getLogger(module.partition(".")[0])
@@ -161,14 +170,14 @@ def _load(module: str, provider: Provider, cloud: _Cloud) -> ModuleType:
 
 def _none(provider: Provider, cloud: _Cloud, error: Exception | None) -> ConfigError:
     return ConfigError(
-        f"provider {provider.id}: no {cloud.name} found{_code(error)}; tried {cloud.tried}",
+        f"provider {provider.id}: {cloud.has}: none found{_code(error)}; tried {cloud.tried}",
         hint=f"Set up one of them{_or_key(provider)}",
     )
 
 
 def _refused(provider: Provider, cloud: _Cloud, error: Exception) -> CannotMeasure:
     return CannotMeasure(
-        f"provider {provider.id}: {cloud.name} gave no token{_code(error)}; tried {cloud.tried}",
+        f"provider {provider.id}: {cloud.has} gave no token{_code(error)}; tried {cloud.tried}",
         hint="Log in again, or check the network",
     )
 

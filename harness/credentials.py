@@ -47,8 +47,9 @@ class Credentials:
     """What the requests to one provider carry to be let in, at this moment.
 
     ``key`` is what is sent as the key, None: nothing. With a ``source`` it is the last token; ``begin`` gets the first
-    one, and ``renew`` is awaited where ``due`` says so. With a ``signer`` there is no key to send. ``headers`` are sent
-    too, and are as secret. ``secrets`` takes in every secret before it is first sent, tokens of later too.
+    one, and ``renew`` is awaited where ``due`` says so. With a ``signer`` there is no key to send. ``headers``, which
+    are as secret, are sent too, and so are ``plain`` ones, which are not. ``secrets`` takes in every secret before it
+    is first sent, tokens of later too.
     """
 
     def __init__(
@@ -56,12 +57,13 @@ class Credentials:
         key: str | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
         *,
+        plain: Mapping[str, str] = MappingProxyType({}),
         source: Source | None = None,
         signer: Signer | None = None,
         secrets: list[str] | None = None,
     ) -> None:
         self.key = key
-        self.headers = headers
+        self.headers = {**plain, **headers}
         self.signer = signer
         self.secrets: list[str] = [] if secrets is None else secrets
         self.renewals: list[tuple[int, int]] = []

@@ -21,12 +21,13 @@ def credentials_of(provider: Provider, secrets: list[str] | None = None) -> Cred
     if scheme == "aws" and provider.auth.env is None:
         provider = replace(provider, auth=replace(provider.auth, env=clouds.AWS_BEARER))
     key, headers = config.api_key(provider), config.env_headers(provider)
+    plain: dict[str, str] = {}
     source = None
     if key is None and scheme == "google_adc":
-        source = clouds.google_adc(provider)
+        source, plain = clouds.google_adc(provider)
     elif key is None and scheme == "entra":
         source = clouds.entra(provider)
-    found = Credentials(key, headers, source=source, secrets=secrets)
+    found = Credentials(key, headers, plain=plain, source=source, secrets=secrets)
     if key is None and scheme == "aws":
         found.signer = clouds.aws(provider, found.hide)
     return found

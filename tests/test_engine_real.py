@@ -101,9 +101,14 @@ def engines_of(results: Path) -> dict[str, Any]:
     return {row["provider"]: row["engine_version"] for row in manifest["endpoints"]}
 
 
+def logs(results: Path) -> list[Path]:
+    """What outside programs printed in the last run; each name ends with a port."""
+    return list(open_run(results, "latest").root.glob(f"*-{'[0-9]' * 5}.log"))
+
+
 def left(results: Path) -> list[str]:
     """Processes that still have the port of a log of the last run in their command line."""
-    ports = {path.stem.rpartition("-")[2].encode() for path in open_run(results, "latest").root.glob("*-[0-9]*.log")}
+    ports = {path.stem.rpartition("-")[2].encode() for path in logs(results)}
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -124,7 +129,7 @@ def test_an_engine_answers_through_the_harness(name: str, cache: dict[str, str],
     assert engines_of(results) == {name: VERSIONS[name]}
     got = rows(results, "select task, failure_kind, status from attempts order by all")
     assert [tuple(row.values()) for row in got] == [("plain", None, 200), ("streamed", None, 200)]
-    assert len(list(open_run(results, "latest").root.glob("*-[0-9]*.log"))) == 1
+    assert len(logs(results)) == 1
     assert left(results) == []
 
 

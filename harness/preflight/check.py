@@ -173,8 +173,10 @@ class _Checker:
         for step in ("chat", "stream"):
             if not await self._answers(step):
                 return
-        if problem is not None:
-            self.found = replace(self.found, state="usable", usable=True, next_step="")
+        known = [_models(self.ids)] if self.ids is not None else []
+        detail = ", ".join([*known, "chat and stream answered"])
+        self.found = replace(self.found, state="usable", usable=True, next_step="", detail=detail)
+        if self._steps["model"].state != "ok":
             self._steps["model"] = Step("ok", detail=f"{self._endpoint.model_id} answers")
 
     def _read_list(self, exchange: Exchange) -> Wrong | None:
@@ -257,8 +259,6 @@ class _Checker:
         told = f"first token after {(first_ns - (exchange.marks.send0_ns or 0)) / 1e6:.0f} ms" if first_ns else ""
         self._step(step, "ok", told)
         self._steps["auth"] = Step("ok", detail="key accepted" if self._secrets else "no key needed")
-        detail = [*([self.found.detail] if self.found.models is not None else []), f"{step} answered"]
-        self.found = replace(self.found, detail=", ".join(detail))
         return True
 
     async def _refused(self, step: StepName, exchange: Exchange, failure: Failure) -> None:
