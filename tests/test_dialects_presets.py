@@ -167,6 +167,23 @@ def test_what_has_no_effect_is_declared(spoken: Spoken) -> None:
     assert (said & used) - known == set()
 
 
+def test_what_is_called_otherwise_is_sent_under_its_name(spoken: Spoken) -> None:
+    """A field with a name of its own is sent under that name: under the usual one it would have no effect."""
+    quirks = spoken.provider.quirks
+    for renamed in spoken.dialect.parameters.renamed:
+        usual = quirks.max_tokens_field if renamed.usual.startswith("max_") else renamed.usual
+        assert quirks.rename.get(usual, usual) == renamed.own or renamed.usual in quirks.drop, renamed
+
+
+def test_what_is_held_within_bounds_is_declared(spoken: Spoken) -> None:
+    """A number that the provider changes without a word is changed here first, where it is shown."""
+    quirks = spoken.provider.quirks
+    for bounded in spoken.dialect.parameters.bounded:
+        least, most = quirks.clamp.get(bounded.name, (bounded.least - 1, bounded.most + 1))
+        within = bounded.least <= least <= most <= bounded.most
+        assert within or bounded.name in {*quirks.drop, *quirks.ignored}, bounded
+
+
 def test_a_wrong_key_is_told(spoken: Spoken) -> None:
     """Another key is refused as a matter of keys; a preset without one is of a server that may go without."""
     auth, error = spoken.dialect.auth, spoken.dialect.errors.key
