@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from harness import hidden
 from harness.errors import StoreError, UnknownName, UsageError
 from harness.types import JsonObject
 
@@ -76,12 +77,13 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data``, whole or not at all, and have it on the disk on return.
+    """Replace ``path`` by ``data`` without secrets, whole or not at all, and have it on the disk on return.
 
     Errors: StoreError when the disk is full, read-only or not ours.
     """
+    among = hidden.noted()
     with atomic_file(path) as file:
-        file.write(data)
+        file.write(data if among is None else among.remove(data))
 
 
 def put_in_place(temporary: Path, path: Path) -> None:

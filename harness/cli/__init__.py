@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from harness import __version__
+from harness import __version__, hidden
 from harness.errors import HarnessError, UnknownName
 
 COMMANDS = {
@@ -83,16 +83,17 @@ def cli() -> None:
 
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line; a user's mistake is one line on stderr and a documented exit code."""
+    hidden.hide_in_tracebacks()
     try:
         code = cli.main(args=argv, prog_name="harness", standalone_mode=False)
     except HarnessError as error:
-        click.echo(f"harness: {error}", err=True)
+        click.echo(f"harness: {hidden.shown(str(error))}", err=True)
         code = error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code
     except click.ClickException as error:
-        click.echo(f"harness: {_one_line(error)}", err=True)
+        click.echo(f"harness: {hidden.shown(_one_line(error))}", err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("harness: interrupted", err=True)

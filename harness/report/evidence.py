@@ -86,7 +86,7 @@ def exchange_lines(attempt: Attempt) -> Iterator[str]:
 
 
 def curl(attempt: Attempt, base_url: str, provider: Provider | None) -> str:
-    """A command that sends the same again; what is secret is named by its environment variable, never written."""
+    """A command that sends the same again; what is secret is named by its place, never written."""
     request = attempt.request
     parts = ["curl", "-sS", "-N", "-i", "-X", request.method, _url(base_url + request.path, provider)]
     given = {name.lower() for name in request.headers}
@@ -135,6 +135,11 @@ def _key(auth: KeySent, given: set[str], base_url: str, provider: Provider | Non
         service = "bedrock" if "bedrock-runtime" in base_url else "bedrock-mantle"
         return [part.replace("SERVICE", service) for part in _SIGNED]
     key = f"${variable}"
+    if scheme.file is not None:
+        key = f"$(cat {scheme.file})"
+    elif scheme.keyring is not None:
+        service, _, user = scheme.keyring.rpartition("/")
+        key = f"$(keyring get {service} {user})"
     if auth == "wrong":
         key = "a-made-up-key"
     elif from_cloud and scheme.scheme in _TOKENS:

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from harness import __version__
 from harness.folder import SCHEMA_VERSION, RunFolder
 from harness.prices import price_of
-from harness.provider import Endpoint, Serve
+from harness.provider import Auth, Endpoint, Serve
 from harness.request import canonical_sha256
 from harness.run.adaptations import adaptations
 from harness.run.arrivals import Closed
@@ -68,7 +68,7 @@ def config_sha256(endpoint: Endpoint) -> str:
         {
             "model_id": endpoint.model_id,
             "base_url": provider.base_url,
-            "auth": asdict(provider.auth),
+            "auth": _auth_json(provider.auth),
             "headers": dict(provider.headers),
             "env_headers": dict(provider.env_headers),
             "query": dict(provider.query),
@@ -76,6 +76,12 @@ def config_sha256(endpoint: Endpoint) -> str:
             "serve": _serve_json(provider.serve) if provider.serve else None,
         }
     )
+
+
+def _auth_json(auth: Auth) -> JsonObject:
+    """Without what it does not name, where an older harness knew no such name."""
+    kept = {name: value for name in ("file", "keyring") if (value := getattr(auth, name)) is not None}
+    return {name: value for name, value in asdict(auth).items() if name not in ("file", "keyring")} | kept
 
 
 def _serve_json(serve: Serve) -> JsonObject:
