@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
-from harness.errors import StoreError
+from harness.errors import StoreError, UsageError
 from harness.exchange import Exchange, Failure, Read, WireMarks
 from harness.folder import RunFolder, store_error, storing
 from harness.redaction import redact
@@ -338,11 +338,12 @@ def _count_sessions(path: Path) -> int:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def entries(folder: RunFolder) -> Iterator[tuple[Session, Attempt]]:
+def entries(folder: RunFolder, *, purged_too: bool = False) -> Iterator[tuple[Session, Attempt]]:
     """Every attempt of every shard with the session it was made in, in the order written.
 
     A torn last line is passed over, so a run can be read while it is written.
-    Errors: StoreError naming file and line for any other line that cannot be read.
+    Errors: StoreError naming file and line for any other line that cannot be read; UsageError where texts were purged,
+    unless ``purged_too``.
     """
     for path in folder.journals():
         session: Session | None = None
@@ -356,6 +357,8 @@ def entries(folder: RunFolder) -> Iterator[tuple[Session, Attempt]]:
                     raise StoreError("attempt before any session line")
             except StoreError as error:
                 raise StoreError(f"{path}:{number}: {error.what}", hint=error.hint) from error
+            if attempt.exchange.purged and not purged_too:
+                raise UsageError(f"the texts of run {folder.id} were purged: nothing can be made of them any more")
             yield session, attempt
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "Compare two endpoints or runs pair by pair: what a gateway adds to TTFT and ITL.",
     "dashboard": "Look at the results in the browser.",
     "runs": "List and show runs.",
+    "purge": "Take requests and answers out of runs, and keep their figures.",
     "sql": "Ask the results in SQL, read-only.",
     "db": "Rebuild and describe the results database.",
     "providers": "List, show and check providers.",

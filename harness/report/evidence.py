@@ -11,8 +11,9 @@ from harness.clouds import AWS_BEARER, ENTRA_SCOPE
 from harness.conformance.capture import Capture
 from harness.conformance.official import official
 from harness.conformance.probe import Probe
+from harness.errors import UsageError
 from harness.folder import RunFolder
-from harness.journal import read_attempts
+from harness.journal import entries
 from harness.provider import Provider
 from harness.report.words import plain
 from harness.types import Attempt, JsonObject, KeySent
@@ -39,9 +40,14 @@ _SIGNED = (
 
 
 def evidence(folder: RunFolder, jobs: list[str]) -> list[Attempt]:
-    """The last attempt of each of these jobs, in their order; StoreError when the journal cannot be read."""
+    """The last attempt of each of these jobs, in their order.
+
+    StoreError when the journal cannot be read; UsageError when their texts were purged.
+    """
     wanted = set(jobs)
-    last = {attempt.job.id: attempt for attempt in read_attempts(folder) if attempt.job.id in wanted}
+    last = {attempt.job.id: attempt for _, attempt in entries(folder, purged_too=True) if attempt.job.id in wanted}
+    if any(attempt.exchange.purged for attempt in last.values()):
+        raise UsageError(f"the texts of run {folder.id} were purged, and with them this evidence")
     return [last[job] for job in jobs if job in last]
 
 

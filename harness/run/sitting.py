@@ -24,12 +24,14 @@ from harness.run import manifest, seek, stored
 from harness.run.calibrate import calibrate
 from harness.run.conduct import Company, Conducted, asked, conduct
 from harness.run.crew import Crew
+from harness.run.hidden_logs import hide_in_logs
 from harness.run.judge import barren, judge
 from harness.run.plan import Plan
 from harness.run.scoring import Watch, unwatched
 from harness.run.second_looks import second_looks
 from harness.run.servers import Servers, serving
 from harness.run.tally import Tally
+from harness.store import texts
 from harness.store.index import publish
 from harness.store.ready import Ready
 from harness.store.seal import Sealing
@@ -149,7 +151,12 @@ class _Run:
             with suppress(HarnessError) if failing else nullcontext():
                 ended = datetime.now(UTC).isoformat(timespec="milliseconds")
                 watch = self._company.judging
+                hide_in_logs(self._folder.root)
                 barren = conclude(self._folder, self._plan, ready, watch, status=status, finished_at=ended, **told)
+                keep = self._plan.selection.store_text
+                if status == "finished" and keep != "all":
+                    texts.purge(self._folder, keep)
+                    publish(self._folder.root.parent.parent)
         return Sitting(self._folder, tally, status, barren, crashed)
 
     def _carry_out(self, rest: Plan) -> Conducted:

@@ -345,5 +345,21 @@ def to_parquet(connection: Connection, lines: Path, target: Path, columns: Mappi
     )
 
 
+def parquet_columns(connection: Connection, path: Path) -> list[str]:
+    """Names of the columns of a Parquet file. Errors: ``DatabaseError`` as it comes."""
+    return [str(name) for (name, *_) in connection.execute(f"from {_quoted(path)} limit 0").description or ()]
+
+
+def rewrite_parquet(connection: Connection, source: Path, target: Path, changed: Mapping[str, str]) -> None:
+    """Write a Parquet file anew with these expressions in the place of columns. Errors: ``DatabaseError``."""
+    made = ", ".join(f"{expression} as {name}" for name, expression in changed.items())
+    connection.execute(
+        f"""
+        copy (select * {f"replace ({made})" if made else ""} from read_parquet({_quoted(source)}))
+        to {_quoted(target)} (format parquet, compression zstd, row_group_size 2048, use_tmp_file false)
+        """  # noqa: S608 - our own names
+    )
+
+
 def _quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
