@@ -11,10 +11,11 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import lru_cache
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TextIO, cast
 from urllib.parse import quote, quote_plus
 
 MARK = "[redacted]"
@@ -82,6 +83,36 @@ def _spellings(secret: str) -> Iterator[bytes]:
         encoded = base64.b64encode(bytes(before) + data)[first:last]
         yield encoded
         yield encoded.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+class _Veil:
+    """A stream of text that lets no secret through; all else is the stream's own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write it without secrets; one that is split over two calls is not seen."""
+        self._stream.write(shown(text) if _NOTED else text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each."""
+        for line in lines:
+            self.write(line)
+
+
+@contextmanager
+def veiled() -> Iterator[None]:
+    """Have nothing that is printed in the block hold a secret."""
+    with (
+        redirect_stdout(cast("TextIO", _Veil(sys.stdout))),
+        redirect_stderr(cast("TextIO", _Veil(sys.stderr))),
+    ):
+        yield
 
 
 def hide_in_tracebacks() -> None:

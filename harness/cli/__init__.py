@@ -83,18 +83,29 @@ def cli() -> None:
 
 
 def main(argv: list[str] | None = None) -> Any:
-    """Run the command line; a user's mistake is one line on stderr and a documented exit code."""
+    """Run the command line; a user's mistake is one line on stderr and a documented exit code.
+
+    Nothing that is printed holds a secret, whoever said it.
+    """
     hidden.hide_in_tracebacks()
+    with hidden.veiled():
+        code = _run(argv)
+    sys.exit(code)
+
+
+def _run(argv: list[str] | None) -> int:
+    """The exit code."""
+    code: Any
     try:
         code = cli.main(args=argv, prog_name="harness", standalone_mode=False)
     except HarnessError as error:
-        click.echo(f"harness: {hidden.shown(str(error))}", err=True)
+        click.echo(f"harness: {error}", err=True)
         code = error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = error.exit_code
     except click.ClickException as error:
-        click.echo(f"harness: {hidden.shown(_one_line(error))}", err=True)
+        click.echo(f"harness: {_one_line(error)}", err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("harness: interrupted", err=True)
@@ -103,7 +114,7 @@ def main(argv: list[str] | None = None) -> Any:
         if getattr(error, "code", 1) != 1 or not _reader_gone(error):
             raise
         code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _reader_gone(error: BaseException) -> bool:
