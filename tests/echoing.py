@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -45,6 +46,7 @@ class _Echo(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     elsewhere = "http://127.0.0.1:1/v1"
+    bodies: Mapping[str, bytes] = MappingProxyType({})
 
     def log_message(self, *_: Any) -> None:
         """Stay silent."""
@@ -58,6 +60,10 @@ class _Echo(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         way, key = self.path.split("/")[1], self._key()
         basic = base64.b64encode(f"user:{key}".encode()).decode()
+        if way in self.bodies:
+            kind = "text/event-stream" if asked.get("stream") else "application/json"
+            self._reply(200, self.bodies[way], kind)
+            return
         said = {
             "json": json.dumps({"key": key}),
             "basic": f"Basic {basic}",
@@ -114,9 +120,12 @@ class _Echo(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def echoing(elsewhere: str = _Echo.elsewhere) -> Iterator[str]:
-    """Its address, to which a way is added; ``elsewhere`` is where it redirects to."""
-    handler = type("Echo", (_Echo,), {"elsewhere": elsewhere})
+def echoing(elsewhere: str = _Echo.elsewhere, bodies: Mapping[str, bytes] = _Echo.bodies) -> Iterator[str]:
+    """Its address, to which a way is added.
+
+    ``elsewhere`` is where it redirects to; ``bodies`` are answers of further ways, byte for byte.
+    """
+    handler = type("Echo", (_Echo,), {"elsewhere": elsewhere, "bodies": bodies})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
