@@ -29,10 +29,11 @@ from harness.simulator.dialect_file import dialect_of
 from harness.simulator.dialects import names
 from harness.simulator.log import TimingLog
 from harness.simulator.profile import Profile
+from harness.simulator.refusal import Refusal
 from harness.simulator.replies import Reply
 from harness.simulator.serve import Door
 from harness.simulator.service import Service
-from harness.simulator.turn import Incoming
+from harness.simulator.turn import Incoming, Turn
 from harness.types import JsonObject, Request, Sample
 from harness.wire.alarm import Alarm
 from harness.wire.assemble import assemble
@@ -47,14 +48,21 @@ T = TypeVar("T")
 
 
 class Kept(Service):
-    """A service that keeps what it logs of the last request."""
+    """A service that keeps what it logs of the last request, and why it refused one."""
 
     last: Reply
+    refused: str | None = None
+    """The field that was refused last."""
 
     def reply(self, incoming: Incoming) -> Reply:
         """The reply, which is kept."""
+        self.refused = None
         self.last = super().reply(incoming)
         return self.last
+
+    def _refused(self, turn: Turn, refusal: Refusal) -> Reply:
+        self.refused = refusal.param
+        return super()._refused(turn, refusal)
 
 
 @dataclass(frozen=True)
