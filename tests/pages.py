@@ -12,6 +12,8 @@ import pages_providers
 
 from harness.catalog import Catalog, discover
 from harness.report import catalogue
+from harness.simulator.dialect_file import dialect_of
+from harness.simulator.dialects import names
 from harness.simulator.faults import FAULTS
 from harness.simulator.mutants import MUTANTS
 from harness.types import Task
@@ -54,6 +56,20 @@ def _first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0]
 
 
+def dialects() -> str:
+    """A table of the dialects: where their paths begin, how they want the key, and what their lines rest on."""
+    lines = ["| dialect | of | paths | key | documented | observed | unverified | recorded |", "|---" * 8 + "|"]
+    for name in names():
+        spoken = dialect_of(name)
+        kinds = [source.kind for source in spoken.sources.values()]
+        key = {"header": f"`{spoken.auth.header}`", "none": "none"}.get(spoken.auth.kind, "bearer")
+        paths = " ".join(f"`{prefix or '/'}`" for prefix in spoken.path.prefix)
+        counts = (str(kinds.count(kind)) for kind in ("documented", "observed", "unverified"))
+        cells = (f"`{name}`", spoken.title, paths, key, *counts, str(len(spoken.recorded)))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def parts() -> dict[tuple[str, str], str]:
     """By page and mark: what stands between the two comments."""
     shipped = discover([ROOT / "tasks"])
@@ -62,6 +78,7 @@ def parts() -> dict[tuple[str, str], str]:
         ("providers.md", "presets"): pages_providers.page(),
         ("shipped-tasks.md", "tasks"): tasks(shipped),
         ("conformance.md", "probes"): catalogue.markdown(probes),
+        ("simulator.md", "dialects"): dialects(),
         ("simulator.md", "faults"): table("fault", FAULTS),
         ("simulator.md", "mutants"): table("mutant", MUTANTS),
     }

@@ -82,10 +82,10 @@ def serve(service: Service, method: str, path: str, body: bytes = b"") -> Reply:
     head, _, content = b"".join(send.data for send in sent.sends).partition(b"\r\n\r\n")
     lines = (line.partition(": ") for line in head.decode().split("\r\n")[1:])
     headers = {name: value for name, _, value in lines}
-    return Reply(_unchunked(content) if "transfer-encoding" in headers else content, sent.status, headers)
+    return Reply(unchunked(content) if "transfer-encoding" in headers else content, sent.status, headers)
 
 
-def _unchunked(data: bytes) -> bytes:
+def unchunked(data: bytes) -> bytes:
     """The content of HTTP chunks, as far as they came."""
     content = b""
     while True:

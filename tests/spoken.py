@@ -15,19 +15,25 @@ from typing import Any, TypeVar
 
 import pytest
 
-from harness import config, preflight, request
+from harness import config, request
 from harness.config_file import as_text
+from harness.credentials import Credentials
 from harness.exchange import Exchange, Outcome
+from harness.keys import credentials_of
+from harness.preflight.check import check
+from harness.preflight.found import Check
 from harness.provider import Endpoint, Provider
 from harness.simulator.book import Book
 from harness.simulator.dialect import Dialect
-from harness.simulator.dialect_file import dialect_of, names
+from harness.simulator.dialect_file import dialect_of
+from harness.simulator.dialects import names
 from harness.simulator.log import TimingLog
 from harness.simulator.profile import Profile
+from harness.simulator.refusal import Refusal
 from harness.simulator.replies import Reply
 from harness.simulator.serve import Door
 from harness.simulator.service import Service
-from harness.simulator.turn import Incoming
+from harness.simulator.turn import Incoming, Turn
 from harness.types import JsonObject, Request, Sample
 from harness.wire.alarm import Alarm
 from harness.wire.assemble import assemble
@@ -42,14 +48,21 @@ T = TypeVar("T")
 
 
 class Kept(Service):
-    """A service that keeps what it logs of the last request."""
+    """A service that keeps what it logs of the last request, and why it refused one."""
 
     last: Reply
+    refused: str | None = None
+    """The field that was refused last."""
 
     def reply(self, incoming: Incoming) -> Reply:
         """The reply, which is kept."""
+        self.refused = None
         self.last = super().reply(incoming)
         return self.last
+
+    def _refused(self, turn: Turn, refusal: Refusal) -> Reply:
+        self.refused = refusal.param
+        return super()._refused(turn, refusal)
 
 
 @dataclass(frozen=True)
@@ -88,14 +101,15 @@ class Spoken:
         exchange = asyncio.run(_sent(endpoint.provider, what, key))
         return exchange, assemble(exchange, stream=what.stream)
 
-    def checked(self) -> preflight.Check:
-        """What the preflight finds."""
-        return asyncio.run(preflight.check([self.endpoint]))[0]
+    def checked(self) -> Check:
+        """What the preflight finds: DNS, key, list of models, a chat and a stream of one token."""
+        return asyncio.run(check([self.endpoint]))[0]
 
 
 async def _sent(provider: Provider, what: Request, key: str | None) -> Exchange:
     pool = Pool()
-    client = Client(provider, pool, key=config.api_key(provider) if key is None else key)
+    credentials = credentials_of(provider) if key is None else Credentials(key, config.env_headers(provider))
+    client = Client(provider, pool, key=credentials)
     try:
         return await client.send(what)
     finally:
@@ -139,7 +153,7 @@ def _block(preset: Provider, dialect: Dialect, origin: str) -> JsonObject:
     written = preset.base_url or ""
     url = _ORIGIN.sub(origin, written)
     if url == origin:  # the variable holds all of the address
-        url = origin + dialect.path.prefix[0]
+        url = origin + dialect.path.base
     block: JsonObject = {"use": preset.id, "base_url": url if url != origin else f"{origin}/"}
     if preset.auth.scheme in _CLOUDS:
         block["auth"] = {"scheme": "bearer", "env": "SIM_CLOUD_TOKEN"}

@@ -101,9 +101,14 @@ def engines_of(results: Path) -> dict[str, Any]:
     return {row["provider"]: row["engine_version"] for row in manifest["endpoints"]}
 
 
+def logs(results: Path) -> list[Path]:
+    """What outside programs printed in the last run; each name ends with a port."""
+    return list(open_run(results, "latest").root.glob(f"*-{'[0-9]' * 5}.log"))
+
+
 def left(results: Path) -> list[str]:
     """Processes that still have the port of a log of the last run in their command line."""
-    ports = {path.stem.rpartition("-")[2].encode() for path in open_run(results, "latest").root.glob("*-[0-9]*.log")}
+    ports = {path.stem.rpartition("-")[2].encode() for path in logs(results)}
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -124,7 +129,7 @@ def test_an_engine_answers_through_the_harness(name: str, cache: dict[str, str],
     assert engines_of(results) == {name: VERSIONS[name]}
     got = rows(results, "select task, failure_kind, status from attempts order by all")
     assert [tuple(row.values()) for row in got] == [("plain", None, 200), ("streamed", None, 200)]
-    assert len(list(open_run(results, "latest").root.glob("*-[0-9]*.log"))) == 1
+    assert len(logs(results)) == 1
     assert left(results) == []
 
 
@@ -158,10 +163,10 @@ def test_one_command_compares_real_servers(command: tuple[str, ...], cache: dict
     found = engines_of(results)
     assert found.keys() == set(names)
     assert {name: found[name] for name in VERSIONS} == VERSIONS
-    got = rows(results, "select endpoint, count(*) as n, count(failure_kind) as failed from attempts group by all")
+    asked_for = "select endpoint, count(distinct job_id) as n, count(failure_kind) as failed from attempts group by all"
+    got = rows(results, asked_for)
     assert {row["endpoint"] for row in got} == {f"{name}/smollm2" for name in names}
     assert len({row["n"] for row in got}) == 1
-    assert {row["endpoint"]: row["failed"] for row in got if row["endpoint"] != "llama-cpp-python/smollm2"} == {
-        f"{name}/smollm2": 0 for name in names if name != "llama-cpp-python"
-    }
+    # The fifth breaks off answers that are asked for at the same time.
+    assert {row["endpoint"] for row in got if row["failed"]} <= {"llama-cpp-python/smollm2"}
     assert left(results) == []

@@ -22,6 +22,7 @@ from harness import engines
 from harness.engines import Running, llama_cpp, weights
 from harness.errors import ConfigError, EngineError, HarnessError, UnknownName
 from harness.provider import Serve
+from harness.stats.vectors import cosine
 from harness.types import JsonObject
 
 OWN = (
@@ -106,6 +107,7 @@ def test_an_unknown_engine_is_answered_with_the_nearest() -> None:
         ({"threads": True}, ConfigError, "from 1 to 1024"),
         ({"context": "2048"}, ConfigError, "from 64 to"),
         ({"model": 7}, ConfigError, "must be a text"),
+        ({"embeddings": "yes"}, ConfigError, "must be true or false"),
         ({"model": "smollm"}, UnknownName, "Did you mean smollm2"),
         ({"model": "missing.gguf"}, EngineError, "No such file"),
         ({"model": "text.gguf"}, EngineError, "is not a GGUF file"),
@@ -203,6 +205,26 @@ def test_the_real_model_calls_a_tool(running: Running, choice: str) -> None:
     assert "".join(call["function"].get("name") or "" for call in calls) == "get_weather"
     assert json.loads("".join(call["function"].get("arguments") or "" for call in calls)) == {"city": "Lisbon"}
     assert chunks[-1]["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.model
+def test_a_text_has_one_vector_whatever_is_beside_it(model: Path) -> None:
+    """With embeddings on, a text alone and the same text in a batch of longer and shorter ones get the same vector."""
+    text, others = (
+        "A whale was seen near the harbour on Sunday.",
+        ("Hi.", "The old clock in the hall has stopped again today."),
+    )
+    server = engines.start(Serve("llama_cpp", {"model": str(model), "embeddings": True, "context": 256}))
+    try:
+        alone, beside = (
+            json.loads(_ask(f"{server.base_url}/embeddings", {"model": "m", "input": asked}))["data"]
+            for asked in ([text], [others[0], text, others[1]])
+        )
+    finally:
+        server.stop()
+    one, other = alone[0]["embedding"], beside[1]["embedding"]
+    assert len(one) == 576
+    assert cosine(one, other) > 0.999
 
 
 @pytest.mark.model

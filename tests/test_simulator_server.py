@@ -181,12 +181,25 @@ def test_the_engine_starts_a_profile_and_stops_it(tmp_path: Path, monkeypatch: p
     assert (tmp_path / "simulator-null.sends.jsonl").exists()
 
 
+def test_the_engine_speaks_a_dialect(tmp_path: Path) -> None:
+    """serve: {engine: simulator, profile: NAME, dialect: NAME} gives the address and the models of that dialect."""
+    running = simulator.start({"profile": "truth", "dialect": "groq"}, tmp_path, print)
+    try:
+        assert running.base_url.endswith("/openai/v1")
+        with openai.OpenAI(base_url=running.base_url, api_key="any") as client:
+            assert "openai/gpt-oss-20b" in [model.id for model in client.models.list()]
+    finally:
+        running.stop()
+
+
 def test_an_engine_that_cannot_start_says_why() -> None:
     """A wrong option is a mistake of the user's file; a port in use is told in one line."""
     with pytest.raises(ConfigError, match="needs a profile"):
         simulator.start({}, None, print)
     with pytest.raises(UnknownName, match="ttft_ms"):
         simulator.start({"profile": "null", "ttft": 5}, None, print)
+    with pytest.raises(UnknownName, match="groq"):
+        simulator.start({"profile": "null", "dialect": "grok"}, None, print)
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(EngineError, match="is in use") as raised:
         simulator.start({"profile": "null", "port": taken.getsockname()[1]}, None, print)
     assert "\n" not in str(raised.value)

@@ -82,7 +82,8 @@ def test_tasks_score_the_same_over_either_api(tmp_path: Path) -> None:
     found = ask(
         tmp_path,
         "select api, list(text order by task, sample) as texts, list(value order by task, sample) as scores "
-        "from attempts a join scores s using (run_id, job_id, task, sample) join texts t using (run_id, job_id, number) "
+        "from attempts a join scores s using (run_id, job_id, task, sample) "
+        "join texts t using (run_id, job_id, number) "
         "group by all order by all",
     )
     assert [row["api"] for row in found] == ["chat", "responses"]
@@ -91,6 +92,8 @@ def test_tasks_score_the_same_over_either_api(tmp_path: Path) -> None:
     assert found[0]["texts"] == found[1]["texts"]
     shared = "select workload_sha256 from attempts group by all having count(distinct api) > 1"
     assert ask(tmp_path, shared) == []
+    runs = [row["run_id"] for row in ask(tmp_path, "select run_id from runs order by run_id")]
+    told(harness(tmp_path, "compare", *runs), 2, "other interfaces: chat and responses")
 
 
 def test_a_run_goes_on_in_its_own_api(tmp_path: Path) -> None:
@@ -140,6 +143,7 @@ def test_a_load_of_embeddings(tmp_path: Path) -> None:
     assert row["prompt_tokens_per_s"] == pytest.approx(row["prompt_tokens"] / row["window_s"])
     assert row["output_tokens"] is None
     assert ask(tmp_path, "select distinct vectors, dimensions from attempts") == [{"vectors": 3, "dimensions": 256}]
+    told(harness(tmp_path, "load", "report", "--dialect", "vllm"), 3, "no measured answer was streamed")
     texts = ask(tmp_path, "select count(*) as n from texts where response_body is not null")
     assert texts == [{"n": 0}], "the vectors of a load stay in its journal"
 

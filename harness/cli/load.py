@@ -15,7 +15,7 @@ from harness import catalog, config
 from harness.catalog import Catalog
 from harness.cli import options
 from harness.cli.carry import Terms, carry_out, new_nonce
-from harness.errors import TaskError, UsageError
+from harness.errors import CannotMeasure, TaskError, UsageError
 from harness.folder import open_run
 from harness.provider import Endpoint
 from harness.report import dialects, terminal, whole
@@ -200,6 +200,11 @@ def report(run: str, dialect: str | None, results: Path, as_json: bool) -> None:
         whole.show(results, open_run(results, run), terminal.console(), as_json=as_json)
         return
     recomputed = dialects.recompute(results, run, dialect)
+    if not recomputed["rows"]:
+        raise CannotMeasure(
+            f"{recomputed['tool']} would have nothing to say of this run: no measured answer was streamed",
+            hint="harness load report",
+        )
     if as_json:
         click.echo(json.dumps(recomputed, indent=2))
     else:

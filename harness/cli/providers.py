@@ -57,7 +57,8 @@ def command() -> None:
 def list_(mine: bool, providers_file: Path | None, as_json: bool) -> None:
     """List every provider: name, title, address, key variable, how far its facts were verified.
 
-    Those of your own file and those whose key is set come first. On a narrow terminal each takes two lines.
+    Those of your own file and those whose key is set come first. "verified, 2 open": but for two facts, which were not
+    found in writing. A narrow terminal takes two lines for each; whatever is cut there, `show` and a pipe have whole.
 
     \b
     Examples:
@@ -72,12 +73,12 @@ def list_(mine: bool, providers_file: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_row(provider) for provider in shown], indent=2))
         return
-    console = Console()
     groups = [(title, group) for title, group in _grouped(shown).items() if group]
-    if not console.is_terminal or console.width >= _WIDE:
-        _show_wide(groups)
+    console = Console()
+    if not console.is_terminal:
+        _show_whole(groups)
     else:
-        _show_narrow(groups, console)
+        _show_fitted(groups, console)
 
 
 def _can_be_asked(provider: Provider) -> bool:
@@ -91,7 +92,7 @@ def _grouped(providers: Iterable[Provider]) -> dict[str, list[Provider]]:
     return groups
 
 
-def _show_wide(groups: list[tuple[str, list[Provider]]]) -> None:
+def _show_whole(groups: list[tuple[str, list[Provider]]]) -> None:
     rows: list[tuple[object, ...]] = []
     for title, group in groups:
         rows += [(Text(title, "bold"), "", "", "", "")]
@@ -99,12 +100,34 @@ def _show_wide(groups: list[tuple[str, list[Provider]]]) -> None:
     tables.show(["provider", "title", "address", "key", "state"], rows)
 
 
-def _show_narrow(groups: list[tuple[str, list[Provider]]], console: Console) -> None:
+def _show_fitted(groups: list[tuple[str, list[Provider]]], console: Console) -> None:
+    """Lines that fit the terminal: what is too long is cut, and ``show`` has it whole."""
+    wide = console.width >= _WIDE
     for title, group in groups:
         console.print(Text(title, "bold"))
         for one in group:
-            console.print(Text.assemble(f"  {one.id:<20} ", _key(one), f"  {state_of(one)}"))
-            console.print(Text(f"{'':23}{address_of(one)}", "dim"), overflow="fold")
+            if wide:
+                _line(
+                    console,
+                    (one.id, 20),
+                    (one.about.title, 30),
+                    (address_of(one), 52),
+                    (_key(one), 36),
+                    (state_of(one), 0),
+                )
+            else:
+                _line(console, (one.id, 20), (_key(one), 36), (state_of(one, short=True), 0))
+                _line(console, ("", 20), (Text(address_of(one), "dim"), 0))
+
+
+def _line(console: Console, *cells: tuple[str | Text, int]) -> None:
+    """One line; a width of 0 is what is left of it."""
+    line = Text("  ")
+    for text, width in cells:
+        cell = Text(text) if isinstance(text, str) else text.copy()
+        cell.truncate(max(1, (width or console.width - len(line))), overflow="ellipsis", pad=bool(width))
+        line.append(cell).append("  " if width else "")
+    console.print(line, no_wrap=True, crop=True)
 
 
 def _key(provider: Provider) -> Text:

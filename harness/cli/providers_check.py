@@ -68,8 +68,12 @@ def command(
     local: list[Running] = []
     if not names:
         mine = {one.base_url for one in providers.values() if one.yours}
-        local = [one for one in run(running(providers)) if one.provider.base_url not in mine]
-        targets = [one for one in providers.values() if set_up(one)] + [one.provider for one in local]
+        local = [
+            one for one in run(running(providers)) if one.provider.base_url not in mine and not set_up(one.provider)
+        ]
+        targets = [one for one in providers.values() if set_up(one)] + [
+            one.provider for one in local if not missing(one.provider)
+        ]
     found = run(check(targets, free=free, timeout_s=timeout_s)) if targets else []
     if as_json:
         click.echo(json.dumps([asdict(one) for one in found], indent=2))
@@ -137,7 +141,10 @@ def _print_others(providers: dict[str, Provider], local: Sequence[Running]) -> N
     """Who was not checked, in a line each kind."""
     unset = [one for one in providers.values() if not set_up(one) and not one.serve and missing(one)]
     for one in local:
-        if not one.known:
+        if missing(one.provider):
+            variables = " and ".join(missing(one.provider))
+            click.echo(f"{one.provider.id} answers at {one.provider.base_url}, and {variables} is not set")
+        elif not one.known:
             click.echo(f"{one.provider.id}: which program answers at {one.provider.base_url} cannot be told")
     if unset:
         verb = "has no key" if len(unset) == 1 else "have no key"

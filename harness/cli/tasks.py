@@ -184,6 +184,7 @@ def _sample(sample: Sample) -> JsonObject:
     fields: Mapping[str, Any] = {
         "id": sample.id,
         "messages": list(sample.messages),
+        "inputs": list(sample.inputs),
         "target": sample.target,
         "tools": list(sample.tools),
         "params": dict(sample.params),

@@ -20,7 +20,8 @@ def told(headers: Iterable[tuple[str, str]], declared: RateLimit) -> tuple[str, 
     sent = dict(headers)
     found: dict[str, dict[str, str]] = {}
     for name in declared.headers:
-        words = [word for word in name.split("-") if "ratelimit" not in word and word not in ("x", "")]
+        # What stands before that word is the vendor's.
+        words = re.split(r"[a-z]*ratelimit[a-z]*-?", name)[-1].split("-")
         part = next((word for word in words if word in ("limit", "remaining")), None)
         if part is not None and name in sent:
             rest = "-".join(word for word in words if word != part)

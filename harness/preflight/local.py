@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from harness import detect
+from harness import config, detect
 from harness.exchange import Exchange
 from harness.preflight.model_list import ids_of
+from harness.preflight.readiness import of_address
 from harness.provider import Deadlines, Provider
-from harness.wire.origin import Origin
+from harness.wire.origin import PORTS, Origin
 from harness.wire.pool import Pool
 
 TIMEOUT_S = 1.0
@@ -38,10 +40,10 @@ async def running(providers: Mapping[str, Provider], timeout_s: float = TIMEOUT_
     Only 127.0.0.1 is asked, only with GET, without any key, all ports at the same time, each step within
     ``timeout_s``. A server whose answers match no preset, and which lists no models, is none.
     """
-    engines = {name: one for name, one in providers.items() if _is_engine(one)}
+    engines = {name: config.with_address(one) for name, one in providers.items() if _is_engine(one)}
     paths = tuple(dict.fromkeys((*detect.paths(engines.values()), _MODELS)))
     pool = Pool(proxies={})
-    ports = sorted({one.about.port for one in engines.values() if one.about.port is not None})
+    ports = sorted({_port(one) for one in engines.values()})
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_answers(pool, port, paths, timeout_s)) for port in ports]
@@ -56,9 +58,7 @@ async def listens(url: str, timeout_s: float = TIMEOUT_S) -> bool:
     parts = urlsplit(url)
     try:
         async with asyncio.timeout(timeout_s):
-            _, writer = await asyncio.open_connection(
-                parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-            )
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port or PORTS[parts.scheme])
     except (OSError, TimeoutError):
         return False
     writer.close()
@@ -67,8 +67,9 @@ async def listens(url: str, timeout_s: float = TIMEOUT_S) -> bool:
 
 def _is_engine(provider: Provider) -> bool:
     """Whether it is a preset as it ships, of a program that listens on this machine."""
-    host = urlsplit(provider.base_url or "").hostname
-    return provider.about.port is not None and provider.preset == provider.id and host in (_HOST, "localhost")
+    unset = any(not os.environ.get(name) for name in of_address(provider))
+    url, as_it_ships = provider.base_url or "", provider.preset == provider.id and not provider.yours
+    return as_it_ships and provider.about.port is not None and url.startswith(f"http://{_HOST}:") and not unset
 
 
 async def _answers(pool: Pool, port: int, paths: Collection[str], timeout_s: float) -> dict[str, Exchange]:
@@ -92,14 +93,19 @@ def _told(port: int, answers: Mapping[str, Exchange], engines: Mapping[str, Prov
     }
     names = detect.who(texts, engines.values()) if texts else []
     ids = ids_of(answers[_MODELS]) if _MODELS in answers else None
-    here = [name for name, one in engines.items() if one.about.port == port]
+    here = [name for name, one in engines.items() if _port(one) == port]
     likely = [name for name in names if name in here] or names or (here if ids is not None else [])
     if not likely:
         return None
     provider = engines[likely[0]]
-    if provider.about.port != port:
+    if _port(provider) != port:
         provider = replace(provider, base_url=_at_port(provider.base_url or "", port))
     return Running(provider, len(names) == 1, tuple(ids or ()))
+
+
+def _port(engine: Provider) -> int:
+    """The port of its address, with its variables filled in."""
+    return urlsplit(engine.base_url or "").port or PORTS["http"]
 
 
 def _at_port(url: str, port: int) -> str:

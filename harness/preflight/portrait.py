@@ -13,15 +13,17 @@ Line = tuple[str, str]
 """What it is about, and what is said."""
 
 
-def state_of(provider: Provider) -> str:
-    """How far its facts can be trusted, in a few words; empty: it says all itself, and nobody checked it."""
+def state_of(provider: Provider, *, short: bool = False) -> str:
+    """How far its facts can be trusted, or what to know first; empty: it says all itself, and nobody checked it.
+
+    ``short``: that there is something to know, not what.
+    """
     about = provider.about
     if about.status:
-        return about.status
+        return "see show" if short else about.status
     if not about.verified:
         return "unverified" if provider.preset else ""
-    parts = len(about.unverified)
-    return f"verified but for {parts} part{'s' if parts > 1 else ''}" if parts else "verified"
+    return f"verified, {len(about.unverified)} open" if about.unverified else "verified"
 
 
 def address_of(provider: Provider) -> str:

@@ -41,7 +41,7 @@ class Choice:
 
 def text_of(choices: Sequence[Choice]) -> str:
     """The whole file, which loads as it is."""
-    return _HEAD + "\n".join("".join(f"  {line}\n" for line in _block(choice)) for choice in choices)
+    return _HEAD + "\n".join("".join(f"  {_one_line(line)}\n" for line in _block(choice)) for choice in choices)
 
 
 def name_of(model_id: str, logical: Sequence[str]) -> str:
@@ -72,6 +72,10 @@ def _block(choice: Choice) -> Iterator[str]:
         yield from (f"    {_scalar(name)}: {_scalar(model_id)}" for name, model_id in choice.models.items())
     limits = ", ".join(f"{name}: {number}" for name, number in choice.limits.items())
     yield f"  limits: {{{limits}}}" if limits else "  # limits: {concurrency: 4, requests_per_minute: 60}"
+
+
+def _one_line(line: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in line)
 
 
 def _scalar(text: str) -> str:

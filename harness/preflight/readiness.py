@@ -26,24 +26,26 @@ def missing(provider: Provider) -> tuple[str, ...]:
     """
     auth = provider.auth
     needed = [auth.env] if auth.env and auth.scheme in ("bearer", "header") and key_state(provider) == "missing" else []
-    return tuple(dict.fromkeys([*needed, *(name for name in _of_address(provider) if not _is_set(name))]))
+    return tuple(dict.fromkeys([*needed, *(name for name in of_address(provider) if not _is_set(name))]))
 
 
 def set_up(provider: Provider) -> bool:
     """Whether the user seems to mean it: a block of theirs, or its key or a cloud's own variables are set.
 
-    A server that listens on this machine by default is not among them: whether it runs has to be seen.
+    A server that listens on this machine by default and wants no key is not among them: whether it runs has to be seen.
     """
     if provider.yours:
         return True
-    if provider.about.port is not None or provider.serve is not None or missing(provider):
+    if provider.serve is not None or missing(provider):
         return False
+    if provider.about.port is not None:
+        return key_state(provider) == "set"
     if provider.auth.scheme in ("none", "bearer", "header"):
         return provider.kind != "local"
-    return key_state(provider) == "set" or bool(_of_address(provider))
+    return key_state(provider) == "set" or bool(of_address(provider))
 
 
-def _of_address(provider: Provider) -> list[str]:
+def of_address(provider: Provider) -> list[str]:
     """Variables that base URL and query want and that have no default."""
     texts = [provider.base_url or "", *provider.query.values()]
     return [name for text in texts for name, default in PLACEHOLDER.findall(text) if not default]

@@ -239,7 +239,7 @@ _SIGNS: tuple[tuple[Callable[[JsonObject], bool], str], ...] = (
         lambda row: (
             row["reused_share"] is not None and row["reused_share"] < 0.5 and row["n"] > (row["concurrency_max"] or 0)
         ),
-        "{name}: {reused_share:.0%} of requests found a kept connection; connecting is not in TTFT since sending",
+        "{name}: {reused_share:.0%} of requests found a kept connection; connecting is not in times since sending",
     ),
     (
         lambda row: bool(row["n_abandoned"]),

@@ -58,13 +58,11 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     by_view = {view: _of_run(results, view, folder.root.name, names) if view in asked else [] for view in _VIEWS}
     health = rows(results, "select * exclude (run_id) from run_health where run_id = ?", [folder.root.name])
     measures = _measures(results, folder.root.name) if len(names) > 1 or not only_loads else {}
-    seed = _whole(manifest.get("seed"), 0)
-    quality = Quality(results, folder.root.name, seed)
+    quality = Quality(results, folder.root.name, seed := _whole(manifest.get("seed"), 0))
     found, family = compare(results, folder.root.name, names, quality, measures, seed=seed, margin=margin)
     ranked = {kind: ranks(names, kind, found) for kind in KINDS}
     tasks, repeats = by_view["quality_summary"], _whole((manifest.get("selection") or {}).get("repeats"), 1)
-    levels = [level for load in manifest.get("loads") or [] for level in load.get("levels") or []]
-    laws = {level.get("stage"): level.get("law") for level in levels}
+    laws = _laws(manifest)
     return {
         "run": _run(folder, manifest),
         "health": health[0] if health else None,
@@ -92,6 +90,12 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
         "other_pairs": [row for row in found if row["baseline"] != names[0]],
         "family": family,
     }
+
+
+def _laws(manifest: JsonObject) -> JsonObject:
+    """The arrival law of each stage of the loads."""
+    levels = [level for load in manifest.get("loads") or [] for level in load.get("levels") or []]
+    return {level.get("stage"): level.get("law") for level in levels}
 
 
 def _run(folder: RunFolder, manifest: JsonObject) -> JsonObject:

@@ -73,6 +73,11 @@ class Path(_Sourced):
     prefix: _Names
     """One or several; ``{model}`` stands for the model's id, any other ``{name}`` for one part of a path."""
 
+    @property
+    def base(self) -> str:
+        """A path to ask below: the first prefix, with a word for each name but ``{model}``."""
+        return _SEGMENT.sub(lambda found: found[0] if found[1] == "model" else "made-up", self.prefix[0]) or "/"
+
     def pattern(self) -> re.Pattern[str]:
         """What a path of the API matches; the groups are the names in braces, and ``rest``."""
         parts = [_SEGMENT.split(prefix.rstrip("/")) for prefix in self.prefix]
@@ -284,6 +289,10 @@ class Errors(_Block):
     server: Error | None = None
 
 
+class Metrics(_Sourced):
+    """/metrics, in Prometheus' text; its names are the simulator's."""
+
+
 class Page(_Sourced):
     """Another path that is answered, from the root."""
 
@@ -346,14 +355,14 @@ class Dialect(_Block):
     models: Models
     errors: Errors
     pages: Mapping[str, Page] = {}
-    metrics: bool = False
-    """Whether there is /metrics beside the API."""
+    metrics: Metrics | None = None
+    """None: there is no /metrics beside the API."""
     mutants: tuple[Mutant, ...] = ()
     recorded: tuple[Recorded, ...] = ()
 
     @model_validator(mode="after")
     def _known(self) -> Dialect:
-        for named in _sources_of(self):
+        for named in sources_of(self):
             if named not in self.sources:
                 near = difflib.get_close_matches(named, self.sources, n=1, cutoff=0.5)
                 raise ValueError(
@@ -368,16 +377,16 @@ class Dialect(_Block):
         return self
 
 
-def _sources_of(block: Any) -> Iterator[str]:
+def sources_of(block: Any) -> Iterator[str]:
     """The names of sources that are given anywhere inside."""
     if isinstance(block, _Sourced):
         yield from block.source
     if isinstance(block, _Block):
         for name in type(block).model_fields:
-            yield from _sources_of(getattr(block, name))
+            yield from sources_of(getattr(block, name))
     elif isinstance(block, tuple):
         for one in block:
-            yield from _sources_of(one)
+            yield from sources_of(one)
     elif isinstance(block, Mapping):
         for one in block.values():
-            yield from _sources_of(one)
+            yield from sources_of(one)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.simulator import replies, template
-from harness.simulator.dialect import Dialect, Error, UsagePlace
 from harness.simulator.events import Answer, Script
 from harness.simulator.refusal import Refusal
 from harness.simulator.shapes import Shape, dumps
 from harness.simulator.speech import THOUGHT, Choice, Piece
 from harness.simulator.turn import Turn
 from harness.types import JsonObject
+
+if TYPE_CHECKING:
+    # Its checks take a while to set up, and few simulators speak one.
+    from harness.simulator.dialect import Dialect, Error, UsagePlace
 
 _UNDOCUMENTED = {"error": {"message": "{message}"}}
 """The body of an error of which the documents say nothing."""

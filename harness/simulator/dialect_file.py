@@ -9,16 +9,11 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from harness.config_file import read_plain
-from harness.errors import ConfigError, UnknownName
+from harness.errors import ConfigError
 from harness.simulator.dialect import Dialect
+from harness.simulator.dialects import path_of
 
-FOLDER = Path(__file__).parent / "dialects"
-_SUFFIX = ".yaml"
-
-
-def names() -> list[str]:
-    """The dialects that ship with the tool."""
-    return sorted(path.stem for path in FOLDER.glob(f"*{_SUFFIX}"))
+_SUFFIXES = (".yaml", ".yml")
 
 
 def dialect_of(text: str) -> Dialect:
@@ -26,11 +21,7 @@ def dialect_of(text: str) -> Dialect:
 
     Raises UnknownName (no such dialect), ConfigError (``file:line: field: what is wrong``).
     """
-    if text.endswith((_SUFFIX, ".yml")):
-        return read(Path(text))
-    if text not in names():
-        raise UnknownName("dialect", text, names())
-    return read(FOLDER / f"{text}{_SUFFIX}")
+    return read(Path(text) if text.endswith(_SUFFIXES) else path_of(text))
 
 
 def read(path: Path) -> Dialect:

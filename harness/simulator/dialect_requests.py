@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from harness.simulator import template
-from harness.simulator.dialect import Dialect, Parameters, Refused, Wanted
 from harness.simulator.profile import Profile
 from harness.simulator.refusal import Refusal
 from harness.simulator.turn import Turn
 from harness.types import JsonObject
+
+if TYPE_CHECKING:
+    # Its checks take a while to set up, and few simulators speak one.
+    from harness.simulator.dialect import Dialect, Parameters, Refused, Wanted
 
 _CARRIERS = ("authorization", "api-key", "x-api-key")
 _ALWAYS = frozenset({"model", "messages", "stream"})
@@ -25,7 +28,9 @@ def served(dialect: Dialect, profile: Profile) -> Profile:
     mutants = dict.fromkeys([*profile.mutants, *(mutant.name for mutant in dialect.mutants)])
     if dialect.errors.model is None:
         mutants["ignore_model"] = None
-    return replace(profile, models=models, mutants=tuple(mutants), metrics=profile.metrics and dialect.metrics)
+    return replace(
+        profile, models=models, mutants=tuple(mutants), metrics=profile.metrics and dialect.metrics is not None
+    )
 
 
 def hear(dialect: Dialect, turn: Turn) -> None:
@@ -35,7 +40,7 @@ def hear(dialect: Dialect, turn: Turn) -> None:
     """
     incoming = turn.incoming
     path, _, query = incoming.path.partition("?")
-    if path in dialect.pages or (path == "/metrics" and dialect.metrics):
+    if path in dialect.pages or (path == "/metrics" and dialect.metrics is not None):
         return
     if named := dialect.path.model_of(path):
         turn.values["model"] = unquote(named)
@@ -139,7 +144,8 @@ def _check_known(dialect: Dialect, body: JsonObject) -> None:
     own = {one.own for one in dialect.parameters.renamed}
     for name, value in body.items():
         if name not in _ALWAYS and name not in own and name not in known.names:
-            refusal = Refusal(400, known.says or f"Unknown field: {name}.", param=name)
+            said = template.fill(known.says or "Unknown field: {param}.", {"param": name, "value": value})
+            refusal = Refusal(400, said, param=name)
             refusal.value = value
             raise refusal
 

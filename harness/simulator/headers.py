@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from harness.simulator import cors, dialect_answers
-from harness.simulator.dialect import Dialect
 from harness.simulator.ratelimit import Bucket
 from harness.simulator.turn import Turn
+
+if TYPE_CHECKING:
+    # Its checks take a while to set up, and few simulators speak one.
+    from harness.simulator.dialect import Dialect
 
 _LONGER_MS = 100_000
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.simulator import dialect_answers
-from harness.simulator.dialect import Dialect
 from harness.simulator.profile import Profile
 from harness.simulator.refusal import Refusal
 from harness.types import JsonObject
+
+if TYPE_CHECKING:
+    # Its checks take a while to set up, and few simulators speak one.
+    from harness.simulator.dialect import Dialect
 
 _BORN = 1_767_225_600
 """When the simulated models say they were created: 2026-01-01."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from harness.errors import UnknownName, UsageError
+from harness.simulator import dialects
 from harness.simulator.faults import FATES
 from harness.simulator.mutants import MUTANTS
 from harness.simulator.thinking import LENGTHS
@@ -228,6 +229,8 @@ def checked(profile: Profile) -> Profile:
     _check_numbers(profile)
     if sum(profile.faults.values()) > 1 + 1e-9:
         raise UsageError(f"faults: the shares {', '.join(profile.faults)} add up to more than 1")
+    if profile.dialect is not None and not profile.dialect.endswith((".yaml", ".yml")):
+        dialects.path_of(profile.dialect)
     if profile.effort not in LENGTHS:
         raise UnknownName("effort", profile.effort, LENGTHS)
     if not profile.models:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -16,11 +17,11 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from harness import catalog
 from harness.errors import CannotMeasure, UsageError
 from harness.simulator import book
-from harness.simulator.dialect_file import dialect_of
 from harness.simulator.link import Link
 from harness.simulator.log import TimingLog
 from harness.simulator.profile import Profile
@@ -31,6 +32,9 @@ from harness.wire import loop
 from harness.wire.alarm import Alarm
 from harness.wire.clock import KernelClock, stamp
 from harness.wire.tls import Tls
+
+if TYPE_CHECKING:
+    from harness.simulator.dialect import Dialect
 
 KEY_ENV = "HARNESS_SIM_KEY"
 _BACKLOG = 1024
@@ -62,8 +66,7 @@ def serve(profile: Profile, listen: Listen, ready: Callable[[JsonObject], None])
     Raises CannotMeasure (port in use, key variable not set, log not writable), UsageError (host, certificate),
     TaskError (a task file is wrong: the answers are read from the tasks).
     """
-    dialect = dialect_of(profile.dialect) if profile.dialect else None
-    service = Service(profile, _book(profile), seed=listen.seed, key=_key(profile), dialect=dialect)
+    service = Service(profile, _book(profile), seed=listen.seed, key=_key(profile), dialect=_dialect(profile))
     tls = _tls(listen)
     listener = _listener(listen)
     # What is loaded by now stays: the collector need not look at it while tokens are due, and rarely at the rest.
@@ -92,7 +95,7 @@ async def _serve(
     door.open(listener)
     port = listener.getsockname()[1]
     address = f"[{listen.host}]" if ":" in listen.host else listen.host
-    prefix = service.dialect.path.prefix[0] if service.dialect else "/v1"
+    prefix = service.dialect.path.base if service.dialect else "/v1"
     base_url = f"{'https' if tls else 'http'}://{address}:{port}{prefix}"
     told: JsonObject = {"base_url": base_url, "profile": service.profile.name, "pid": os.getpid()}
     log.add({"type": "start", **told, "seed": listen.seed, "mutants": sorted(service.mutants)})
@@ -172,6 +175,13 @@ async def _set(stop: asyncio.Event, within_s: float) -> bool:
 
 def _book(profile: Profile) -> book.Book:
     return book.write(catalog.discover().tasks.values() if profile.knows_tasks else ())
+
+
+def _dialect(profile: Profile) -> Dialect | None:
+    if profile.dialect is None:
+        return None
+    reader = importlib.import_module("harness.simulator.dialect_file")
+    return cast("Dialect", reader.dialect_of(profile.dialect))
 
 
 def _key(profile: Profile) -> str | None:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from harness.errors import UsageError
 from harness.simulator import asked as asking
 from harness.simulator import (
     cors,
@@ -30,7 +29,6 @@ from harness.simulator.batch import Batch, Seat, live_ns, offsets_ns
 from harness.simulator.book import Book, Call
 from harness.simulator.careless import reread
 from harness.simulator.chance import Repeats, draw, fate
-from harness.simulator.dialect import Dialect
 from harness.simulator.dialect_answers import DialectScript, DialectShape
 from harness.simulator.events import Answer, Script
 from harness.simulator.faults import FAULTS, refusal_of
@@ -38,6 +36,7 @@ from harness.simulator.gate import Keys, body_of, wrong_method
 from harness.simulator.hangups import HangUps
 from harness.simulator.keys import check_key
 from harness.simulator.messages import text_of
+from harness.simulator.overrides import Overrides
 from harness.simulator.prefix import PrefixCache
 from harness.simulator.profile import Profile
 from harness.simulator.questions import Question, understood
@@ -46,13 +45,16 @@ from harness.simulator.refusal import Refusal, crash, limited, overloaded
 from harness.simulator.replies import EVENTS, JSON, Reply
 from harness.simulator.response_events import ResponseScript
 from harness.simulator.response_shape import ResponseShape
-from harness.simulator.settings import for_request
 from harness.simulator.shapes import dumps
 from harness.simulator.speech import Choice, estimated_tokens, prompt_tokens, spoken, usage
 from harness.simulator.stream import Send
 from harness.simulator.surfaces import SURFACES, Surface, check_served, own
 from harness.simulator.turn import Incoming, Turn, takeover
 from harness.types import JsonObject
+
+if TYPE_CHECKING:
+    # Its checks take a while to set up, and few simulators speak one.
+    from harness.simulator.dialect import Dialect
 
 _MEETING_MS = 50.0
 """How long an answer takes at least where a mutant is about requests that meet."""
@@ -62,8 +64,6 @@ _STALE = 256
 """Cached tokens from which on the mutant stale_cache strikes."""
 _SCRIPTS: dict[type, type[Script]] = {ResponseShape: ResponseScript, DialectShape: DialectScript}
 """What makes the events of which kind of answer."""
-_OVERRIDES = 1_000
-"""Different x-sim headers whose profiles are kept."""
 
 
 class Service:
@@ -87,7 +87,7 @@ class Service:
         }
         self._prefixes = PrefixCache(profile.kv_tokens) if profile.prefix_cache else None
         self._repeats = Repeats()
-        self._overrides: dict[str, Profile] = {}
+        self._overrides = Overrides(self.profile)
         self._last_prompt = ""
         self._shelf = responses.Shelf()
         self._keys = Keys()
@@ -108,7 +108,7 @@ class Service:
                 dialect_requests.hear(self.dialect, turn)
                 incoming = turn.incoming
             path = incoming.path.partition("?")[0]
-            self._override(turn, incoming.headers.get("x-sim"), None)
+            self._overrides.apply(turn, incoming.headers.get("x-sim"), None)
             if cors.is_preflight(turn):
                 return self._json(turn, 200, b"")
             if path.endswith("/") and "crash_on_slash" in turn.mutants:
@@ -192,7 +192,7 @@ class Service:
         self._admit("requests", 1, turn)
         raw = body_of(turn.incoming, turn.mutants)
         body = asking.parse_json(raw, turn.mutants)
-        self._override(turn, turn.incoming.headers.get("x-sim"), body.pop("sim", None))
+        self._overrides.apply(turn, turn.incoming.headers.get("x-sim"), body.pop("sim", None))
         self._befall(turn)
         turn.mutants = own(turn.mutants, surface)
         check_served(turn.incoming.method, turn.incoming.path, surface, turn.mutants)
@@ -234,21 +234,6 @@ class Service:
         if self.batch.seats and "one_at_a_time" in turn.mutants:
             raise Refusal(429, "Another request is being answered.", kind="requests", code="rate_limit_exceeded")
         self._keys.check(turn.incoming, turn.mutants)
-
-    def _override(self, turn: Turn, header: str | None, inside: object) -> None:
-        """Take over what the request changes for itself, in its header and inside its body."""
-        if not self.profile.per_request or (header is None and inside is None):
-            return
-        try:
-            key = f"{header}\0{inside!r}"
-            profile = self._overrides.get(key) or for_request(self.profile, header, inside)
-        except (UsageError, RecursionError) as error:
-            raise Refusal(400, f"{error}", param="sim", code="invalid_value") from None
-        if len(self._overrides) < _OVERRIDES:
-            self._overrides[key] = profile
-        turn.profile = profile
-        if profile.mutants != self.profile.mutants:
-            turn.mutants = frozenset(profile.mutants)
 
     def _befall(self, turn: Turn) -> None:
         """Draw what befalls the request."""
