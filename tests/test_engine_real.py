@@ -163,10 +163,10 @@ def test_one_command_compares_real_servers(command: tuple[str, ...], cache: dict
     found = engines_of(results)
     assert found.keys() == set(names)
     assert {name: found[name] for name in VERSIONS} == VERSIONS
-    got = rows(results, "select endpoint, count(*) as n, count(failure_kind) as failed from attempts group by all")
+    asked_for = "select endpoint, count(distinct job_id) as n, count(failure_kind) as failed from attempts group by all"
+    got = rows(results, asked_for)
     assert {row["endpoint"] for row in got} == {f"{name}/smollm2" for name in names}
     assert len({row["n"] for row in got}) == 1
-    assert {row["endpoint"]: row["failed"] for row in got if row["endpoint"] != "llama-cpp-python/smollm2"} == {
-        f"{name}/smollm2": 0 for name in names if name != "llama-cpp-python"
-    }
+    # The fifth breaks off answers that are asked for at the same time.
+    assert {row["endpoint"] for row in got if row["failed"]} <= {"llama-cpp-python/smollm2"}
     assert left(results) == []

@@ -92,6 +92,8 @@ def test_tasks_score_the_same_over_either_api(tmp_path: Path) -> None:
     assert found[0]["texts"] == found[1]["texts"]
     shared = "select workload_sha256 from attempts group by all having count(distinct api) > 1"
     assert ask(tmp_path, shared) == []
+    runs = [row["run_id"] for row in ask(tmp_path, "select run_id from runs order by run_id")]
+    told(harness(tmp_path, "compare", *runs), 2, "other interfaces: chat and responses")
 
 
 def test_a_run_goes_on_in_its_own_api(tmp_path: Path) -> None:

@@ -191,8 +191,8 @@ def endpoints_if_any(function: _Command) -> _Command:
                 config.load_providers(given["providers_file"]), given["endpoint_names"], models
             )
             given["endpoint_names"] = found.endpoints
-            if found.left_out:
-                click.echo(f"left out: {', '.join(found.left_out)}", err=True)
+            for line in found.left_out:
+                click.echo(f"left out: {line}", err=True)
         return function(*context, **given)
 
     return cast("_Command", _named_endpoints(_logical_models(wrap)))

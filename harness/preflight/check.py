@@ -48,8 +48,10 @@ async def check(
     """
     checkers = [_Checker(target, free=free, timeout_s=timeout_s) for target in targets]
     try:
+        async with asyncio.TaskGroup() as group:
+            let_in = [group.create_task(one.authorise()) for one in checkers]
         # Building a request's head may take a second of this processor: no connection is timed meanwhile.
-        ready = [one for one in checkers if await one.prepare()]
+        ready = [one for one, task in zip(checkers, let_in, strict=True) if task.result() and await one.prepare()]
         async with asyncio.TaskGroup() as group:
             for one in ready:
                 group.create_task(one.run())
@@ -63,7 +65,7 @@ async def listed(provider: Provider, timeout_s: float = TIMEOUT_S) -> tuple[Chec
     """Ask for the list of models alone: how that went, and the ids; None: no list came, and the check says why."""
     checker = _Checker(replace(provider, discovery=True), free=True, timeout_s=timeout_s)
     try:
-        if await checker.prepare():
+        if await checker.authorise() and await checker.prepare():
             await checker.run()
     finally:
         await checker.aclose()
@@ -90,8 +92,8 @@ class _Checker:
 
     # --- before anything is sent -----------------------------------------------------------------------------
 
-    async def prepare(self) -> bool:
-        """Address, key and the head of every request; False: it is over, and ``found`` says why."""
+    async def authorise(self) -> bool:
+        """Address and key, token or signature; False: it is over, and ``found`` says why."""
         if self._provider.serve is not None:
             engine = self._provider.serve.engine
             detail = f"not checked: it is started on demand (engine {engine})"
@@ -105,10 +107,19 @@ class _Checker:
             limit = self._timeout_s
             self._provider = replace(provider, deadlines=Deadlines(limit, limit, limit, limit))
             self._client = Client(self._provider, self._pool, key=await asyncio.to_thread(self._credentials))
+        except HarnessError as error:
+            self._bad("no key" if self._steps["auth"].state == "wrong" else "not set up", error.what, error.hint)
+            return False
+        return True
+
+    async def prepare(self) -> bool:
+        """The head of every request; False: it is over, and ``found`` says why."""
+        assert self._client is not None
+        try:
             for asked in self._all_requests():
                 await self._client.prewarm(0, asked)
         except HarnessError as error:
-            self._bad("no key" if self._steps["auth"].state == "wrong" else "not set up", error.what, error.hint)
+            self._bad("not set up", error.what, error.hint)
             return False
         return True
 

@@ -21,7 +21,8 @@ class Everywhere(NamedTuple):
     endpoints: tuple[str, ...]
     """``provider/model``, in the order of the providers; those of the user's own file first."""
     left_out: tuple[str, ...]
-    """Who maps it and cannot be asked, with the reason: ``groq (GROQ_API_KEY is not set)``."""
+    """Who maps it and cannot be asked, with the reason: ``groq (GROQ_API_KEY is not set)``; of ``chosen`` one text for
+    each model."""
 
 
 def logical_models(providers: Mapping[str, Provider]) -> list[str]:
@@ -63,7 +64,7 @@ def chosen(providers: Mapping[str, Provider], endpoints: Sequence[str], models: 
     asked = {_what_is_asked(providers, name) for name in found}
     for model in dict.fromkeys(models):
         more = everywhere(providers, model)
-        left_out += [f"{model} at {one}" for one in more.left_out]
+        left_out += [f"{model} at {', '.join(more.left_out)}"] if more.left_out else []
         for name in more.endpoints:
             if (what := _what_is_asked(providers, name)) not in asked:
                 asked.add(what)
