@@ -62,7 +62,7 @@ class _Echo(BaseHTTPRequestHandler):
         basic = base64.b64encode(f"user:{key}".encode()).decode()
         if way in self.bodies:
             kind = "text/event-stream" if asked.get("stream") else "application/json"
-            self._reply(200, self.bodies[way], kind)
+            self._reply(400 if way == "refused" else 200, self.bodies[way], kind)
             return
         said = {
             "json": json.dumps({"key": key}),
@@ -124,6 +124,8 @@ def echoing(elsewhere: str = _Echo.elsewhere, bodies: Mapping[str, bytes] = _Ech
     """Its address, to which a way is added.
 
     ``elsewhere`` is where it redirects to; ``bodies`` are answers of further ways, byte for byte.
+
+    The way ``refused`` has status 400.
     """
     handler = type("Echo", (_Echo,), {"elsewhere": elsewhere, "bodies": bodies})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
