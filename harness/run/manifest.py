@@ -9,8 +9,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from harness import __version__
-from harness.folder import SCHEMA_VERSION, RunFolder
+from harness import __version__, versions
+from harness.folder import RunFolder
 from harness.prices import price_of
 from harness.provider import Endpoint, Serve
 from harness.request import canonical_sha256
@@ -29,7 +29,7 @@ def first(folder: RunFolder, plan: Plan, lines: bytes) -> JsonObject:
         for names in (plan.tested, plan.selection.judges)
     )
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": versions.VERSION,
         "id": folder.root.name,
         "status": "running",
         "suite": plan.selection.suite,
@@ -134,6 +134,7 @@ def _load_json(plan: Plan, name: str) -> JsonObject:
             "stage": stage.name,
             "law": stage.law.label,
             "closed": isinstance(stage.law, Closed),
+            "duration_s": stage.duration_s,
             "n": max(sum(job.phase == "measure" for job in lane) for lane in stage.lanes),
         }
         for stage in _stages_of(plan, name)

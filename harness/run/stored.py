@@ -11,7 +11,7 @@ from harness import config
 from harness.catalog import Catalog
 from harness.conformance.capture import Capture
 from harness.errors import UsageError
-from harness.folder import RunFolder, write_atomic
+from harness.folder import RunFolder, storing, write_atomic
 from harness.journal import read_attempts
 from harness.provider import Provider
 from harness.run import manifest, session
@@ -22,6 +22,7 @@ from harness.run.plan import Plan, make, sha256
 from harness.run.selection import Selection
 from harness.run.tally import Before
 from harness.types import JsonObject
+from harness.versions import plan_as_stored
 from harness.wire.understand import understand
 
 Replan = Callable[[Selection], Plan]
@@ -56,7 +57,7 @@ def replan(folder: RunFolder, again: Replan) -> Plan:
     """
     stored = folder.read_manifest()
     plan = again(Selection.from_json(stored["selection"]))
-    lines = plan.lines()
+    lines = plan_as_stored(plan.lines(), _plan_of(folder))
     if sha256(lines) != stored["plan_sha256"]:
         raise UsageError(
             f"the plan of run {folder.id} is no longer what it was: {_first_change(folder, lines)}",
@@ -110,6 +111,11 @@ def lengthen(folder: RunFolder, selection: Selection, again: Replan) -> Plan:
         }
     )
     return longer
+
+
+def _plan_of(folder: RunFolder) -> bytes:
+    with storing(folder.plan_path):
+        return folder.plan_path.read_bytes()
 
 
 def _first_change(folder: RunFolder, lines: bytes) -> str:

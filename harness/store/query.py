@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -21,6 +22,7 @@ import duckdb
 from harness import memory
 from harness.errors import StoreError, UsageError
 from harness.folder import results_option
+from harness.versions import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -340,9 +342,19 @@ def to_parquet(connection: Connection, lines: Path, target: Path, columns: Mappi
         copy (
             select * {f"replace ({made})" if made else ""} from read_json({_quoted(lines)}, columns = {{{types}}},
                 format = 'newline_delimited', maximum_object_size = {max(longest + 1, 1 << 20)})
-        ) to {_quoted(target)} (format parquet, compression zstd, row_group_size 2048, use_tmp_file false)
+        ) to {_quoted(target)} (format parquet, compression zstd, row_group_size 2048, use_tmp_file false,
+            kv_metadata {{schema_version: {str(VERSION)!r}}})
         """  # noqa: S608 - our own names
     )
+
+
+def parquet_version(connection: Connection, path: Path) -> int:
+    """The version that a Parquet file says it has; 1 where it says none. Errors: ``DatabaseError`` as it comes."""
+    found = connection.execute(
+        "select try_cast(decode(value) as integer) from parquet_kv_metadata(?) where decode(key) = 'schema_version'",
+        [str(path)],
+    ).fetchall()
+    return 1 if not found else found[0][0] or sys.maxsize
 
 
 def _quoted(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 Everything that is not a recorded fact is derived anew here (completion, failure, cost), so sealing again with a
 newer reader of answers corrects old runs. Rows go through a temporary file of JSON lines, so that memory does not
-grow with the run. ``attempts.parquet`` is put in place last: where it is, the others are.
+grow with the run. ``attempts.parquet`` is put in place last: where it is, the others are. At the end the manifest gets
+the checksums of all files.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from harness.exchange import Outcome
 from harness.folder import RunFolder, atomic_file, store_error, storing
 from harness.journal import entries, sessions
 from harness.provider import Price
-from harness.store import query
+from harness.store import checksums, query
 from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
 from harness.store.identity import UNDECLARED, naming_of
 from harness.store.ready import Ready, Rows
 from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_row, to_line
 from harness.types import Attempt, JsonObject
+from harness.versions import row_of
 from harness.wire.understand import understand
 
 _ORDER = ("texts", "scores", "judgements", "verdicts", "server_samples", "client_samples", "attempts")
@@ -69,6 +71,9 @@ class Sealing:
         return self._passing
 
     def __enter__(self) -> Self:
+        manifest = self._folder.read_manifest()
+        if manifest.pop("sealed", None) is not None:  # from here on until the end the checksums are of no use
+            self._folder.write_manifest(manifest)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -130,6 +135,7 @@ class Sealing:
                 lines.close()
                 with atomic_file(lines.target) as file, _told(lines.target):
                     query.to_parquet(connection, lines.path, Path(file.name), SEALED[table], longest=lines.longest)
+        folder.write_manifest(folder.read_manifest() | {"sealed": checksums.taken(folder)})
 
 
 class _Lines:
@@ -220,12 +226,14 @@ def _judged(folder: RunFolder, path: Path) -> Iterator[JsonObject]:
         return
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
-            row = json.loads(line)
+            row = row_of(json.loads(line))
             if "job" in row:
                 row["job_id"] = row.pop("job")
             yield {name: real(value) if isinstance(value, float) else value for name, value in row.items()} | {
                 "run_id": folder.id
             }
+        except StoreError as error:
+            raise StoreError(f"{path}:{number} {error.what}", hint=error.hint) from None
         except (ValueError, TypeError, AttributeError) as error:
             raise StoreError(
                 f"{path}:{number} cannot be read: {error}", hint="Make it anew with `harness score`"
