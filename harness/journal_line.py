@@ -1,8 +1,8 @@
 """One line of a journal: an attempt as JSON and back, with a checksum at its end.
 
-Line: ``{"v":2,"type":"attempt",...,"crc":"89abcdef"}``; the checksum is the CRC-32 of all that stands before it, so that
-no flipped bit is read as an answer. Lines of version 1 have none. Bodies are kept whole, as text where they are UTF-8
-and as base64 where they are not.
+Line: ``{"v":2,"type":"attempt",...,"crc":"89abcdef"}``. The checksum is the CRC-32 of all that stands before it, so
+that no flipped bit is read as an answer; lines of version 1 have none. Bodies are kept whole, as text where they are
+UTF-8 and as base64 where they are not.
 """
 
 from __future__ import annotations
@@ -80,16 +80,17 @@ def line_of(record: JsonObject, reals: Sequence[float | None] = ()) -> bytes:
     ``orjson`` writes nearly every line. It refuses lone surrogates, which UTF-8 has no bytes for and which force the
     escaped form, and it would write an infinity as null.
     """
-    text = None
-    if all(real is None or isfinite(real) for real in reals):
-        try:
-            text = orjson.dumps(record)
-        except orjson.JSONEncodeError:
-            pass
-    if text is None:
-        text = json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode()
+    try:
+        whole = all(real is None or isfinite(real) for real in reals)
+        text = orjson.dumps(record) if whole else _escaped(record)
+    except orjson.JSONEncodeError:
+        text = _escaped(record)
     text = text[:-1]
     return b'%b%b%08x"}\n' % (text, _CRC, crc32(text))
+
+
+def _escaped(record: JsonObject) -> bytes:
+    return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode()
 
 
 def record_of(line: bytes) -> Any:

@@ -34,7 +34,7 @@ def manifest_of(text: bytes) -> JsonObject:
     Errors: ValueError when it is not JSON; StoreError, whose text goes on from the name of the run or file, when it is
     of another shape, of a newer version, or changed since it was written.
     """
-    manifest = json.loads(text)
+    manifest: JsonObject = json.loads(text)
     if not isinstance(manifest, dict):
         raise StoreError("is not a JSON object")
     version = manifest.get("schema_version")

@@ -142,4 +142,7 @@ def _verdicts(
 
 
 def _lines(rows: Iterable[JsonObject]) -> bytes:
-    return b"".join(json.dumps({"v": versions.VERSION, **row}, ensure_ascii=True, separators=(",", ":")).encode() + b"\n" for row in rows)
+    return b"".join(
+        json.dumps({"v": versions.VERSION, **row}, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        for row in rows
+    )

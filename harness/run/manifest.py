@@ -14,6 +14,7 @@ from harness.folder import RunFolder
 from harness.prices import price_of
 from harness.provider import Endpoint, Serve
 from harness.request import canonical_sha256
+from harness.run import differing
 from harness.run.adaptations import adaptations
 from harness.run.arrivals import Closed
 from harness.run.plan import Plan, sha256
@@ -63,19 +64,26 @@ def asked_of(manifest: JsonObject) -> list[JsonObject]:
 
 def config_sha256(endpoint: Endpoint) -> str:
     """Of what decides which bytes go where; limits, deadlines and prices may change while a run is under way."""
+    return canonical_sha256(_config(endpoint))
+
+
+def configured(endpoint: Endpoint) -> JsonObject:
+    """The hash of what decides which bytes go where, and its parts in short, by which a difference can be named."""
+    return {"config_sha256": config_sha256(endpoint), "config": differing.config_parts(_config(endpoint))}
+
+
+def _config(endpoint: Endpoint) -> JsonObject:
     provider = endpoint.provider
-    return canonical_sha256(
-        {
-            "model_id": endpoint.model_id,
-            "base_url": provider.base_url,
-            "auth": asdict(provider.auth),
-            "headers": dict(provider.headers),
-            "env_headers": dict(provider.env_headers),
-            "query": dict(provider.query),
-            "quirks": asdict(provider.quirks),
-            "serve": _serve_json(provider.serve) if provider.serve else None,
-        }
-    )
+    return {
+        "model_id": endpoint.model_id,
+        "base_url": provider.base_url,
+        "auth": asdict(provider.auth),
+        "headers": dict(provider.headers),
+        "env_headers": dict(provider.env_headers),
+        "query": dict(provider.query),
+        "quirks": asdict(provider.quirks),
+        "serve": _serve_json(provider.serve) if provider.serve else None,
+    }
 
 
 def _serve_json(serve: Serve) -> JsonObject:
@@ -105,7 +113,7 @@ def _endpoint_json(endpoint: Endpoint, changed: Sequence[str]) -> JsonObject:
         "limits": asdict(provider.limits),
         "declared": asdict(provider.declared),
         "adapted": list(changed),
-        "config_sha256": config_sha256(endpoint),
+        **configured(endpoint),
     }
 
 
@@ -122,6 +130,7 @@ def _task_json(plan: Plan, name: str) -> JsonObject:
         "kind": task.kind,
         "scorer": task.scorer.name,
         "scorer_version": task.scorer.version,
+        "data_sha256": differing.data_sha256(plan, name),
         "n": sum(1 for task_name, _ in plan.samples if task_name == name),
         **({"api": "embeddings"} if any(one.inputs for (of, _), one in plan.samples.items() if of == name) else {}),
     }

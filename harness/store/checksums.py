@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from harness.errors import StoreError
 from harness.folder import RunFolder, storing
 from harness.types import JsonObject
 
@@ -54,6 +55,19 @@ def differs(path: Path, sealed: Any) -> str | None:
     if size > told and not path.name.startswith(GROWING):
         return f"has {size} bytes where {told} were sealed"
     return None if _sha256(path, told)[1] == sealed.get("sha256") else "is not as it was sealed: its checksum differs"
+
+
+def refuse_changed(folder: RunFolder, manifest: JsonObject) -> None:
+    """Make sure that the journals still hold what they held when the run was sealed.
+
+    What is sealed is made anew from them, so a journal that has lost lines would take the good rows with it.
+    Errors: StoreError naming the first that does not.
+    """
+    for name, told in (manifest.get("sealed") or {}).items():
+        if name.startswith("journal-") and (problem := differs(folder.root / name, told)):
+            raise StoreError(
+                f"{folder.root / name} {problem}", hint="Bring it back from a copy; what is sealed is left as it is"
+            )
 
 
 def _sha256(path: Path, most: int | None) -> tuple[int, str]:

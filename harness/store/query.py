@@ -78,13 +78,14 @@ def database_path(results: Path) -> Path:
 
 
 @contextmanager
-def read_only(results: Path) -> Iterator[Connection]:
+def read_only(results: Path, *, writes: Path | None = None) -> Iterator[Connection]:
     """Open the published database to read, locked down; each use sees the newest one, but inside ``held``.
 
+    ``writes`` is the only file that SQL can then reach.
     Errors: StoreError when there is none, or it is corrupt or of another version.
     """
     held_of, held_open = _HELD.get()
-    if held_open is not None and held_of == results:
+    if held_open is not None and held_of == results and writes is None:
         yield held_open
         return
     path = database_path(results)
@@ -93,6 +94,8 @@ def read_only(results: Path) -> Iterator[Connection]:
     alone = {"threads": 1} if path.stat().st_size < _SMALL_BYTES else {}
     connection = duckdb.connect(":memory:", config=_SETTINGS | alone)
     try:
+        if writes is not None:
+            connection.execute(f"set allowed_paths = [{_quoted(writes)}]")
         _attach(connection, results)
         yield connection
     finally:
@@ -164,7 +167,17 @@ def user_sql(results: Path, text: str) -> Table:
 
     Errors: UsageError of one line when it is no such query or fails; StoreError as ``read_only``.
     """
-    with read_only(results) as connection:
+    with reading(results, text) as (connection, asked):
+        return _fetch_user(connection, text, asked)
+
+
+@contextmanager
+def reading(results: Path, text: str, *, writes: Path | None = None) -> Iterator[tuple[Connection, str]]:
+    """A locked connection and a user's query, proved to be one that reads; ``writes`` is the one file it may reach.
+
+    Errors: as ``user_sql``, also for what goes wrong with the query inside the block.
+    """
+    with read_only(results, writes=writes) as connection:
         try:
             text.encode()  # an argument that is no UTF-8 is a mistake to be told like any other
             statements = connection.extract_statements(text)
@@ -174,7 +187,7 @@ def user_sql(results: Path, text: str) -> Table:
             if statements[0].type != duckdb.StatementType.SELECT:
                 kind = str(statements[0].type).rpartition(".")[2]
                 raise UsageError(f"only queries are allowed here, not {kind}", hint="Start with select, from or show")
-            return _fetch_user(connection, text, statements[0].query)
+            yield connection, statements[0].query.strip().rstrip(";")
         except (duckdb.Error, UnicodeError) as error:
             raise UsageError(f"SQL: {one_line(error)}") from error
 
@@ -198,9 +211,8 @@ def _fetch_user(connection: Connection, text: str, query: str) -> Table:
         return Table(names, result.fetchall())
     columns = ", ".join(f"c{place}{'::varchar' if is_so else ''}" for place, is_so in enumerate(zoned))
     aliases = ", ".join(f"c{place}" for place in range(len(names)))
-    inner = query.strip().rstrip(";")
     try:
-        found = connection.execute(f"select {columns} from (\n{inner}\n) as t({aliases})").fetchall()  # noqa: S608
+        found = connection.execute(f"select {columns} from (\n{query}\n) as t({aliases})").fetchall()  # noqa: S608
     except duckdb.ParserException:
         name = names[zoned.index(True)]
         raise UsageError(f"SQL: column {name} has a time zone", hint="Cast it: ::timestamp or ::varchar") from None
