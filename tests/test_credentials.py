@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from loopback import Loopback, sized
+from made import environment, harness, told
 from test_transport import BEARER, headers_of, request
 
 from harness import credentials
@@ -19,7 +20,7 @@ from harness.errors import CannotMeasure, ConfigError, HarnessError
 from harness.folder import create
 from harness.journal import Journal
 from harness.provider import Auth, Deadlines, Provider
-from harness.types import Attempt, Job, Request
+from harness.types import WRONG_KEY, Attempt, Job, Request
 from harness.wire.loop import run
 from harness.wire.pool import Pool
 from harness.wire.transport import Client
@@ -140,6 +141,33 @@ def test_secret_headers_are_on_every_request_and_win() -> None:
         assert headers_of(raw[1])["x-config"] == "from-the-environment"
         assert headers_of(raw[2])["x-config"] == "the request's"
         assert "from-the-environment" in found.secrets
+
+
+def test_an_authorization_of_the_users_own_stays() -> None:
+    """Where the key goes in a header of its own, Authorization is the user's, as what a gateway hands on."""
+    found = Credentials("sk-of-the-test", {"Authorization": "Bearer of-the-upstream"})
+    kinds = [request(), request(auth="none"), request(auth="wrong")]
+    for prepared in (False, True):
+        raw = sent(Auth("header", "X", "x-gateway-key"), found, *((one, prepared) for one in kinds))
+        assert [headers_of(one)["authorization"] for one in raw] == ["Bearer of-the-upstream"] * 3
+        assert [headers_of(one).get("x-gateway-key") for one in raw] == ["sk-of-the-test", None, WRONG_KEY]
+
+
+@pytest.mark.parametrize("key", ["'sk-secret-word'", 'sk-secret-word"', "sk-secret\nword", "sk-secret-wörd"])
+def test_an_unsound_key_is_not_repeated(key: str, tmp_path: Path) -> None:
+    """A key or a secret header with quotes or a line break ends each command in one line without it."""
+    block = {"kind": "local", "base_url": "http://127.0.0.1:9/v1", "models": {"m": "m"}}
+    blocks = {"a": block | {"api_key_env": "BAD"}, "b": block | {"env_headers": {"x-a": "BAD"}}}
+    (tmp_path / "providers.yaml").write_text(json.dumps({"providers": blocks}))
+    for argv in (("eval", "arithmetic:1"), ("load", "chat", "-n", "1")):
+        for name in ("a/m", "b/m"):
+            done = harness(tmp_path, *argv, "-e", name, env=environment(BAD=key))
+            told(done, 2, "BAD")
+            assert "secret" not in done.stdout + done.stderr
+    done = harness(tmp_path, "providers", "check", "a/m", "b/m", env=environment(BAD=key))
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stdout + done.stderr
+    assert done.stdout.count("BAD") >= 2
 
 
 def test_queries_are_on_every_request() -> None:

@@ -218,6 +218,14 @@ def test_what_is_not_asked_is_not_said(server: Talking) -> None:
     assert shown["adapted"] == {}
 
 
+def test_a_dropped_field_is_told_whatever_its_bounds(server: Talking) -> None:
+    """A bound that is kept hides nothing else that is done to its field."""
+    quirks = {"drop": ["temperature"], "clamp": {"temperature": [0, 2]}}
+    write({"odd": {"base_url": url(server), "quirks": quirks}})
+    shown = json.loads(harness("eval", "arithmetic:2", "-e", "odd/big-id", "--dry-run", "--json").stdout)
+    assert "temperature is not sent" in shown["adapted"]["odd/big-id"]
+
+
 def test_a_load_says_it_too(server: Talking) -> None:
     """What is changed of a load's prompts is told at its start and in its report."""
     write({"odd": {"base_url": url(server), "quirks": {"drop": ["temperature"]}}})

@@ -21,8 +21,8 @@ class Everywhere(NamedTuple):
     endpoints: tuple[str, ...]
     """``provider/model``, in the order of the providers; those of the user's own file first."""
     left_out: tuple[str, ...]
-    """Who maps it and cannot be asked, with the reason: ``groq (GROQ_API_KEY is not set)``; of ``chosen`` a line for each
-    model."""
+    """Who maps it and cannot be asked, with the reason: ``groq (GROQ_API_KEY is not set)``; of ``chosen`` one text for
+    each model."""
 
 
 def logical_models(providers: Mapping[str, Provider]) -> list[str]:

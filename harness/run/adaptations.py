@@ -90,11 +90,14 @@ def _ranges(bodies: Iterable[Mapping[str, Any]]) -> dict[str, tuple[float, float
 
 
 def _that_matter(asked: Asked, quirks: Quirks) -> list[str]:
-    """The fields that are asked for, without those whose numbers lie within their bounds anyway."""
+    """The fields that are asked for, without those of which nothing but their bounds is told, and is kept anyway."""
+    besides = {*quirks.drop, *quirks.rename, *quirks.ignored}
     return [
         name
         for name, values in asked.items()
-        if name not in quirks.clamp or (values is not None and not _within(values, quirks.clamp[name]))
+        if name in besides
+        or name not in quirks.clamp
+        or (values is not None and not _within(values, quirks.clamp[name]))
     ]
 
 

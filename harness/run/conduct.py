@@ -97,7 +97,7 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
 
     The first interrupt lets what is under way end, the second breaks it off.
     """
-    if plan.probes:
+    if plan.probes or any(one.signer for one in company.keys.values()):
         load_sdk()  # takes a second, which nobody's first request is to wait for
     pool = Pool()
     clients = clients_of(plan, pool, company.keys)

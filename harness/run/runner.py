@@ -154,6 +154,7 @@ class Runner:
             late=self._pacer.late_n,
             caught_up=self._pacer.caught_up_n,
             late_max_ns=self._pacer.late_max_ns,
+            renewals=tuple({one for each in self._clients.values() for one in each.renewals if one[1] > began_ns}),
         )
         self.facts.append(facts)
         return facts

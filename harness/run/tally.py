@@ -138,3 +138,5 @@ class Facts:
     caught_up: int
     """Of these, released more than 10 ms after their time, in a burst that nobody planned."""
     late_max_ns: int
+    renewals: tuple[tuple[int, int], ...] = ()
+    """Beginning and end of each asking for another token meanwhile, which runs beside the requests."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -102,6 +102,11 @@ class Client:
         head = await self._prepared(request)
         return await self._pool.prewarm(head.origin, n, self._provider.deadlines)
 
+    @property
+    def renewals(self) -> Sequence[tuple[int, int]]:
+        """Beginning and end of each asking for another token, in ``perf_counter_ns``."""
+        return self._credentials.renewals
+
     async def aclose(self) -> None:
         """Release the SDK; connections stay in the pool."""
         for sdk in (self._sdk, self._signing):
@@ -190,6 +195,9 @@ class Client:
         _check_headers(request.headers, f"request to {request.path}", UsageError)
         headers: dict[str, str | None] = dict.fromkeys(self._ambient)
         auth, key = self._auth_headers(request)
+        if any(name.lower() == "authorization" for name in self._own):
+            # Of the user's own, such as what a gateway passes on: it is left in its place.
+            auth = {name: text for name, text in auth.items() if name != "Authorization" or text is not None}
         headers |= {} if self._signs(request) else auth
         carrier = (self._provider.auth.header or "authorization").lower()
         for name, value in request.headers.items():
