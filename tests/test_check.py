@@ -1,4 +1,4 @@
-"""The checker: what is whole passes, and every damage to every kind of file is found; nothing of it is silently read."""
+"""The checker: what is whole passes, and every damage to every kind of file is found and not silently read."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_a_damaged_journal_does_not_take_the_good_rows_with_it(results: Path, da
     run = bad(results)
     before = {path: path.read_bytes() for path in run.root.glob("*.parquet")}
     damage(run.journal_path(0))
-    with pytest.raises(StoreError, match="journal-0.jsonl"):
+    with pytest.raises(StoreError, match=r"journal-0\.jsonl"):
         seal(run)
     assert {path: path.read_bytes() for path in run.root.glob("*.parquet")} == before
 
@@ -241,7 +241,7 @@ def rewritten(run: RunFolder, change: Callable[[list[Any]], list[Any]]) -> None:
     ids=["lost", "twice", "two answers", "a gap", "unplanned"],
 )
 def test_each_planned_request_ends_once(results: Path, change: Callable[[list[Any]], list[Any]], words: str) -> None:
-    """A request without an end, with two, with an attempt too few, or that nobody planned, is found in any sound file."""
+    """A request without an end, with two, with a gap, or that nobody planned, is found in any sound file."""
     rewritten(bad(results), change)
     assert any(words in one.problem for one in wrong(results))
 
@@ -268,7 +268,7 @@ def test_an_unfinished_run_is_no_damage(results: Path) -> None:
     ],
 )
 def test_sums_that_differ_are_found(results: Path, table: str, change: str) -> None:
-    """Tokens, costs, failures and scores that are others in Parquet, or in the database alone, are told with what mends."""
+    """Other tokens, costs, failures and scores in Parquet, or in the database alone, are told with what mends them."""
     run = bad(results)
     with duckdb.connect(str(query.database_path(results))) as connection:
         connection.execute(f"update {table} set {change} where run_id = '{run.id}'")

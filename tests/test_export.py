@@ -88,7 +88,6 @@ def test_csv_gives_no_formula_and_steers_no_terminal(results: Path, tmp_path: Pa
         (("--query", "select * from read_csv('/etc/passwd')"), UsageError),
         (("--query", "select 1) to '{out}.2' (format csv); --"), UsageError),
         (("--query", "select 1 as a, 2 as A"), UsageError),
-        (("scores", "--results", "/nowhere"), StoreError),
     ],
 )
 def test_what_is_refused_leaves_no_file(
