@@ -184,12 +184,19 @@ def reading(results: Path, text: str, *, writes: Path | None = None) -> Iterator
             if len(statements) != 1:
                 raise UsageError(f"give one query, not {len(statements)}")
             # Others could detach the read-only file and attach it again to write.
-            if statements[0].type != duckdb.StatementType.SELECT:
-                kind = str(statements[0].type).rpartition(".")[2]
+            if (kind := _kind(statements[0])) != "SELECT":
                 raise UsageError(f"only queries are allowed here, not {kind}", hint="Start with select, from or show")
             yield connection, statements[0].query.strip().rstrip(";")
         except (duckdb.Error, UnicodeError) as error:
             raise UsageError(f"SQL: {one_line(error)}") from error
+
+
+def _kind(statement: duckdb.Statement) -> str:
+    """What a statement does; some kinds have a number only, and asking for their names is an error."""
+    try:
+        return str(statement.type).rpartition(".")[2]
+    except ValueError:
+        return "this kind of statement"
 
 
 def fetch(connection: Connection, sql: str, params: Params) -> Table:
