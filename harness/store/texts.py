@@ -20,7 +20,7 @@ import orjson
 
 from harness.errors import StoreError
 from harness.folder import RunFolder, atomic_file, storing, sync_folder
-from harness.store import query
+from harness.store import checksums, query
 from harness.types import JsonObject
 
 Kept = Literal["all", "sample", "hash", "none"]
@@ -94,7 +94,8 @@ def purge(folder: RunFolder, keep: Kept) -> int:
             _rewrite(path, lambda record, name=name: _row(record, name, stays))  # type: ignore[misc]
     _parquet(folder, keep, stays)
     _logs(folder)
-    folder.write_manifest(folder.read_manifest() | {"texts": began | {"purged_at": _now()}})
+    sealed = {"sealed": checksums.taken(folder)} if "sealed" in manifest else {}
+    folder.write_manifest(folder.read_manifest() | sealed | {"texts": began | {"purged_at": _now()}})
     return max(0, before - _size(folder))
 
 
