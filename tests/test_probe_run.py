@@ -11,11 +11,12 @@ import pytest
 from made import harness
 from simulated import KEY, simulator
 
+from harness.folder import RunFolder
+
 PROBES = '''"""Probes of the ways a scenario can be sent."""
 
 from collections.abc import Iterator
 
-from harness.folder import RunFolder
 from harness.folder import RunFolder
 from harness.conformance import Check, Seen, chat, check, next_turn, probe
 from harness.conformance.plain import PLAIN
