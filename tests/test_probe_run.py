@@ -113,8 +113,9 @@ def test_every_way_of_sending_and_going_on(folder: Path) -> None:
     (run / "journal-0.jsonl").write_bytes(b"".join(lines[:2]))  # the session and the first answer
     for name in ("attempts.parquet", "verdicts.jsonl"):
         (run / name).unlink()
-    manifest = RunFolder(run).read_manifest()
-    RunFolder(run).write_manifest(manifest | {"status": "interrupted"})
+    manifest = RunFolder(run).read_manifest() | {"status": "interrupted"}
+    del manifest["sealed"]  # a run that was killed has not been sealed
+    RunFolder(run).write_manifest(manifest)
     done = harness(folder, "resume", run.name)
     assert done.returncode == 0, done.stderr
     assert verdicts(folder) == EXPECTED
