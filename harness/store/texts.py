@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +21,10 @@ import orjson
 
 from harness.errors import StoreError
 from harness.folder import RunFolder, atomic_file, storing, sync_folder
+from harness.journal_line import line_of, record_of
 from harness.store import checksums, query
 from harness.types import JsonObject
+from harness.versions import VERSION
 
 Kept = Literal["all", "sample", "hash", "none"]
 ONE_IN = 20
@@ -88,7 +91,7 @@ def purge(folder: RunFolder, keep: Kept) -> int:
     folder.write_manifest(manifest | {"texts": began})
     stays = _stays(folder, keep)
     for path in folder.journals():
-        _rewrite(path, lambda record: _journal_line(record, keep, stays))
+        _rewrite(path, lambda record: _journal_line(record, keep, stays), record_of, _proved)
     for name in _LINES:
         if (path := folder.root / f"{name}.jsonl").exists():
             _rewrite(path, lambda record, name=name: _row(record, name, stays))  # type: ignore[misc]
@@ -123,19 +126,6 @@ def _stays(folder: RunFolder, keep: Kept) -> dict[str, bool]:
 # --- lines -----------------------------------------------------------------------------------------------
 
 
-def _rewrite(path: Path, change: Callable[[JsonObject], JsonObject | None]) -> None:
-    """Replace a file of JSON lines by itself with some lines changed; None: this one stays."""
-    with storing(path), path.open("rb") as old, atomic_file(path) as new:
-        for number, line in enumerate(old, 1):
-            if not line.endswith(b"\n"):
-                break  # torn by a kill: never part of the record
-            try:
-                changed = change(_loads(line))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise StoreError(f"{path}:{number} cannot be read: {type(error).__name__}: {error}") from error
-            new.write(line if changed is None else _dumps(changed))
-
-
 def _loads(line: bytes) -> Any:
     try:
         return orjson.loads(line)
@@ -146,6 +136,30 @@ def _loads(line: bytes) -> Any:
 def _dumps(record: JsonObject) -> bytes:
     """By the writer that takes everything: lines may hold infinities."""
     return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+
+def _proved(record: JsonObject) -> bytes:
+    """A journal's line as it is written today, with its checksum."""
+    unproved = {name: value for name, value in record.items() if name != "crc"}
+    return line_of(unproved | {"v": VERSION}, [math.inf])  # by the writer that takes everything
+
+
+def _rewrite(
+    path: Path,
+    change: Callable[[JsonObject], JsonObject | None],
+    read: Callable[[bytes], Any] = _loads,
+    write: Callable[[JsonObject], bytes] = _dumps,
+) -> None:
+    """Replace a file of JSON lines by itself with some lines changed; None: this one stays."""
+    with storing(path), path.open("rb") as old, atomic_file(path) as new:
+        for number, line in enumerate(old, 1):
+            if not line.endswith(b"\n"):
+                break  # torn by a kill: never part of the record
+            try:
+                changed = change(read(line))
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise StoreError(f"{path}:{number} cannot be read: {type(error).__name__}: {error}") from error
+            new.write(line if changed is None else write(changed))
 
 
 def _journal_line(record: JsonObject, keep: Kept, stays: dict[str, bool]) -> JsonObject | None:
