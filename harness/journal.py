@@ -4,8 +4,8 @@ A line is written by one ``write`` on a file opened for appending, so a killed p
 ``append`` returned from; what a power cut can take is bounded by an fsync each second. Only the last line of a file
 can be torn, and it is cut off when the journal is opened again.
 
-Line: ``{"v":1,"type":"session",...}`` once for each opening, then ``{"v":1,"type":"attempt",...}``. Bodies are kept
-whole, as text where they are UTF-8 and as base64 where they are not. Keys are taken out before anything is written.
+Line: ``{"v":1,"type":"session",...}`` once for each opening, then ``{"v":1,"type":"attempt",...}``, each with its
+checksum. Bodies are kept whole, as text where they are UTF-8, else as base64; keys are taken out before all writing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 
+from harness.checksum import check, summed
 from harness.errors import StoreError
 from harness.exchange import Exchange, Failure, Read, WireMarks
 from harness.folder import RunFolder, store_error, storing
@@ -100,8 +101,9 @@ def from_line(line: bytes) -> Attempt:
             admit_ns=record["admit_ns"],
             in_flight=record["in_flight"],
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"journal line cannot be read: {type(error).__name__}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        said = " ".join(str(error).split())[:200]  # it may name what it found, of whatever bytes
+        raise StoreError(f"journal line cannot be read: {type(error).__name__}: {said}") from error
 
 
 def _line(record: JsonObject, reals: Sequence[float | None] = ()) -> bytes:
@@ -112,14 +114,15 @@ def _line(record: JsonObject, reals: Sequence[float | None] = ()) -> bytes:
     """
     if all(real is None or isfinite(real) for real in reals):
         try:
-            return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+            return summed(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
         except orjson.JSONEncodeError:
             pass
-    return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+    return summed(json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n")
 
 
 def _record(line: bytes) -> Any:
     """What a line says; some lines of ``json`` (infinities, lone surrogates) only ``json`` reads."""
+    check(line)
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -383,7 +386,7 @@ def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _session(path: Path, line: bytes) -> Session:
     try:
-        record = json.loads(line)
+        record = _record(line)
         return Session(
             shard=int(path.stem.removeprefix("journal-")),
             session=record["session"],
@@ -391,5 +394,6 @@ def _session(path: Path, line: bytes) -> Session:
             wall=datetime.fromisoformat(record["wall"]),
             pid=record["pid"],
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"session line cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise StoreError(f"session line cannot be read: {type(error).__name__}: {said}") from error
