@@ -20,7 +20,7 @@ from harness.folder import RunFolder, create, results_option, write_atomic
 from harness.journal import Journal
 from harness.keys import keys_of
 from harness.provider import Provider
-from harness.run import manifest, seek, stored
+from harness.run import manifest, neighbours, room, seek, stored, wall
 from harness.run.calibrate import calibrate
 from harness.run.conduct import Company, Conducted, asked, conduct
 from harness.run.crew import Crew
@@ -69,8 +69,11 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
     """
     company = replace(company, keys=keys_of(asked(plan), company.secrets))
     lines = plan.lines()
+    room.require(results, lines.count(b"\n"))
+    for line in neighbours.lines(results, {one.base_url for one in asked(plan) if one.base_url is not None}):
+        company.watcher.told(line)
     folder = create(results, plan.selection.suite)
-    with folder.lock():
+    with folder.lock(), room.told(folder):
         write_atomic(folder.plan_path, lines)
         folder.write_manifest(manifest.first(folder, plan, lines))
         del lines  # of a hundred thousand requests it is 25 MB, and the run is long
@@ -93,7 +96,7 @@ def resume(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provi
                 hint="Bring back the providers.yaml it was made with, or start a new run",
             )
     # What is done is read under the lock: it must not grow between reading and sending.
-    with folder.lock():
+    with folder.lock(), room.told(folder):
         done, before = stored.progress(folder, plan)
         company = replace(company, keys=keys_of(asked(plan.without(done)), company.secrets), before=before)
         return _Run(folder, plan, company, again).sit(done)
@@ -128,6 +131,7 @@ class _Run:
         status: RunStatus = "failed"
         tally, barren, crashed = Tally(), None, None
         told: JsonObject = {}
+        anchor = wall.Anchor()
         ready: Ready | None = None
         try:
             rest = self._plan.without(done)
@@ -144,6 +148,11 @@ class _Run:
             status = "interrupted"
         finally:
             failing = sys.exception() is not None
+            if (jump_s := anchor.jump_s()) is not None:
+                told["clock_jump_s"] = jump_s
+                self._company.watcher.told(
+                    f"the clock of this machine moved by {jump_s:+g} s during the run; times are those of another clock"
+                )
             self._company.announce("sealing")
             # On a full disk the sealing fails as well: the first error is the one to tell.
             with suppress(HarnessError) if failing else nullcontext():

@@ -54,7 +54,9 @@ def exchange(parts: list[bytes], fault: Failure | None = None) -> Exchange:
 def said(outcome: Outcome) -> tuple[object, ...]:
     """What an answer says, whenever it came."""
     one = outcome.completion
-    heard = None if one is None else (one.text, one.reasoning, one.refusal, one.tool_calls, one.finish_reason, one.usage)
+    heard = (
+        None if one is None else (one.text, one.reasoning, one.refusal, one.tool_calls, one.finish_reason, one.usage)
+    )
     return outcome.failure, heard
 
 
@@ -111,6 +113,4 @@ def journal(data: bytes) -> None:
             assert "\n" not in str(error)
 
 
-TARGETS: Mapping[str, Callable[[bytes], None]] = {
-    one.__name__: one for one in (sse, answer, response, line, journal)
-}
+TARGETS: Mapping[str, Callable[[bytes], None]] = {one.__name__: one for one in (sse, answer, response, line, journal)}
