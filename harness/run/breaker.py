@@ -19,7 +19,7 @@ AFTER = 5
 """Jobs in a row."""
 AFTER_PROBES = 3
 AFTER_LOAD = 20
-"""Requests of a load that were refused entrance, and none let in: what fails under load is measured, but this is none."""
+"""Requests of a load that were refused entrance, and none let in: what fails under load is data, but this is none."""
 COOL_S = 5.0
 """So long it is left alone before it is asked once more: a server that is restarted is not a dead one."""
 

@@ -58,8 +58,9 @@ _STATUS: Mapping[str, tuple[int, str, str, str | None]] = {
 
 
 def refusal_of(fate: str | None, retry_after_s: float | None, now: str, later: str) -> Refusal | None:
-    """The error response of a fault; None: it is none of those. ``now`` and ``later`` are HTTP dates, the latter of its
-    Retry-After.
+    """The error response of a fault; None: it is none of those.
+
+    ``now`` and ``later`` are HTTP dates, the latter that of its Retry-After.
     """
     status = _STATUS.get("http_429" if fate and fate.startswith("http_429") else fate or "")
     if status is None:

@@ -141,8 +141,8 @@ def http_failure(exchange: Exchange) -> Failure:
 def retry_after(headers: Sequence[tuple[str, str]]) -> float | None:
     """Seconds asked for by ``retry-after-ms`` or ``retry-after``; None: not asked.
 
-    A date is read by the server's own clock, the header ``date`` of the same answer; without one it counts as not asked,
-    since ours may not agree.
+    A date is read by the server's own clock, the header ``date`` of the same answer; without one it counts as not
+    asked, since ours may not agree.
     """
     given = dict(headers)
     for name, per_second in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):

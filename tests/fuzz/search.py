@@ -1,7 +1,7 @@
 """A coverage-guided search for bytes that break a target: ``python -m fuzz.search TARGET CORPUS [OPTION...]``.
 
-The corpus is a folder; it begins with the streams of ``tests/streams`` and a line of a journal. What is found is written
-to ``crash-*`` in the working folder, and becomes a case of ``tests/fuzz/found.py``.
+The corpus is a folder; it begins with the streams of ``tests/streams`` and a line of a journal. What is found is
+written to ``crash-*`` and becomes a case of the table in ``tests/test_fuzz.py``.
 """
 
 from __future__ import annotations

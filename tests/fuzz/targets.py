@@ -91,12 +91,17 @@ def response(data: bytes) -> None:
         assert found[0] == found[1]
 
 
+def one_line(error: HarnessError) -> None:
+    """What a user is told is one line."""
+    assert "\n" not in str(error)
+
+
 def line(data: bytes) -> None:
     """A line of a journal is refused, or is an attempt that can be written and read again as the same."""
     try:
         attempt = from_line(data)
     except StoreError as error:
-        assert "\n" not in str(error)
+        one_line(error)
         return
     assert from_line(to_line(attempt)) == attempt
 
@@ -110,7 +115,7 @@ def journal(data: bytes) -> None:
             for attempt in read_attempts(run):
                 replace(attempt)
         except HarnessError as error:
-            assert "\n" not in str(error)
+            one_line(error)
 
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {one.__name__: one for one in (sse, answer, response, line, journal)}
