@@ -1,9 +1,9 @@
 """A process that carries out runs in children of its own, which a test may kill at any moment.
 
-``python killed.py RESULTS URL``; each line of its input is ``start`` or ``resume``, perhaps with a number behind: no file
-may then grow beyond so many bytes. It answers ``pid N``, then ``ack JOB NUMBER`` for each attempt that was journalled,
-``sealing``, and ``ended CODE``, with the exit code a command would have, or -9. It forks: Python starts once, not for
-each kill.
+``python killed.py RESULTS URL``; each line of its input is ``start`` or ``resume``, perhaps with a number behind: no
+file may then grow beyond so many bytes. It answers ``pid N``, then ``ack JOB NUMBER`` for each attempt that was
+journalled, ``sealing``, ``told LINE`` for an error, and ``ended CODE``, with the exit code a command would have, or -9.
+It forks: Python starts once, not for each kill.
 """
 
 from __future__ import annotations
@@ -52,12 +52,13 @@ def carry_out(word: str, results: Path, url: str) -> int:
         else:
             providers = {one.provider.id: one.provider for one in ends}
             known = catalog(*THINGS)
-            sitting.resume(list_runs(results)[-1], catalog=known, providers=providers, company=company)
+            begun = [run for run in list_runs(results) if run.manifest_path.exists()]
+            sitting.resume(begun[-1], catalog=known, providers=providers, company=company)
     except HarnessError as error:
-        sys.stderr.write(f"{error}\n")
+        say(f"told {error}")
         return error.exit_code
     except BaseException:  # noqa: BLE001 - a child of a fork must not go on as its parent
-        traceback.print_exc()
+        say(f"told {traceback.format_exc()!r}")
         return 70
     return 0
 

@@ -169,7 +169,8 @@ class _Run:
             with _journal(folder, company.secrets) as journal:
                 return run_loop(conduct(rest, folder, journal, company, self._onward))
         except BaseExceptionGroup as group:
-            raise _first(group) from None
+            first = _first(group)
+            raise first from first.__cause__
 
     def _onward(self) -> Plan | None:
         """What a search wants to know next, and what the probes want to see again."""
