@@ -42,6 +42,24 @@ _LINE = to_line(_ATTEMPT).rpartition(b',"crc32":')[0] + b"}\n"
 """Without its checksum, which would refuse nearly all that a search makes of it."""
 
 
+_TABLES = (
+    (b'{"a": 1}\n\n{"a": "\\ud800"}\n', b'{"a": 1'),
+    (b'a,b\n1,"x\ny"\n', b"\xef\xbb\xbfa\n1\n"),
+    (b"a\tb\n1\t2\n",),
+    (b'[{"a": 1}, {"a": [NaN]}]', b'{"data": [{"a": 1}]}'),
+)
+_PROVIDERS = b"""
+providers:
+  mine:
+    kind: local
+    base_url: "http://127.0.0.1:9/v1"
+    api_key_env: MINE_KEY
+    models: {m: model-small}
+    limits: {concurrency: 4}
+    quirks: {max_tokens_field: max_tokens}
+"""
+
+
 def _bodies() -> list[bytes]:
     return [bytes([place % 32]) + body for place, body in enumerate(_BODIES)]
 
@@ -51,5 +69,7 @@ SEEDS: Mapping[str, Callable[[], list[bytes]]] = {
     "answer": _bodies,
     "response": lambda: [bytes([mode]) + head for head in _HEADS for mode in (0, 3, 8)],
     "line": lambda: [to_line(_ATTEMPT), _LINE],
+    "table": lambda: [bytes([kind]) + text for kind, texts in enumerate(_TABLES) for text in texts],
+    "providers": lambda: [_PROVIDERS, _PROVIDERS.replace(b"local", b"lokal")],
     "journal": lambda: [_SESSION + to_line(_ATTEMPT), _SESSION + _LINE, _SESSION + _LINE[:-40]],
 }

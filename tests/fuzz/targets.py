@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from harness.config_file import read_file
+from harness.data import local_rows
 from harness.errors import HarnessError, StoreError
 from harness.exchange import Exchange, Failure, Outcome, Read, WireMarks
 from harness.folder import RunFolder
@@ -118,4 +120,29 @@ def journal(data: bytes) -> None:
             one_line(error)
 
 
-TARGETS: Mapping[str, Callable[[bytes], None]] = {one.__name__: one for one in (sse, answer, response, line, journal)}
+def table(data: bytes) -> None:
+    """A user's data file is read or refused in one line, whatever its name says that it is."""
+    names = ("a.jsonl", "a.csv", "a.tsv", "a.json")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / names[data[0] % len(names) if data else 0]
+        path.write_bytes(data[1:])
+        try:
+            for row in local_rows(path):
+                assert isinstance(row, dict)
+        except HarnessError as error:
+            one_line(error)
+
+
+def providers(data: bytes) -> None:
+    """A user's providers file is read or refused in one line."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "providers.yaml"
+        path.write_bytes(data)
+        try:
+            read_file(path)
+        except HarnessError as error:
+            one_line(error)
+
+
+_ALL = (sse, answer, response, line, journal, table, providers)
+TARGETS: Mapping[str, Callable[[bytes], None]] = {one.__name__: one for one in _ALL}
