@@ -72,7 +72,7 @@ def cli() -> None:
     \b
     Start here:
       harness demo                                         everything, on this machine, without a key
-      harness run demo --endpoint groq/llama-3.3-70b       the same on an endpoint of your own
+      harness run demo --endpoint groq/gpt-oss-120b       the same on an endpoint of your own
       harness report                                       the table of the last run
       harness dashboard                                    the same in the browser
 

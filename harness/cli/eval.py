@@ -63,7 +63,7 @@ def command(
     \b
     Examples:
       harness eval arithmetic assistant --endpoint local/smollm2
-      harness eval mt_bench -e local/smollm2 --judge groq/llama-3.3-70b
+      harness eval mt_bench -e local/smollm2 --judge groq/gpt-oss-120b
       harness eval gsm8k --limit 50 --data gsm8k/test.jsonl --endpoint local/smollm2
       harness eval humaneval --allow-code-exec --endpoint local/smollm2
       harness eval my.jsonl --scorer numeric --endpoint local/smollm2 --endpoint steady-vendor/sim-small

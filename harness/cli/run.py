@@ -39,7 +39,7 @@ def command(
 
     \b
     Examples:
-      harness run demo --endpoint groq/llama-3.3-70b --endpoint openrouter/meta-llama/llama-3.3-70b-instruct
+      harness run demo --endpoint groq/gpt-oss-120b --endpoint openrouter/meta-llama/llama-3.3-70b-instruct
       harness run demo -e local/smollm2 --dry-run
     """
     judging = {"judges": tuple(dict.fromkeys(judges)), "pairwise": pairwise}
