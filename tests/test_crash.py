@@ -35,7 +35,7 @@ from harness.run.conduct import Company
 from harness.types import Attempt
 
 ALL = os.environ.get("HARNESS_CRASH") == "all"
-RUNS, KILLS = (60, 5) if ALL else (6, 5)
+RUNS, KILLS = (64, 5) if ALL else (6, 5)
 pytestmark = pytest.mark.crash
 
 
