@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench bench-eval pages matrix test-engines
+.PHONY: demo test lint types imports format clean bench bench-eval pages matrix test-engines fuzz crash
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -42,6 +42,20 @@ matrix: $(VENV)/.test
 # an hour; TESTS="-k vllm" runs one.
 test-engines: $(VENV)/.test
 	HARNESS_ENGINES=install $(BIN)/pytest -m engine -rs tests/test_engine_real.py $(TESTS)
+
+# A search, led by coverage, for bytes that break a reader: SECONDS of each target. It needs a package of its own, which
+# is put beside the corpus and not into the environment.
+FUZZ    ?= /tmp/harness-fuzz
+SECONDS ?= 60
+fuzz: $(VENV)/.test
+	@test -d $(FUZZ)/lib/atheris || $(BIN)/python -m pip install --quiet --no-deps --target $(FUZZ)/lib 'atheris>=3,<4'
+	@for target in sse answer response line journal table providers; do echo "== $$target"; \
+		PYTHONPATH=$(FUZZ)/lib:.:tests nice -n 19 $(BIN)/python -m fuzz.search $$target $(FUZZ)/$$target \
+		-max_total_time=$(SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 -artifact_prefix=$(FUZZ)/$$target- || exit 1; done
+
+# All 200 kills and every failing write; `make test` has some of them.
+crash: $(VENV)/.test
+	HARNESS_CRASH=all $(BIN)/pytest -m crash tests/test_crash.py
 
 # The tables in docs/ that are made of the code: tasks, probes, faults.
 pages: $(VENV)/.test

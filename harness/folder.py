@@ -45,6 +45,11 @@ def store_error(error: OSError, path: Path) -> StoreError:
     return StoreError(f"{path}: {error.strerror or error}")
 
 
+def is_full(error: StoreError) -> bool:
+    """Whether the disk had no room for what was to be written."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+
+
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
     """Turn an ``OSError`` of the block into a ``StoreError`` that names ``path``."""

@@ -223,5 +223,6 @@ def _session(path: Path, line: bytes) -> Session:
             wall=datetime.fromisoformat(record["wall"]),
             pid=record["pid"],
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"session line cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise StoreError(f"session line cannot be read: {type(error).__name__}: {said}") from error

@@ -70,8 +70,9 @@ def from_line(line: bytes) -> Attempt:
             admit_ns=record["admit_ns"],
             in_flight=record["in_flight"],
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"journal line cannot be read: {type(error).__name__}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        said = " ".join(str(error).split())[:200]  # it may name what it found, of whatever bytes
+        raise StoreError(f"journal line cannot be read: {type(error).__name__}: {said}") from error
 
 
 def line_of(record: JsonObject, reals: Sequence[float | None] = ()) -> bytes:

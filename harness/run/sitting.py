@@ -20,14 +20,14 @@ from harness.folder import RunFolder, create, results_option, write_atomic
 from harness.journal import Journal
 from harness.keys import keys_of
 from harness.provider import Provider
-from harness.run import differing, manifest, seek, stored
+from harness.run import differing, manifest, neighbours, seek, stored, wall
 from harness.run.calibrate import calibrate
 from harness.run.conduct import Company, Conducted, asked, conduct
 from harness.run.crew import Crew
 from harness.run.hidden_logs import hide_in_logs
 from harness.run.judge import barren, judge
 from harness.run.plan import Plan
-from harness.run.room import refuse_no_room
+from harness.run.room import refuse_no_room, told_room
 from harness.run.scoring import Watch, unwatched
 from harness.run.second_looks import second_looks
 from harness.run.servers import Servers, serving
@@ -75,8 +75,10 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
     company = replace(company, keys=keys_of(asked(plan), company.secrets))
     lines = plan.lines()
     refuse_no_room(results, plan)
+    for line in neighbours.lines(results, {one.base_url for one in asked(plan) if one.base_url is not None}):
+        company.watcher.told(line)
     folder = create(results, plan.selection.suite)
-    with folder.lock():
+    with folder.lock(), told_room(folder):
         write_atomic(folder.plan_path, lines)
         folder.write_manifest(manifest.first(folder, plan, lines))
         del lines  # of a hundred thousand requests it is 25 MB, and the run is long
@@ -94,7 +96,7 @@ def resume(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provi
     plan = stored.replan(folder, again)
     _refuse_changed(folder, plan)
     # What is done is read under the lock: it must not grow between reading and sending.
-    with folder.lock():
+    with folder.lock(), told_room(folder):
         refuse_changed(folder, folder.read_manifest())
         stored.mend_plan(folder, plan)
         done, before = stored.progress(folder, plan)
@@ -149,6 +151,7 @@ class _Run:
         status: RunStatus = "failed"
         tally, barren, crashed = Tally(), None, None
         told: JsonObject = {}
+        anchor = wall.Anchor()
         ready: Ready | None = None
         try:
             rest = self._plan.without(done)
@@ -165,6 +168,11 @@ class _Run:
             status = "interrupted"
         finally:
             failing = sys.exception() is not None
+            if (jump_s := anchor.jump_s()) is not None:
+                told["clock_jump_s"] = jump_s
+                self._company.watcher.told(
+                    f"the clock of this machine moved by {jump_s:+g} s during the run; times are those of another clock"
+                )
             self._company.announce("sealing")
             # On a full disk the sealing fails as well: the first error is the one to tell.
             with suppress(HarnessError) if failing else nullcontext():
@@ -186,7 +194,8 @@ class _Run:
             with _journal(folder, company.secrets) as journal:
                 return run_loop(conduct(rest, folder, journal, company, self._onward))
         except BaseExceptionGroup as group:
-            raise _first(group) from None
+            first = _first(group)
+            raise first from first.__cause__
 
     def _onward(self) -> Plan | None:
         """What a search wants to know next, and what the probes want to see again."""
