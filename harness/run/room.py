@@ -1,48 +1,49 @@
-"""Room on the disk: asked for before anything is sent, and told in bytes where it was not enough."""
+"""Before anything is paid for: may the results be written, and do they fit on the disk?"""
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.folder import RunFolder, is_full, results_option, storing
+from harness.folder import storing
+from harness.run.plan import Plan
 
-REQUEST_BYTES = 6_000
-"""Of a request with 200 chunks and 200 words: 3.4 kB of journal, 1.3 kB of Parquet, and the database made of it."""
+RECORD_BYTES = 3_400
+"""Of a request in a journal: 200 chunk times and a 200-word answer, measured."""
+_KEPT_TWICE = 2.5
+"""Journal, packed tables beside it and their copy in the database, in sizes of the journal."""
+_ALWAYS_BYTES = 8 << 20
+"""Schema of the database twice, while it is built anew, and what is temporary."""
 
 
-def require(results: Path, requests: int) -> None:
-    """Raise StoreError where the disk of ``results``, which need not exist yet, has no room for so many requests."""
-    place = results.absolute()
-    while not place.exists():
-        place = place.parent
-    with storing(place):
-        free = shutil.disk_usage(place).free
-    needed = requests * REQUEST_BYTES
-    if free < needed:
+def bytes_needed(plan: Plan) -> int:
+    """Estimate of the disk space that a plan's record takes, in bytes; prompts are taken from those built already."""
+    jobs = sum(1 for _ in plan.jobs)
+    bodies = [len(one.body or b"") for one in plan.built.values()]
+    prompt = sum(bodies) / len(bodies) if bodies else 0.0
+    return round(jobs * (RECORD_BYTES + prompt) * _KEPT_TWICE) + _ALWAYS_BYTES
+
+
+def refuse_no_room(results: Path, plan: Plan) -> None:
+    """Make sure that the results of a plan can be written below ``results``, which is made where it is missing.
+
+    Errors: StoreError when the folder may not be written, or has less space than is likely to be needed.
+    """
+    with storing(results):
+        results.mkdir(parents=True, exist_ok=True)
+        trial = results / f".trial.{os.getpid()}.{secrets.token_hex(3)}.tmp"
+        trial.write_bytes(b"?")
+        trial.unlink()
+        free = shutil.disk_usage(results).free
+    if (needed := bytes_needed(plan)) > free:
         raise StoreError(
-            f"no space left in {results}: {requests} requests need about {needed} bytes, and {free} are free",
-            hint="Free some space, or name another folder with --results",
+            f"{results} has {_size(free)} free, and this run is likely to need {_size(needed)}; nothing was sent",
+            hint="Free some space, ask less, or choose another folder with --results",
         )
 
 
-@contextmanager
-def told(run: RunFolder) -> Iterator[None]:
-    """Say of a full disk how many bytes the rest of the run needs, and how to go on."""
-    try:
-        yield
-    except StoreError as error:
-        if not is_full(error) or not run.plan_path.exists():
-            raise
-        journals = [path.read_bytes() for path in run.journals()]
-        left = max(0, run.plan_path.read_bytes().count(b"\n") - sum(one.count(b"\n") for one in journals))
-        needed = left * REQUEST_BYTES + sum(map(len, journals))
-        option = results_option(run.root.parent.parent)
-        raise StoreError(
-            error.what,
-            hint=f"The rest of the run needs about {needed} bytes; what was recorded so far is kept. Free some space, "
-            f"then: harness resume {run.id}{option}",
-        ) from error
+def _size(n: int) -> str:
+    return f"{n / 1e9:.1f} GB" if n >= 1e9 else f"{n / 1e6:.1f} MB"

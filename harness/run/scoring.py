@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from harness import versions
 from harness.conformance.capture import Capture
 from harness.exchange import Completion
 from harness.run import session
@@ -145,6 +146,7 @@ def _score(one: Answered) -> Score:
 def _line(job: Job, sample: Sample, score: Score) -> bytes:
     """A score as a line of ``scores.jsonl``; what it does without is left out."""
     row: JsonObject = {
+        "v": versions.VERSION,
         "job": job.id,
         "endpoint": job.endpoint,
         "task": job.task,

@@ -38,7 +38,7 @@ _HEADS = (
 )
 
 
-_LINE = to_line(_ATTEMPT).rpartition(b',"crc32":')[0] + b"}\n"
+_LINE = to_line(_ATTEMPT).rpartition(b',"crc":')[0] + b"}\n"
 """Without its checksum, which would refuse nearly all that a search makes of it."""
 
 
