@@ -19,10 +19,9 @@ from made import Watcher, catalog, endpoint, load, plan, sample, task
 from harness.cli.carry import finish
 from harness.engines import Running, start
 from harness.errors import CannotMeasure, StoreError
-from harness.folder import list_runs
 from harness.journal import read_attempts
 from harness.provider import Deadlines, Endpoint, Serve
-from harness.run import breaker, limits, room, sitting, wall
+from harness.run import breaker, limits, sitting, wall
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
 from harness.run.plan import Plan
@@ -315,17 +314,6 @@ def test_a_clock_that_jumps(simulator: Running, tmp_path: Path, monkeypatch: pyt
     assert any("clock of this machine moved by -3" in line for line in watcher.lines)
     assert_whole(sat.folder)
     assert rows(tmp_path, "select min(e2e_ms) >= 0 as sane from attempt_metrics") == [{"sane": True}]
-
-
-def test_no_room_is_told_before_anything_is_asked(
-    simulator: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A disk that will not hold the run is refused with both figures, exit code 5, and no folder is made."""
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
-    with pytest.raises(StoreError, match=r"4 requests need about 24000 bytes, and 1000 are free") as caught:
-        _run([endpoint("p/m", simulator.base_url)], tmp_path / "new")
-    assert caught.value.exit_code == 5
-    assert list_runs(tmp_path / "new") == []
 
 
 def test_a_folder_that_may_not_be_written_is_told_before_anything_is_asked(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from test_journal import SIMPLE, numbered
 
 from harness.errors import StoreError
-from harness.exchange import Exchange, Read
 from harness.folder import RunFolder, create
 from harness.journal import Journal, from_line, read_attempts, to_line
 from harness.store.index import publish
@@ -109,7 +108,7 @@ FOREIGN = {
     "a picture": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) + b"\n",
     "zeros": bytes(4096) + b"\n",
     "another JSON": b'{"hello": "world"}\n',
-    "a newer version": to_line(SIMPLE).rpartition(b',"crc32":')[0].replace(b'"v":1', b'"v":2', 1) + b"}\n",
+    "a newer version": to_line(SIMPLE).rpartition(b',"crc":')[0].replace(b'"v":2', b'"v":99', 1) + b"}\n",
     "lines without a session": to_line(SIMPLE),
     "one long line": b"[" * 1_000_000 + b"\n",
 }
@@ -135,17 +134,6 @@ def test_a_foreign_journal_costs_its_own_run_alone(name: str, tmp_path: Path) ->
 def test_a_line_of_before_there_were_checksums_is_read() -> None:
     """Old journals stay readable; a checksum that does not fit is told as what it is."""
     line = to_line(SIMPLE)
-    before = line.rpartition(b',"crc":')[0].replace(b'{"v":2', b'{"v":1', 1)
-    assert from_line(before + b"}\n") == SIMPLE
+    assert from_line(line.rpartition(b',"crc":')[0].replace(b'"v":2', b'"v":1', 1) + b"}\n") == SIMPLE
     with pytest.raises(StoreError, match="damaged"):
         from_line(line.replace(b'"number":0', b'"number":1'))
-
-
-@given(body=st.binary(max_size=60))
-def test_a_checksum_in_an_answer_is_no_checksum_of_a_line(body: bytes) -> None:
-    """What an answer holds cannot pass for the end of a line."""
-    said = body + b',"crc":"00000001"}'
-    attempt = numbered(1)
-    exchange = Exchange(attempt.exchange.marks, 200, (), (Read(1, said),), "user", reused=False)
-    line = to_line(type(attempt)(attempt.job, 1, attempt.request, exchange, 1, 2, 1))
-    assert from_line(line).exchange.body == said

@@ -1,4 +1,4 @@
-"""Before anything is paid for: may the results be written, and do they fit on the disk? And how much it lacked."""
+"""Before anything is paid for: may the results be written, and do they fit on the disk?"""
 
 from __future__ import annotations
 
@@ -45,25 +45,6 @@ def refuse_no_room(results: Path, plan: Plan) -> None:
             f"{results} has {_size(free)} free, and this run is likely to need {_size(needed)}; nothing was sent",
             hint="Free some space, ask less, or choose another folder with --results",
         )
-
-
-@contextmanager
-def told_room(run: RunFolder) -> Iterator[None]:
-    """Say of a full disk how much the rest of the run needs, and how to go on."""
-    try:
-        yield
-    except StoreError as error:
-        if not is_full(error) or not run.plan_path.exists():
-            raise
-        journals = [path.read_bytes() for path in run.journals()]
-        left = max(0, run.plan_path.read_bytes().count(b"\n") - sum(one.count(b"\n") for one in journals))
-        needed = round(left * RECORD_BYTES * _KEPT_TWICE + sum(map(len, journals)) * (_KEPT_TWICE - 1)) + _ALWAYS_BYTES
-        option = results_option(run.root.parent.parent)
-        raise StoreError(
-            error.what,
-            hint=f"The rest of the run needs about {_size(needed)}; what was recorded so far is kept. Free some space, "
-            f"then: harness resume {run.id}{option}",
-        ) from error
 
 
 def _size(n: int) -> str:

@@ -20,7 +20,7 @@ from harness.folder import RunFolder, create, results_option, write_atomic
 from harness.journal import Journal
 from harness.keys import keys_of
 from harness.provider import Provider
-from harness.run import differing, manifest, neighbours, seek, stored, wall
+from harness.run import differing, full, manifest, neighbours, seek, stored, wall
 from harness.run.calibrate import calibrate
 from harness.run.conduct import Company, Conducted, asked, conduct
 from harness.run.crew import Crew
@@ -78,7 +78,7 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
     for line in neighbours.lines(results, {one.base_url for one in asked(plan) if one.base_url is not None}):
         company.watcher.told(line)
     folder = create(results, plan.selection.suite)
-    with folder.lock(), told_room(folder):
+    with folder.lock(), full.told(folder):
         write_atomic(folder.plan_path, lines)
         folder.write_manifest(manifest.first(folder, plan, lines))
         del lines  # of a hundred thousand requests it is 25 MB, and the run is long
@@ -96,7 +96,7 @@ def resume(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provi
     plan = stored.replan(folder, again)
     _refuse_changed(folder, plan)
     # What is done is read under the lock: it must not grow between reading and sending.
-    with folder.lock(), told_room(folder):
+    with folder.lock(), full.told(folder):
         refuse_changed(folder, folder.read_manifest())
         stored.mend_plan(folder, plan)
         done, before = stored.progress(folder, plan)

@@ -38,8 +38,8 @@ _HEADS = (
 )
 
 
-_LINE = to_line(_ATTEMPT).rpartition(b',"crc":')[0].replace(b'{"v":2', b'{"v":1', 1) + b"}\n"
-"""As it was before lines had a checksum, which would refuse nearly all that a search makes of it."""
+_LINE = to_line(_ATTEMPT).rpartition(b',"crc":')[0] + b"}\n"
+"""Without its checksum, which would refuse nearly all that a search makes of it."""
 
 
 _TABLES = (
