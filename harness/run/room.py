@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.folder import RunFolder, is_full, results_option, storing
+from harness.folder import storing
 from harness.run.plan import Plan
 
 RECORD_BYTES = 3_400

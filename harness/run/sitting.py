@@ -27,7 +27,7 @@ from harness.run.crew import Crew
 from harness.run.hidden_logs import hide_in_logs
 from harness.run.judge import barren, judge
 from harness.run.plan import Plan
-from harness.run.room import refuse_no_room, told_room
+from harness.run.room import refuse_no_room
 from harness.run.scoring import Watch, unwatched
 from harness.run.second_looks import second_looks
 from harness.run.servers import Servers, serving
