@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from harness.credentials import Signer, Source, Token
 from harness.errors import CannotMeasure, ConfigError
@@ -143,7 +143,12 @@ def aws(provider: Provider, hide: Callable[..., None]) -> Signer:
         current()
     except errors.BotoCoreError as error:
         raise _refused(provider, _AWS, error) from None
-    return Signer(region, current)
+    return Signer(region, aws_service(provider.base_url or ""), current)
+
+
+def aws_service(base_url: str) -> Literal["bedrock", "bedrock-mantle"]:
+    """The service of AWS for which requests to an address are signed."""
+    return "bedrock" if "bedrock-runtime" in base_url else "bedrock-mantle"
 
 
 def _region(provider: Provider) -> str | None:

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from harness import hidden
 from harness.errors import CannotMeasure, HarnessError
@@ -40,6 +40,8 @@ class Signer(NamedTuple):
     """What signs each request for itself, with its body and the time."""
 
     region: str
+    service: Literal["bedrock", "bedrock-mantle"]
+    """Under whose name it signs."""
     credentials: Callable[[], object]
     """Those of now, as the cloud's own library has them."""
 

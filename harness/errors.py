@@ -2,10 +2,10 @@
 
     HarnessError
     +- UsageError       2  the command line or a user's file is wrong
-    |  +- ConfigError   2  providers.yaml: names file, line and field
+    |  +- ConfigError   2  providers.yaml (file, line and field), or a key or variable that it names is not set
     |  +- UnknownName   2  no such provider, model, task...: offers the nearest names
     |  +- TaskError     2  a task file is wrong
-    +- CannotMeasure    3  nothing could be measured: no key, target down
+    +- CannotMeasure    3  nothing could be measured: target down, network gone
     |  +- EngineError   3  a local server would not start, or ended by itself
     +- StoreError       5  results are busy, read-only, full or corrupt
     +- Interrupted    130  broken off while a run was judged
@@ -68,7 +68,7 @@ class UnknownName(UsageError):  # noqa: N818 - reads as what it is
 
 
 class CannotMeasure(HarnessError):  # noqa: N818 - reads as what it is
-    """Nothing could be measured: the key is missing, the target is down, the network is gone."""
+    """Nothing could be measured: the target is down, the network is gone, a cloud gives no token."""
 
     exit_code = 3
 

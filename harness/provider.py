@@ -68,7 +68,11 @@ class Naming(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """Declared differences of a provider; read by ``harness.request`` alone."""
+    """Declared differences of a provider.
+
+    What changes a request is applied in ``harness.request`` alone, and to no probe. The rest says how answers are read
+    and paid for, which model embeds, and how much room thinking needs.
+    """
 
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens"
     stream_usage: bool = True

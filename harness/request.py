@@ -1,4 +1,4 @@
-"""Sample + Endpoint -> the exact bytes to send, and a hash of the question; the only reader of quirks."""
+"""Sample + Endpoint -> the exact bytes to send, and a hash of the question; the only place where quirks change them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,22 @@ def build(sample: Sample, endpoint: Endpoint, *, stream: bool, api: Api = "chat"
     not streamed have: a server reads another body, by other defaults, and what comes of it is not the same measurement.
     TaskError when the sample cannot be sent as JSON, or cannot be said in that API.
     """
+    body, hashed = _asked(sample, endpoint, stream=stream, api=api)
+    path = "/embeddings" if sample.inputs else "/responses" if api == "responses" else "/chat/completions"
+    made = Request(path, None, stream and not sample.inputs, "")
+    return _adapted(sample, endpoint.provider.quirks, body, hashed, made)
+
+
+def asked(sample: Sample, endpoint: Endpoint, *, stream: bool, api: Api = "chat") -> JsonObject:
+    """The body of the same request before it is adapted: what ``drop``, ``rename``, ``clamp`` and ``ignored`` meet.
+
+    What ``extra_body`` adds is not in it. Errors as for ``build``.
+    """
+    return _asked(sample, endpoint, stream=stream, api=api)[0]
+
+
+def _asked(sample: Sample, endpoint: Endpoint, *, stream: bool, api: Api) -> tuple[JsonObject, JsonObject]:
+    """The body, and what of it is hashed."""
     params = _params(sample)
     if sample.inputs:
         return _embeddings(sample, endpoint, params, api)
@@ -56,17 +72,15 @@ def build(sample: Sample, endpoint: Endpoint, *, stream: bool, api: Api = "chat"
         body["stream"] = True
         if quirks.stream_usage and api == "chat":
             body.setdefault("stream_options", {"include_usage": True})
-    path = "/responses" if api == "responses" else "/chat/completions"
-    return _adapted(sample, endpoint, body, hashed, Request(path, None, stream, ""))
+    return body, hashed
 
 
-def _embeddings(sample: Sample, endpoint: Endpoint, params: JsonObject, api: Api) -> Request:
+def _embeddings(sample: Sample, endpoint: Endpoint, params: JsonObject, api: Api) -> tuple[JsonObject, JsonObject]:
     if api == "responses":
         raise TaskError(f"sample {sample.id!r} asks for embeddings, which have an API of their own", hint="Leave --api")
     question: JsonObject = {"input": sample.inputs, "encoding_format": "float", **params}
     model = endpoint.provider.quirks.embedding_model or endpoint.model_id
-    made = Request("/embeddings", None, stream=False, workload_sha256="")
-    return _adapted(sample, endpoint, {"model": model, **question}, question, made)
+    return {"model": model, **question}, question
 
 
 def _response_body(sample: Sample, params: JsonObject) -> JsonObject:
@@ -77,9 +91,8 @@ def _response_body(sample: Sample, params: JsonObject) -> JsonObject:
     return translated
 
 
-def _adapted(sample: Sample, endpoint: Endpoint, body: JsonObject, hashed: JsonObject, made: Request) -> Request:
-    """The request with its body as this provider takes it, and the hash of the question."""
-    quirks = endpoint.provider.quirks
+def _adapted(sample: Sample, quirks: Quirks, body: JsonObject, hashed: JsonObject, made: Request) -> Request:
+    """The request with its body as a provider of these quirks takes it, and the hash of the question."""
     for name, value in quirks.extra_body.items():
         body.setdefault(name, value)
     for name in quirks.drop:

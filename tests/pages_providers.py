@@ -122,7 +122,7 @@ def _metrics(about: About) -> str:
     """What is said of its metrics, and which of their names the harness reads."""
     begin = about.metrics.rpartition("; ")[2]
     names = [name for found in NAMES.values() for name in found if begin and name.startswith(begin)]
-    return about.metrics + (": " + ", ".join(f"`{name}`" for name in names) if names else "")
+    return about.metrics + ("; read: " + ", ".join(f"`{name}`" for name in names) if names else "")
 
 
 def _pairs(values: Mapping[str, str]) -> str:

@@ -11,9 +11,11 @@ import pytest
 from loopback import Loopback, sized
 
 from harness import config
-from harness.preflight.local import Running, listens, running
+from harness.preflight.local import Running, running
 from harness.provider import About, Provider
 from harness.wire.loop import run
+from harness.wire.origin import Origin
+from harness.wire.spoken import listens
 
 LIST = sized(json.dumps({"data": [{"id": "m-1"}, {"id": "m-2"}]}).encode())
 NONE = sized(b"{}", "404 Not Found")
@@ -121,9 +123,9 @@ def test_a_silent_port_ends_the_looking() -> None:
 def test_listening_is_seen_without_a_word(closed: int) -> None:
     """Whether somebody listens is found by a connection alone."""
     with Loopback([LIST]) as server:
-        assert run(listens(f"http://127.0.0.1:{server.port}/v1"))
+        assert run(listens(Origin("http", "127.0.0.1", server.port), 1.0))
         assert server.requests == []
-    assert not run(listens(f"http://127.0.0.1:{closed}/v1"))
+    assert not run(listens(Origin("http", "127.0.0.1", closed), 1.0))
 
 
 def test_all_default_ports_are_looked_at_together() -> None:

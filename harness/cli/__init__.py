@@ -14,21 +14,21 @@ from harness import __version__, hidden
 from harness.errors import HarnessError, UnknownName
 
 COMMANDS = {
-    "demo": "Compare a real local model and two simulated vendors: the whole tool in three minutes.",
+    "demo": "A real local model and two simulated vendors, in three minutes.",
     "run": "Run a suite of tasks, probes and loads on endpoints.",
     "eval": "Run quality and tool tasks on endpoints.",
-    "load": "Put streaming load on endpoints: sweeps, SLO search, soak; is the figure to be believed?",
-    "probe": "What an endpoint supports: probes, verdicts with evidence, the matrix, a lockfile.",
+    "load": "Put streaming load on endpoints: sweeps, SLO search, soak.",
+    "probe": "What an endpoint supports: verdicts with evidence, a lockfile.",
     "resume": "Finish a run that was broken off.",
     "score": "Judge a finished run again with today's scorers and probes.",
     "report": "Print the comparison table of a run.",
-    "compare": "Compare two endpoints or runs pair by pair: what a gateway adds to TTFT and ITL.",
+    "compare": "What one endpoint or run adds to another, pair by pair.",
     "dashboard": "Look at the results in the browser.",
     "runs": "List and show runs.",
     "purge": "Take requests and answers out of runs, and keep their figures.",
     "sql": "Ask the results in SQL, read-only.",
     "db": "Rebuild and describe the results database.",
-    "providers": "List, show and check providers.",
+    "providers": "List, show, check and set up providers.",
     "tasks": "List and show tasks, loads, suites and scorers.",
     "task": "Make a task of your own from a template.",
     "models": "Fetch and list the small local models.",
@@ -73,7 +73,7 @@ def cli() -> None:
     \b
     Start here:
       harness demo                                         everything, on this machine, without a key
-      harness run demo --endpoint groq/gpt-oss-120b       the same on an endpoint of your own
+      harness run demo --endpoint groq/gpt-oss-120b        the same on an endpoint of your own
       harness report                                       the table of the last run
       harness dashboard                                    the same in the browser
 

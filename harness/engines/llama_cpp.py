@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.engines import Running, Tell, child
+from harness.engines.options import FLAG, TEXT, checked, flags, whole
 from harness.engines.ports import must_be_free
 from harness.engines.weights import WEIGHTS, find
-from harness.errors import ConfigError, EngineError, UnknownName
+from harness.errors import EngineError, UnknownName
 
 READY_S = 120.0
 """Seconds until the server must answer; a small model takes one, a large file on a slow disk much longer."""
 _TEMPLATES = Path(__file__).parent / "templates"
-_OPTIONS = {"parallel": (1, 256), "context": (64, 1 << 20), "threads": (1, 1024), "port": (0, 65535)}
-"""Options that are whole numbers, with the least and the largest value."""
-_TEXTS = ("model", "alias", "chat_template")
-_SWITCHES = ("embeddings",)
+_NUMBERS = {
+    "parallel": whole(1, 256),
+    "context": whole(64, 1 << 20),
+    "threads": whole(1, 1024),
+    "port": whole(0, 65535),
+}
+_KNOWN = {"model": TEXT, "alias": TEXT, "chat_template": TEXT, **_NUMBERS, "embeddings": FLAG}
 
 
 class _Model(NamedTuple):
@@ -36,21 +40,19 @@ def start(options: Mapping[str, Any], log_dir: Path | None, tell: Tell) -> Runni
     Options: ``model`` (a name of ``harness models list``, or the path of a .gguf file; default smollm2), ``alias``
     (what the server calls it), ``chat_template`` (path of a Jinja template; default: ours where we have one, else the
     model's own), ``parallel`` (requests answered at once, 8), ``context`` (tokens of one request, 2048), ``threads``
-    (all processors but one, at most 8), ``port`` (a free one), ``embeddings`` (false; true: it
-    answers them too, the mean over the states of a text's tokens).
+    (all processors but one, at most 8), ``port`` (a free one), ``embeddings`` (false; true: it answers
+    them too, the mean over the states of a text's tokens).
     Raises ConfigError or UnknownName for a wrong option, EngineError when it cannot start.
     """
-    numbers = _checked(options)
-    model = _model(options)
+    model = _model(checked("llama_cpp", options, _KNOWN))
     if importlib.util.find_spec("xllamacpp") is None:
         raise EngineError("the package xllamacpp is not installed", hint="pip install 'endpoint-harness[local]'")
-    must_be_free(numbers.get("port", 0))
+    must_be_free(options.get("port", 0))
     argv = [sys.executable, "-m", "harness.engines.llama_cpp_server", "--model", str(model.file)]
     argv += ["--alias", model.alias]
     argv += ["--template", str(model.template)] if model.template else []
-    for name, number in numbers.items():
-        argv += [f"--{name}", str(number)]
-    argv += [f"--{name}" for name in _SWITCHES if options.get(name)]
+    argv += flags(options, {name: f"--{name}" for name in _NUMBERS})
+    argv += ["--embeddings"] if options.get("embeddings") else []
     with ExitStack() as stack:
         if log_dir is None:
             log_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llama-cpp-")))
@@ -59,26 +61,6 @@ def start(options: Mapping[str, Any], log_dir: Path | None, tell: Tell) -> Runni
         stack.callback(child.stop, process)
         stop = stack.pop_all().close
     return Running(ready["base_url"], ready["version"], pid=process.pid, log=log, ended=process.poll, stop=stop)
-
-
-def _checked(options: Mapping[str, Any]) -> dict[str, int]:
-    """The options that are whole numbers; raises for any option that is unknown or out of range."""
-    for name, value in options.items():
-        if name in _TEXTS:
-            if not isinstance(value, str) or not value:
-                raise ConfigError(f"serve.{name} of the engine llama_cpp is {value!r}, and must be a text")
-        elif name in _SWITCHES:
-            if not isinstance(value, bool):
-                raise ConfigError(f"serve.{name} of the engine llama_cpp is {value!r}, and must be true or false")
-        elif name not in _OPTIONS:
-            raise UnknownName("option of the engine llama_cpp", str(name), [*_TEXTS, *_SWITCHES, *_OPTIONS])
-        else:
-            least, largest = _OPTIONS[name]
-            if type(value) is not int or not least <= value <= largest:
-                raise ConfigError(
-                    f"serve.{name} of the engine llama_cpp is {value!r}, and must be from {least} to {largest}"
-                )
-    return {name: options[name] for name in _OPTIONS if name in options}
 
 
 def _model(options: Mapping[str, Any]) -> _Model:

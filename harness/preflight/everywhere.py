@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from harness import config
 from harness.errors import HarnessError, UsageError
-from harness.preflight.local import listens
+from harness.preflight.local import TIMEOUT_S
 from harness.preflight.names import nearest
 from harness.preflight.readiness import missing, set_up
 from harness.provider import Provider
 from harness.wire.loop import run
+from harness.wire.origin import origin_of
+from harness.wire.spoken import listens
 
 
 class Everywhere(NamedTuple):
@@ -98,7 +100,7 @@ async def _why_not(provider: Provider) -> str:
         return error.what
     if provider.about.port is None and provider.kind != "local":
         return "no key or credentials are set"
-    return "" if await listens(address) else f"not running at {address}"
+    return "" if await listens(origin_of(address), TIMEOUT_S) else f"not running at {address}"
 
 
 def _unknown(model: str, known: Sequence[str]) -> UsageError:

@@ -53,18 +53,6 @@ async def running(providers: Mapping[str, Provider], timeout_s: float = TIMEOUT_
     return [one for one in found if one is not None]
 
 
-async def listens(url: str, timeout_s: float = TIMEOUT_S) -> bool:
-    """Whether anybody accepts a connection where a base URL leads; nothing is sent."""
-    parts = urlsplit(url)
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, writer = await asyncio.open_connection(parts.hostname, parts.port or PORTS[parts.scheme])
-    except (OSError, TimeoutError):
-        return False
-    writer.close()
-    return True
-
-
 def _is_engine(provider: Provider) -> bool:
     """Whether it is a preset as it ships, of a program that listens on this machine."""
     unset = any(not os.environ.get(name) for name in of_address(provider))

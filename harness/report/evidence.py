@@ -7,7 +7,7 @@ import os
 import shlex
 from collections.abc import Iterator
 
-from harness.clouds import AWS_BEARER, ENTRA_SCOPE
+from harness.clouds import AWS_BEARER, ENTRA_SCOPE, aws_service
 from harness.conformance.capture import Capture
 from harness.conformance.official import official
 from harness.conformance.probe import Probe
@@ -138,8 +138,7 @@ def _key(auth: KeySent, given: set[str], base_url: str, provider: Provider | Non
     variable = scheme.env or (AWS_BEARER if scheme.scheme == "aws" else "API_KEY")
     from_cloud = scheme.scheme in ("aws", "google_adc", "entra") and not os.environ.get(variable)
     if from_cloud and scheme.scheme == "aws" and auth == "provider":
-        service = "bedrock" if "bedrock-runtime" in base_url else "bedrock-mantle"
-        return [part.replace("SERVICE", service) for part in _SIGNED]
+        return [part.replace("SERVICE", aws_service(base_url)) for part in _SIGNED]
     key = f"${variable}"
     if scheme.file is not None:
         key = f"$(cat {scheme.file})"

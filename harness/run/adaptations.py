@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from harness.provider import Quirks
-from harness.request import adapted
+from harness.provider import Endpoint, Quirks
+from harness.request import adapted, asked
 from harness.run.judging import question
 from harness.run.plan import Plan
 from harness.run.samples import told
-from harness.types import Sample
-
-_LIMITS = ("max_tokens", "max_completion_tokens")
+from harness.types import JsonObject
 
 Asked = Mapping[str, tuple[float, float] | None]
 """Field of the body -> least and largest number that is asked for; None: it is no number."""
@@ -24,19 +22,14 @@ def adaptations(plan: Plan) -> dict[str, list[str]]:
     Of a task every sample is looked at, of a load the first, since all of a load ask alike. Probes are sent as they
     are.
     """
-    changing = {
-        name: one.provider.quirks for name, one in plan.endpoints.items() if _changes_anything(one.provider.quirks)
-    }
+    changing = [one for one in plan.endpoints.values() if _changes_anything(one.provider.quirks)]
     if not changing:
         return {}
-    tested = plan.tested
     found: dict[str, list[str]] = {}
-    for name, quirks in changing.items():
-        asked = _ranges(_fields(plan, quirks)) if name in tested else {}
-        if name in plan.selection.judges and plan.matters:
-            asked = {**asked, **_ranges([_judging(plan, name)])}
-        if lines := adapted(quirks, _that_matter(asked, quirks)):
-            found[name] = lines
+    for endpoint in changing:
+        quirks = endpoint.provider.quirks
+        if lines := adapted(quirks, _that_matter(_ranges(_bodies(plan, endpoint)), quirks)):
+            found[endpoint.id] = lines
     return found
 
 
@@ -44,37 +37,29 @@ def _changes_anything(quirks: Quirks) -> bool:
     return bool(quirks.drop or quirks.rename or quirks.clamp or quirks.ignored)
 
 
-def _fields(plan: Plan, quirks: Quirks) -> Iterator[Mapping[str, Any]]:
-    """The fields of the bodies that are asked of an endpoint under test."""
-    limit = "max_output_tokens" if plan.selection.api == "responses" else quirks.max_tokens_field
+def _bodies(plan: Plan, endpoint: Endpoint) -> Iterator[JsonObject]:
+    """What is asked of an endpoint: where it is under test, and where it judges."""
+    if endpoint.id in plan.selection.judges and plan.matters:
+        yield _judging(plan, endpoint)
+    if endpoint.id not in plan.tested:
+        return
+    api = plan.selection.api
     for (task, _), sample in plan.samples.items():
-        yield _body(sample, limit, quirks, stream=plan.tasks[task].stream)
+        yield asked(sample, endpoint, stream=plan.tasks[task].stream, api=api)
     for name, load in plan.loads.items():
         with told(f"load {name}, its first prompt"):
             first = load.sample(plan.selection.seed, 0)
-        yield _body(first, limit, quirks, stream=True)
+        yield asked(first, endpoint, stream=True, api=api)
 
 
-def _judging(plan: Plan, judge: str) -> Mapping[str, Any]:
-    """The same of what a judge is asked."""
-    endpoint, matter = plan.endpoints[judge], next(iter(plan.matters.values()))
+def _judging(plan: Plan, judge: Endpoint) -> JsonObject:
+    """The first question to a judge."""
+    matter = next(iter(plan.matters.values()))
     rubric = plan.tasks[matter.task].scorer.judging
     assert rubric is not None
-    asked = question(matter, plan.samples[matter.task, matter.sample], rubric, endpoint, None)
-    assert asked is not None
-    quirks = endpoint.provider.quirks
-    return _body(asked, quirks.max_tokens_field, quirks, stream=True)
-
-
-def _body(sample: Sample, limit: str, quirks: Quirks, *, stream: bool) -> dict[str, Any]:
-    body: dict[str, Any] = {limit if name in _LIMITS else name: value for name, value in sample.params.items()}
-    if sample.tools:
-        body["tools"] = sample.tools
-    if stream and not sample.inputs:
-        body["stream"] = True
-        if quirks.stream_usage:
-            body.setdefault("stream_options", True)
-    return body
+    sample = question(matter, plan.samples[matter.task, matter.sample], rubric, judge, None)
+    assert sample is not None
+    return asked(sample, judge, stream=True)
 
 
 def _ranges(bodies: Iterable[Mapping[str, Any]]) -> dict[str, tuple[float, float] | None]:
@@ -89,12 +74,12 @@ def _ranges(bodies: Iterable[Mapping[str, Any]]) -> dict[str, tuple[float, float
     return found
 
 
-def _that_matter(asked: Asked, quirks: Quirks) -> list[str]:
+def _that_matter(fields: Asked, quirks: Quirks) -> list[str]:
     """The fields that are asked for, without those of which nothing but their bounds is told, and is kept anyway."""
     besides = {*quirks.drop, *quirks.rename, *quirks.ignored}
     return [
         name
-        for name, values in asked.items()
+        for name, values in fields.items()
         if name in besides
         or name not in quirks.clamp
         or (values is not None and not _within(values, quirks.clamp[name]))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from harness.exchange import Exchange, Failure, FailureKind, WireMarks
 from harness.provider import Provider
+from harness.wire.origin import origin_of
+from harness.wire.spoken import listens
 
 _NOTICE_S = 0.5
 """Within which whoever watches a server has noticed that it ended."""
@@ -54,12 +55,7 @@ class Ends:
         if provider.id in self._since_ns:
             return False
         found_ns = time.perf_counter_ns()
-        place = urlsplit(provider.base_url or "")
-        try:
-            async with asyncio.timeout(_NOTICE_S):
-                _, writer = await asyncio.open_connection(place.hostname, place.port)
-        except (OSError, TimeoutError):
-            self._since_ns.setdefault(provider.id, found_ns)
-            return False
-        writer.close()
-        return True
+        if await listens(origin_of(provider.base_url or ""), _NOTICE_S):
+            return True
+        self._since_ns.setdefault(provider.id, found_ns)
+        return False

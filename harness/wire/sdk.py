@@ -138,7 +138,7 @@ def _signing(base_url: str, signer: Signer) -> Any:
     """The SDK's own provider for it."""
     from openai.providers import bedrock  # noqa: PLC0415 - only those who sign need it
 
-    service: Literal["runtime"] | None = "runtime" if "bedrock-runtime" in base_url else None
+    service: Literal["runtime"] | None = "runtime" if signer.service == "bedrock" else None
     return bedrock(
         base_url=base_url,
         region=signer.region,

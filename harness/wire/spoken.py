@@ -1,4 +1,4 @@
-"""Which protocol a port speaks, asked without a request: to tell plain HTTP and TLS apart after one of them failed."""
+"""What a port tells without a request: whether anybody accepts, and whether plain HTTP or TLS is spoken there."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ from harness.wire.trace import Trace
 
 _ASKED = b"HEAD / HTTP/1.0\r\n\r\n"
 """Names no host and carries no key."""
+
+
+async def listens(origin: Origin, limit_s: float) -> bool:
+    """Whether anybody accepts a connection within ``limit_s``; nothing is sent."""
+    try:
+        async with asyncio.timeout(limit_s):
+            _, writer = await asyncio.open_connection(origin.host, origin.port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 async def spoken(origin: Origin, limit_s: float) -> Literal["http", "https"] | None:
