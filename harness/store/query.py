@@ -25,7 +25,7 @@ from harness.folder import results_option
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Of the published tables and views; a database of another version is built anew, never migrated."""
 _SCHEMA = (
     *("runs", "records", "samples"),
@@ -247,6 +247,18 @@ def take_in(connection: Connection, sql: str, params: Sequence[object]) -> None:
     except duckdb.OutOfMemoryException:
         connection.execute("reset memory_limit")
         connection.execute(sql, params)
+
+
+@contextmanager
+def roomy(connection: Connection) -> Iterator[None]:
+    """More memory and threads than ``build`` has, for the length of the block; what does not fit goes to the disk."""
+    connection.execute("set memory_limit = '1GB'")
+    connection.execute("reset threads")
+    try:
+        yield
+    finally:
+        for name in ("memory_limit", "threads"):
+            connection.execute(f"set {name} = '{_BUILDING[name]}'")
 
 
 @contextmanager
