@@ -26,6 +26,7 @@ COMMANDS = {
     "dashboard": "Look at the results in the browser.",
     "runs": "List and show runs.",
     "sql": "Ask the results in SQL, read-only.",
+    "export": "Send a run to an OpenTelemetry collector.",
     "db": "Rebuild and describe the results database.",
     "providers": "List, show and check providers.",
     "tasks": "List and show tasks, loads, suites and scorers.",
