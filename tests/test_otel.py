@@ -277,7 +277,7 @@ def _collector(status: int = 200) -> Iterator[tuple[str, list[tuple[str, Any, by
 
 @needs_sdk
 def test_the_command_sends_what_a_collector_can_read(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over HTTP come protobuf spans and metrics that decode to what was recorded, under the headers of the environment."""
+    """Over HTTP comes protobuf that decodes to what was recorded, under the headers of the environment."""
     from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 

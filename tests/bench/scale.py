@@ -18,9 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from published import attempt as attempt_row
 from published import make_run
 from scale_made import attempt, load_run, quality_run, stream
@@ -32,7 +30,6 @@ from harness.store import query
 from harness.store.index import publish
 from harness.store.seal import seal
 from harness.types import Job
-
 
 _ROW_VIEWS = frozenset({"answers", "attempt_lag", "attempt_metrics", "load_attempts", "item_cost", "question_scores"})
 """Views with a row for each attempt or question: of these the largest of every column is asked."""

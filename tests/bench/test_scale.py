@@ -73,8 +73,8 @@ def test_what_is_kept_of_a_large_run_is_what_its_views_say(tmp_path: Path) -> No
         with query.read_only(tmp_path) as connection:
             rows = {name: _rows(connection, name) for name in names}
             about = connection.execute(
-                "select table_name, column_name, data_type, comment from duckdb_columns() where database_name = 'harness'"
-                " and not internal order by all"
+                "select table_name, column_name, data_type, comment from duckdb_columns()"
+                " where database_name = 'harness' and not internal order by all"
             ).fetchall()
         return rows, about
 
