@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from harness.store import query
 
-MANY = 100_000
-"""Attempts of one run from which on its views are kept; those of smaller runs answer in less than it takes to keep."""
+MANY_CHUNKS = 10_000_000
+"""Reads with output of one run from which on its views are kept: a smaller one answers in less than it takes to keep."""
+MANY_ATTEMPTS = 300_000
+"""The same, of a run whose answers have few reads or none."""
 
 _KEPT = (
     *("attempt_metrics", "attempt_lag", "answers", "item_cost", "cost_summary"),
@@ -18,19 +20,19 @@ _KEPT = (
 """In the order of the schema, so that each is computed from those kept before it."""
 
 
-def keep(connection: query.Connection, *, many: int = MANY) -> bool:
-    """Replace the dear views of a database under ``build`` by their rows, where a run in it has ``many`` attempts.
+def keep(connection: query.Connection, *, attempts: int = MANY_ATTEMPTS, chunks: int = MANY_CHUNKS) -> None:
+    """Replace the dear views of a database under ``build`` by their rows, where a run in it has so many of either.
 
-    Gives whether it did. Errors: ``DatabaseError`` as it comes.
+    Errors: ``DatabaseError`` as it comes.
     """
-    counts = connection.execute("select coalesce(max(n), 0) from (select count(*) as n from attempts group by run_id)")
-    [(most,)] = counts.fetchall()
-    if most < many:
-        return False
-    with query.roomy(connection):
-        for view in _KEPT:
-            _replace(connection, view)
-    return True
+    large = """
+        select run_id from attempts group by run_id
+        having count(*) >= ? or coalesce(sum(len(chunk_delta_us)), 0) >= ? limit 1
+    """
+    if connection.execute(large, [attempts, chunks]).fetchall():
+        with query.roomy(connection):
+            for view in _KEPT:
+                _replace(connection, view)
 
 
 def _replace(connection: query.Connection, view: str) -> None:

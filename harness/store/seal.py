@@ -220,7 +220,7 @@ def _judged(folder: RunFolder, path: Path) -> Iterator[JsonObject]:
         return
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
-            row = json.loads(line)
+            row = _record(line)
             if "job" in row:
                 row["job_id"] = row.pop("job")
             yield {name: real(value) if isinstance(value, float) else value for name, value in row.items()} | {
@@ -230,6 +230,14 @@ def _judged(folder: RunFolder, path: Path) -> Iterator[JsonObject]:
             raise StoreError(
                 f"{path}:{number} cannot be read: {error}", hint="Make it anew with `harness score`"
             ) from error
+
+
+def _record(line: bytes) -> Any:
+    """What a line says; infinities and lone surrogates only ``json`` reads."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)
 
 
 def _server_samples(folder: RunFolder) -> Iterator[JsonObject]:

@@ -86,7 +86,7 @@ def test_what_is_kept_of_a_large_run_is_what_its_views_say(tmp_path: Path) -> No
 
 def publish_kept(results: Path) -> None:
     """Publish as if the run in it were large."""
-    with mock.patch("harness.store.index.keep", lambda connection: keep(connection, many=1)):
+    with mock.patch("harness.store.index.keep", lambda connection: keep(connection, attempts=1)):
         publish(results)
 
 
