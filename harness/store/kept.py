@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from harness.store import query
 
-MANY_CHUNKS = 10_000_000
-"""Reads with output of one run from which on its views are kept: a smaller one answers in less than it takes to keep."""
+MANY_CHUNKS = 3_000_000
+"""Reads with output of one run from which on its views are kept: a smaller one answers sooner than it is kept."""
 MANY_ATTEMPTS = 300_000
 """The same, of a run whose answers have few reads or none."""
 

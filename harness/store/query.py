@@ -265,6 +265,7 @@ def roomy(connection: Connection) -> Iterator[None]:
 def _writable(path: Path) -> Iterator[Connection]:
     connection = duckdb.connect(":memory:", config=_SETTINGS | _BUILDING | {"temp_directory": f"{path}.spill"})
     try:
+        connection.execute("set enable_progress_bar = false")  # it would stand in what a command prints
         connection.execute(f"attach {_quoted(path)} as harness (row_group_size {_ROW_GROUP})")
         connection.execute("use harness")
         yield connection

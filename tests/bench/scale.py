@@ -166,7 +166,7 @@ def _journal(asked: argparse.Namespace) -> dict[str, object]:
 
 
 def journal_us(folder: Path, chunks: int) -> tuple[float, float]:
-    """What appending an attempt takes of the loop, by the wall and of the processor, microseconds: least means of 100."""
+    """What appending an attempt takes of the loop, by wall and processor, microseconds: least means of 100."""
     run = quality_run(folder / "journal", 1)[0]
     ones = [
         attempt(Job(f"j{number}", "p/m", "load", "s", "chat", "0"), stream(chunks, number)) for number in range(100)
