@@ -71,7 +71,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt
-	$(call install,local$(comma)scorers$(comma)dev)
+	$(call install,local$(comma)scorers$(comma)google$(comma)azure$(comma)aws$(comma)dev)
 	@touch $@ $(VENV)/.demo
 
 comma := ,

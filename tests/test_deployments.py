@@ -73,7 +73,9 @@ def test_a_check_asks_the_deployment(cloud: Cloud, tmp_path: Path) -> None:
         done = harness(tmp_path, "providers", "check", "az/one", "az/two", env=environment(**VARIABLES))
     assert "Traceback" not in done.stderr, done.stderr
     assert {one.target for one in cloud.asked} == {
-        f"/openai/deployments/{name}/models?api-version=2024-10-21" for name in ("dep-one", "dep%2Btwo%2F2")
+        f"/openai/deployments/{name}/{path}?api-version=2024-10-21"
+        for name in ("dep-one", "dep%2Btwo%2F2")
+        for path in ("models", "chat/completions")
     }
     assert {one.headers["x-route"] for one in cloud.asked} == {"route-of-the-test"}
 

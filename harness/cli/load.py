@@ -115,6 +115,7 @@ _prompts = [
 ]
 _how = [
     options.api,
+    options.store_text,
     click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Client processes. [default: by load]"),
     click.option(
         "--paired/--one-by-one",
@@ -142,7 +143,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
       harness load chat -e local/smollm2 --concurrency 1,2,4
       harness load chat -e mine/llama --rate 2,4,8 --duration 2m --slo "ttft_p95<800ms and errors<1%"
       harness load chat -e mine/llama --search rate --slo "ttft_p95<800ms and tpot_p95<50ms"
-      harness load questions.jsonl -e groq/llama-3.3-70b -e mine/llama --rate 1 -n 200
+      harness load questions.jsonl -e groq/gpt-oss-120b -e mine/llama --rate 1 -n 200
       harness load chat -e mine/llama --trace mooncake.jsonl --speed 2
       harness load chat -e mine/llama --api responses
       harness load embeddings -e mine/embedder --batch 16 --concurrency 1,4,16
@@ -161,6 +162,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         paired=_paired(endpoints, asked=given["paired"]),
         owned=given["owned"],
         api=given["api"],
+        store_text=given["store_text"],
     )
     selection = _with_search(selection, changes, given)
     again = stored.replanner(found, providers)

@@ -66,7 +66,7 @@ def command(
 
     \b
     Examples:
-      harness probe -e groq/llama-3.3-70b --profile smoke
+      harness probe -e groq/gpt-oss-120b --profile smoke
       harness probe -e local/smollm2 -e mine/llama --profile full --html matrix.html
       harness probe -e mine/llama --lock conformance.lock.yaml            # pin today's verdicts
       harness probe -e mine/llama --lock conformance.lock.yaml --check    # in CI: has anything drifted?

@@ -74,7 +74,7 @@ def show(
     \b
     Examples:
       harness probe show tools.required
-      harness probe show latest tools.required -e groq/llama-3.3-70b
+      harness probe show latest tools.required -e groq/gpt-oss-120b
     """
     if len(names) > 2:
         raise UsageError("show takes a PROBE, or a RUN and a PROBE", hint="See harness probe show --help")

@@ -58,7 +58,7 @@ def command(
     \b
     Examples:
       harness providers check
-      harness providers check groq/llama-3.3-70b openrouter
+      harness providers check groq/gpt-oss-120b openrouter
       harness providers check --free --json
 
     Exit codes: 0 all are usable, 2 an unknown name or a mistake in the providers file, 3 at least one is not usable.

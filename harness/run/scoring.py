@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import orjson
 
+from harness import versions
 from harness.conformance.capture import Capture
 from harness.exchange import Completion
 from harness.run import session
@@ -148,6 +149,7 @@ def _score(one: Answered) -> Score:
 def _line(job: Job, sample: Sample, score: Score) -> bytes:
     """A score as a line of ``scores.jsonl``; what it does without is left out."""
     row: JsonObject = {
+        "v": versions.VERSION,
         "job": job.id,
         "endpoint": job.endpoint,
         "task": job.task,

@@ -30,9 +30,10 @@ def keep(connection: query.Connection, *, attempts: int = MANY_ATTEMPTS, chunks:
         having count(*) >= ? or coalesce(sum(len(chunk_delta_us)), 0) >= ? limit 1
     """
     if connection.execute(large, [attempts, chunks]).fetchall():
-        with query.roomy(connection):
-            for view in _KEPT:
-                _replace(connection, view)
+        connection.execute("set memory_limit = '1GB'")  # what does not fit goes to the disk
+        connection.execute("reset threads")
+        for view in _KEPT:
+            _replace(connection, view)
 
 
 def _replace(connection: query.Connection, view: str) -> None:

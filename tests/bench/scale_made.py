@@ -15,6 +15,7 @@ from harness.catalog import Catalog
 from harness.exchange import Exchange, Read, WireMarks
 from harness.folder import RunFolder, create, write_atomic
 from harness.journal import Journal, from_line, to_line
+from harness.journal_line import line_of
 from harness.provider import Provider
 from harness.run.manifest import first
 from harness.run.plan import make
@@ -103,7 +104,7 @@ def _lines(n: int, chunks: int, stages: list[str]) -> Iterator[bytes]:
         exchange["marks"] = marks if failed else marks | {"eof_ns": start + 90 * _MS + sum(spent[1:])}
         reset = {"kind": "reset", "detail": "connection reset", "status": 200, "retry_after_s": None}
         exchange["failure"] = reset if failed else None
-        yield orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        yield line_of(record)
 
 
 def _shape(chunks: int, variant: int) -> dict[str, Any]:
@@ -111,6 +112,7 @@ def _shape(chunks: int, variant: int) -> dict[str, Any]:
     line = to_line(attempt(Job("j", "p/m", "load", "s", "chat", "0"), stream(chunks, variant), body=body))
     from_line(line)  # it is a line of ours
     shape: dict[str, Any] = orjson.loads(line)
+    shape.pop("crc", None)
     return shape
 
 
