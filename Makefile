@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench bench-eval pages matrix test-engines fuzz crash
+.PHONY: demo test lint types imports format clean bench bench-eval bench-scale pages matrix test-engines fuzz crash
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -33,6 +33,10 @@ bench: $(VENV)/.test
 # Our evaluations beside four other tools and two bare loops: half an hour and more; BENCH=--quick shows that it runs.
 bench-eval: $(VENV)/.test
 	$(BIN)/python tests/bench/evals.py --markdown docs/benchmarks-eval.md $(BENCH)
+
+# The store with a million attempts in it: half an hour, 14 GB of disk; SCALE="--attempts 100000" takes a tenth of both.
+bench-scale: $(VENV)/.test
+	$(BIN)/python tests/bench/scale.py $(SCALE)
 
 # Real servers beside one another, probed on this machine: installs them outside this repository, about 5 GB.
 matrix: $(VENV)/.test
@@ -81,7 +85,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt
-	$(call install,local$(comma)scorers$(comma)google$(comma)azure$(comma)aws$(comma)dev)
+	$(call install,local$(comma)scorers$(comma)google$(comma)azure$(comma)aws$(comma)otel$(comma)dev)
 	@touch $@ $(VENV)/.demo
 
 comma := ,

@@ -27,6 +27,7 @@ COMMANDS = {
     "runs": "List and show runs.",
     "purge": "Take requests and answers out of runs, and keep their figures.",
     "sql": "Ask the results in SQL, read-only.",
+    "export": "Send a run to an OpenTelemetry collector.",
     "db": "Rebuild and describe the results database.",
     "providers": "List, show, check and set up providers.",
     "tasks": "List and show tasks, loads, suites and scorers.",

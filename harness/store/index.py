@@ -17,6 +17,7 @@ from harness.errors import StoreError
 from harness.folder import RunFolder, list_runs, only_one, put_in_place, storing
 from harness.store import query
 from harness.store.checksums import differs
+from harness.store.kept import keep
 from harness.store.overview import status_of
 from harness.types import JsonObject
 from harness.versions import VERSION
@@ -54,6 +55,7 @@ def publish(results: Path) -> Published:
                 now = datetime.now(UTC).replace(tzinfo=None)
                 connection.execute("insert into store values (?, ?, ?)", [query.SCHEMA_VERSION, __version__, now])
                 problems = [(run.id, problem) for run in runs if (problem := add_run(connection, run))]
+                keep(connection)
             with storing(path):
                 put_in_place(temporary, path)
         except query.DatabaseError as error:

@@ -27,7 +27,7 @@ from harness.versions import VERSION
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Of the published tables and views; a database of another version is built anew, never migrated."""
 _SCHEMA = (
     *("runs", "records", "samples"),
@@ -274,6 +274,7 @@ def take_in(connection: Connection, sql: str, params: Sequence[object]) -> None:
 def _writable(path: Path) -> Iterator[Connection]:
     connection = duckdb.connect(":memory:", config=_SETTINGS | _BUILDING | {"temp_directory": f"{path}.spill"})
     try:
+        connection.execute("set enable_progress_bar = false")  # it would stand in what a command prints
         connection.execute(f"attach {_quoted(path)} as harness (row_group_size {_ROW_GROUP})")
         connection.execute("use harness")
         yield connection

@@ -233,7 +233,7 @@ def judged(folder: RunFolder, path: Path) -> Iterator[JsonObject]:
         return
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
-            row = row_of(json.loads(line))
+            row = row_of(_record(line))
             if "job" in row:
                 row["job_id"] = row.pop("job")
             yield {name: real(value) if isinstance(value, float) else value for name, value in row.items()} | {
@@ -245,6 +245,14 @@ def judged(folder: RunFolder, path: Path) -> Iterator[JsonObject]:
             raise StoreError(
                 f"{path}:{number} cannot be read: {error}", hint="Make it anew with `harness score`"
             ) from error
+
+
+def _record(line: bytes) -> Any:
+    """What a line says; infinities and lone surrogates only ``json`` reads."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)
 
 
 def server_samples(folder: RunFolder) -> Iterator[JsonObject]:
