@@ -26,7 +26,7 @@ _UNITS = {"input_tokens": "{token}", "output_tokens": "{token}"}
 class Exporter(Protocol):
     """What takes a batch of spans, or all metrics, as the SDK's exporters do."""
 
-    def export(self, batch: Any) -> Any:
+    def export(self, batch: Any, /) -> Any:
         """Send it; gives the SDK's own word for how that went."""
 
 
