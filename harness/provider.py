@@ -25,6 +25,11 @@ class Auth:
     scope: str | None = None
     """What a token of ``google_adc`` or ``entra`` is asked for; None: what its cloud's models need."""
 
+    @property
+    def from_cloud(self) -> bool:
+        """Whether a cloud's own credentials let requests in where no key is set."""
+        return self.scheme not in ("bearer", "header", "none")
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -252,8 +257,7 @@ class Provider:
     @property
     def keyed(self) -> bool:
         """Whether a key, a token or another secret is sent."""
-        auth = self.auth
-        return auth.env is not None or auth.scheme not in ("bearer", "header", "none") or bool(self.env_headers)
+        return self.auth.env is not None or self.auth.from_cloud or bool(self.env_headers)
 
 
 @dataclass(frozen=True, slots=True)
