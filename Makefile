@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench bench-eval pages matrix test-engines
+.PHONY: demo test lint types imports format clean bench bench-eval bench-scale pages matrix test-engines fuzz crash
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -34,6 +34,10 @@ bench: $(VENV)/.test
 bench-eval: $(VENV)/.test
 	$(BIN)/python tests/bench/evals.py --markdown docs/benchmarks-eval.md $(BENCH)
 
+# The store with a million attempts in it: half an hour, 14 GB of disk; SCALE="--attempts 100000" takes a tenth of both.
+bench-scale: $(VENV)/.test
+	$(BIN)/python tests/bench/scale.py $(SCALE)
+
 # Real servers beside one another, probed on this machine: installs them outside this repository, about 5 GB.
 matrix: $(VENV)/.test
 	$(BIN)/python tests/matrix/run.py --markdown docs/matrix.md $(MATRIX)
@@ -42,6 +46,20 @@ matrix: $(VENV)/.test
 # an hour; TESTS="-k vllm" runs one.
 test-engines: $(VENV)/.test
 	HARNESS_ENGINES=install $(BIN)/pytest -m engine -rs tests/test_engine_real.py $(TESTS)
+
+# A search, led by coverage, for bytes that break a reader: SECONDS of each target. It needs a package of its own, which
+# is put beside the corpus and not into the environment.
+FUZZ    ?= /tmp/harness-fuzz
+SECONDS ?= 60
+fuzz: $(VENV)/.test
+	@test -d $(FUZZ)/lib/atheris || $(BIN)/python -m pip install --quiet --no-deps --target $(FUZZ)/lib 'atheris>=3,<4'
+	@for target in sse answer response line journal table providers; do echo "== $$target"; \
+		PYTHONPATH=$(FUZZ)/lib:.:tests nice -n 19 $(BIN)/python -m fuzz.search $$target $(FUZZ)/$$target \
+		-max_total_time=$(SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 -artifact_prefix=$(FUZZ)/$$target- || exit 1; done
+
+# All 200 kills and every failing write; `make test` has some of them.
+crash: $(VENV)/.test
+	HARNESS_CRASH=all $(BIN)/pytest -m crash tests/test_crash.py
 
 # The tables in docs/ that are made of the code: tasks, probes, faults.
 pages: $(VENV)/.test
@@ -67,7 +85,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt
-	$(call install,local$(comma)scorers$(comma)google$(comma)azure$(comma)aws$(comma)dev)
+	$(call install,local$(comma)scorers$(comma)google$(comma)azure$(comma)aws$(comma)otel$(comma)dev)
 	@touch $@ $(VENV)/.demo
 
 comma := ,

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from harness import __version__, memory
+from harness import __version__, hidden, kept_keys, memory
 from harness.address import MODEL, PLACEHOLDER, in_the_open, url_problem
 from harness.errors import ConfigError, UnknownName, UsageError
 from harness.provider import (
@@ -120,7 +120,7 @@ def _before_upstream(provider: Provider, providers: Mapping[str, Provider], *, o
     if name not in providers:
         raise UnknownName("provider", name, providers, where=f"It is the upstream of {provider.id}")
     upstream, model = providers[name], serve.options.get("upstream_model")
-    if upstream.auth.env is not None or upstream.auth.from_cloud:
+    if upstream.auth.holds_key or upstream.auth.from_cloud:
         raise ConfigError(
             f"{name} wants a key, and the gateway that is started for {provider.id} is given none",
             hint="Start that gateway yourself, and write its base_url",
@@ -177,8 +177,12 @@ def _filled_in(found: re.Match[str], provider: Provider, field: str) -> str:
 
 
 def api_key(provider: Provider) -> str | None:
-    """Read the provider's key from the environment; None: it wants none. ConfigError names the missing variable."""
+    """Read the provider's key from its place; None: it wants none. ConfigError names the place that lacks it."""
     auth = provider.auth
+    if auth.file is not None:
+        return _sound_secret(kept_keys.from_file(auth.file, provider.id), auth.file)
+    if auth.keyring is not None:
+        return _sound_secret(kept_keys.from_keyring(auth.keyring, provider.id), f"the keyring's {auth.keyring}")
     if auth.env is None:
         return None
     names = (auth.env, *auth.env_alt)
@@ -202,16 +206,16 @@ def env_headers(provider: Provider) -> dict[str, str]:
     }
 
 
-def _sound_secret(value: str, variable: str) -> str:
+def _sound_secret(value: str, place: str) -> str:
+    """The secret as it can be sent; from here on nothing shows or stores it."""
+    hidden.note(value)
     if not value.isascii() or not value.isprintable():
         raise ConfigError(
-            f"the key in {variable} holds a line break or characters that no HTTP header can carry",
+            f"the key in {place} holds a line break or characters that no HTTP header can carry",
             hint="Copy it again",
         )
     if value[0] in "'\"" or value[-1] in "'\"":
-        raise ConfigError(
-            f"the key in {variable} begins or ends with a quote", hint=f"export {variable}=... without it"
-        )
+        raise ConfigError(f"the key in {place} begins or ends with a quote", hint="Write it without")
     return value
 
 

@@ -33,6 +33,18 @@ def _variable(value: str) -> str:
     return value
 
 
+def _key_file(value: str) -> str:
+    if not re.fullmatch(r"[/~][A-Za-z0-9._~/@+-]+", value):  # of what a shell leaves as it is
+        raise ValueError("must be the path of a file that holds the key, without spaces: ~/.config/acme.key")
+    return value
+
+
+def _keyring_entry(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._@:+-][A-Za-z0-9._@:+/-]*/[A-Za-z0-9._@+-]+", value):
+        raise ValueError("must be SERVICE/USER of an entry in the keyring, for example acme/me")
+    return value
+
+
 def _provider_id(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
         raise ValueError("a provider's name is letters, digits, dots, dashes and underscores")
@@ -100,6 +112,8 @@ Query = Annotated[dict[str, str], AfterValidator(_query)]
 ExtraBody = Annotated[dict[str, Any], AfterValidator(_extra_body)]
 Dropped = Annotated[list[str], AfterValidator(_drop)]
 ProviderId = Annotated[str, AfterValidator(_provider_id)]
+KeyFile = Annotated[str, AfterValidator(_key_file)]
+KeyringEntry = Annotated[str, AfterValidator(_keyring_entry)]
 Variable = Annotated[str, AfterValidator(_variable)]
 BodyField = Annotated[str, AfterValidator(_field)]
 ModelName = Annotated[str, AfterValidator(_model_name)]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from harness.address import in_the_open
+from harness.config_auth import AuthBlock
 from harness.config_fields import (
     BodyField,
     Bounds,
@@ -37,7 +38,6 @@ from harness.config_fields import (
 from harness.provider import (
     About,
     Auth,
-    AuthScheme,
     Deadlines,
     Declared,
     Limits,
@@ -54,35 +54,6 @@ FieldPath = tuple[str | int, ...]
 
 class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class AuthBlock(_Block):
-    """``auth:``."""
-
-    scheme: AuthScheme = "bearer"
-    env: Variable | None = None
-    env_alt: list[Variable] = []
-    header: str | None = None
-    scope: Annotated[str, Field(pattern=r"^https://[!-~]+$")] | None = None
-
-    @model_validator(mode="after")
-    def _agrees(self) -> AuthBlock:
-        if self.scheme == "header" and not self.header:
-            raise ValueError("scheme header needs the header's name, for example header: api-key")
-        if self.scheme != "header" and self.header:
-            raise ValueError("header is for scheme: header only")
-        if self.scheme == "none" and self.env:
-            raise ValueError("scheme none sends no key; leave env out")
-        if self.env_alt and not self.env:
-            raise ValueError("env_alt needs env: the variable that is looked at first")
-        if self.scope and self.scheme not in ("google_adc", "entra"):
-            raise ValueError("scope is for scheme: google_adc and scheme: entra only")
-        return self
-
-    @property
-    def sends(self) -> bool:
-        """Whether a key or a token is sent."""
-        return self.env is not None or self.scheme not in ("bearer", "header", "none")
 
 
 class LimitsBlock(_Block):
@@ -344,7 +315,7 @@ def _auth(block: ProviderBlock) -> Auth:
     if block.api_key_env:
         return Auth(scheme="bearer", env=block.api_key_env)
     if block.auth:
-        return Auth(block.auth.scheme, block.auth.env, block.auth.header, tuple(block.auth.env_alt), block.auth.scope)
+        return Auth(**{**block.auth.model_dump(), "env_alt": tuple(block.auth.env_alt)})
     return Auth(scheme="none")
 
 

@@ -14,6 +14,8 @@ from harness.types import JsonObject
 
 _EITHER = (("base_url", "serve"), ("auth", "api_key_env"))
 """Fields of which a block has one: the user's takes the place of the preset's other one."""
+_PLACES = frozenset({"env", "env_alt", "file", "keyring"})
+"""Where ``auth`` says that the key is: a user's place takes the place of the preset's."""
 
 
 class Used(NamedTuple):
@@ -57,6 +59,12 @@ def _over(preset: JsonObject, users: JsonObject) -> JsonObject:
         for mine, theirs in ((one, other), (other, one)):
             if mine in users:
                 kept.pop(theirs, None)
+    if (
+        isinstance(auth := kept.get("auth"), dict)
+        and isinstance(users.get("auth"), dict)
+        and _PLACES & set(users["auth"])
+    ):
+        kept["auth"] = {name: value for name, value in auth.items() if name not in _PLACES}
     return _merged(kept, users)
 
 

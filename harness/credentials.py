@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from harness import hidden
 from harness.errors import CannotMeasure, HarnessError
 
 AHEAD_S = 225.0
@@ -89,6 +90,7 @@ class Credentials:
 
     def hide(self, *secrets: str | None) -> None:
         """Take in what is about to be sent."""
+        hidden.note(*(one for one in secrets if one))
         self.secrets += [one for one in dict.fromkeys(secrets) if one and one not in self.secrets]
 
     def begin(self) -> None:

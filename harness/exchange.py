@@ -119,6 +119,8 @@ class Exchange:
     """``address:port`` that was talked to."""
     cached: bool = False
     """Whether it is a copy of what an earlier run recorded: nothing was sent, and none of its times is of this run."""
+    purged: bool = False
+    """Whether the bodies of request and response were taken out of the record: the reads are empty, and have times."""
 
     @property
     def body(self) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import re
 import secrets
@@ -22,11 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from harness import hidden, versions
 from harness.errors import StoreError, UnknownName, UsageError
 from harness.types import JsonObject
-
-SCHEMA_VERSION = 1
-"""Of run.json, the journal and the Parquet files; a folder with a higher one is refused, never guessed at."""
 
 DEFAULT_RESULTS = Path("results")
 """Where results are when nobody says otherwise."""
@@ -46,6 +43,11 @@ def store_error(error: OSError, path: Path) -> StoreError:
     if error.errno == errno.ENOENT:
         return StoreError(f"{path} does not exist")
     return StoreError(f"{path}: {error.strerror or error}")
+
+
+def is_full(error: StoreError) -> bool:
+    """Whether the disk had no room for what was to be written."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
 
 
 @contextmanager
@@ -76,12 +78,13 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data``, whole or not at all, and have it on the disk on return.
+    """Replace ``path`` by ``data`` without secrets, whole or not at all, and have it on the disk on return.
 
     Errors: StoreError when the disk is full, read-only or not ours.
     """
+    among = hidden.noted()
     with atomic_file(path) as file:
-        file.write(data)
+        file.write(data if among is None else among.remove(data))
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
@@ -170,32 +173,26 @@ class RunFolder:
         return sorted(found, key=lambda path: int(path.stem.removeprefix("journal-")))
 
     def read_manifest(self) -> JsonObject:
-        """Give run.json as it is.
+        """Give run.json as today's version would have it.
 
-        Errors: StoreError when it is missing, not a JSON object, or made by a newer version.
+        Errors: StoreError when it is missing, not a JSON object, not as it was written, or made by a newer version.
         """
         try:
-            manifest = json.loads(self.manifest_path.read_bytes())
+            return versions.manifest_of(self.manifest_path.read_bytes())
         except FileNotFoundError:
             raise StoreError(f"run {self.id} has no run.json") from None
         except OSError as error:
             raise StoreError(f"{self.manifest_path}: {error.strerror or error}") from error
         except ValueError as error:
             raise StoreError(f"{self.manifest_path} is not JSON: {error}") from error
-        if not isinstance(manifest, dict):
-            raise StoreError(f"{self.manifest_path} is not a JSON object")
-        version = manifest.get("schema_version")
-        if not isinstance(version, int) or version > SCHEMA_VERSION:
-            raise StoreError(
-                f"run {self.id} has schema version {version!r}, this harness reads up to {SCHEMA_VERSION}",
-                hint="Update endpoint-harness",
-            )
-        return manifest
+        except StoreError as error:
+            raise StoreError(f"{self.manifest_path} {error.what}", hint=error.hint) from None
+        except (TypeError, AttributeError, RecursionError) as error:
+            raise StoreError(f"{self.manifest_path} cannot be read: {type(error).__name__}: {error}") from error
 
     def write_manifest(self, manifest: JsonObject) -> None:
         """Replace run.json; errors as ``write_atomic``."""
-        text = json.dumps(manifest, indent=2, ensure_ascii=True)
-        write_atomic(self.manifest_path, text.encode() + b"\n")
+        write_atomic(self.manifest_path, versions.manifest_text(manifest))
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -4,46 +4,32 @@ A line is written by one ``write`` on a file opened for appending, so a killed p
 ``append`` returned from; what a power cut can take is bounded by an fsync each second. Only the last line of a file
 can be torn, and it is cut off when the journal is opened again.
 
-Line: ``{"v":1,"type":"session",...}`` once for each opening, then ``{"v":1,"type":"attempt",...}``. Bodies are kept
-whole, as text where they are UTF-8 and as base64 where they are not. Keys are taken out before anything is written.
+A line of type ``session`` is written once for each opening, then one of type ``attempt`` for each attempt, as
+``harness.journal_line`` has it. Keys are taken out before anything is written.
 """
 
 from __future__ import annotations
 
-import base64
 import fcntl
-import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from functools import partial
-from itertools import accumulate
-from math import isfinite
-from operator import sub
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-import orjson
-
-from harness.errors import StoreError
-from harness.exchange import Exchange, Failure, Read, WireMarks
+from harness.errors import StoreError, UsageError
 from harness.folder import RunFolder, store_error, storing
+from harness.journal_line import VERSION, from_line, line_of, record_of, to_line
 from harness.redaction import redact
-from harness.types import Attempt, Job, JsonObject, Request
+from harness.types import Attempt
 
-VERSION = 1
 SYNC_EVERY_S = 1.0
-_SESSION_START = b'{"v":1,"type":"session"'
+_SESSION_START = tuple(b'{"v":%d,"type":"session"' % version for version in range(1, VERSION + 1))
 _SCAN_BYTES = 1 << 16
 _READ_BYTES = 1 << 20
 """Lines of streams are long: a smaller buffer would have each put together from many reads."""
-_MARKS = tuple(field.name for field in fields(WireMarks))
-_read: Callable[[tuple[int, bytes]], Read] = partial(tuple.__new__, Read)
-"""``Read._make`` without a Python frame for each read."""
-_FAILURE = tuple(field.name for field in fields(Failure))
 
 
 class Session(NamedTuple):
@@ -56,163 +42,6 @@ class Session(NamedTuple):
     """``time.perf_counter_ns`` at ``wall``."""
     wall: datetime
     pid: int
-
-
-# --- one line --------------------------------------------------------------------------------------------
-
-
-def to_line(attempt: Attempt) -> bytes:
-    r"""Write an attempt as one line of JSON that ends in ``\n`` and holds no other."""
-    failure = attempt.exchange.failure
-    return _line(
-        {
-            "v": VERSION,
-            "type": "attempt",
-            "job": _job_object(attempt.job),
-            "number": attempt.number,
-            "sched_ns": attempt.sched_ns,
-            "admit_ns": attempt.admit_ns,
-            "in_flight": attempt.in_flight,
-            "request": _request_object(attempt.request),
-            "exchange": _exchange_object(attempt.exchange),
-        },
-        reals=(attempt.job.give_up_s, failure.retry_after_s if failure else None),
-    )
-
-
-def from_line(line: bytes) -> Attempt:
-    """Read a line of ``to_line`` back.
-
-    Errors: StoreError when it is not such a line, or of a newer version.
-    """
-    try:
-        record = _record(line)
-        if record["v"] != VERSION:
-            raise StoreError(f"journal line has version {record['v']!r}", hint="Update endpoint-harness")
-        if record["type"] != "attempt":
-            raise StoreError(f"journal line is not an attempt but {record['type']!r}")
-        return Attempt(
-            job=Job(**record["job"]),
-            number=record["number"],
-            request=_request(record["request"]),
-            exchange=_exchange(record["exchange"]),
-            sched_ns=record["sched_ns"],
-            admit_ns=record["admit_ns"],
-            in_flight=record["in_flight"],
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"journal line cannot be read: {type(error).__name__}: {error}") from error
-
-
-def _line(record: JsonObject, reals: Sequence[float | None] = ()) -> bytes:
-    """JSON on one line; ``reals`` are the fractions in it.
-
-    ``orjson`` writes nearly every line. It refuses lone surrogates, which UTF-8 has no bytes for and which force the
-    escaped form, and it would write an infinity as null.
-    """
-    if all(real is None or isfinite(real) for real in reals):
-        try:
-            return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
-        except orjson.JSONEncodeError:
-            pass
-    return json.dumps(record, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-
-
-def _record(line: bytes) -> Any:
-    """What a line says; some lines of ``json`` (infinities, lone surrogates) only ``json`` reads."""
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return json.loads(line)
-
-
-def _body_value(body: bytes | None) -> str | dict[str, str] | None:
-    if body is None:
-        return None
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(body).decode("ascii")}
-
-
-def _body(value: str | dict[str, str] | None) -> bytes | None:
-    if value is None:
-        return None
-    return value.encode("utf-8") if isinstance(value, str) else base64.b64decode(value["base64"], validate=True)
-
-
-def _job_object(job: Job) -> JsonObject:
-    """Plans and turns of a load are written only where there are such; lines of before have none of them."""
-    record: JsonObject = {
-        "id": job.id,
-        "endpoint": job.endpoint,
-        "kind": job.kind,
-        "stage": job.stage,
-        "task": job.task,
-        "sample": job.sample,
-        "repeat": job.repeat,
-        "phase": job.phase,
-    }
-    if job.turn:
-        record["turn"] = job.turn
-    for name in ("due_ns", "give_up_s", "input_tokens", "output_tokens"):
-        value = getattr(job, name)
-        if value is not None:
-            record[name] = value
-    return record
-
-
-def _request_object(request: Request) -> JsonObject:
-    return {
-        "path": request.path,
-        "method": request.method,
-        "stream": request.stream,
-        "workload_sha256": request.workload_sha256,
-        "headers": dict(request.headers),
-        "auth": request.auth,
-        "body": _body_value(request.body),
-    }
-
-
-def _request(record: JsonObject) -> Request:
-    return Request(**(record | {"body": _body(record["body"])}))
-
-
-def _exchange_object(exchange: Exchange) -> JsonObject:
-    """The reads become their sizes, their times (the first, then steps) and the body they make together."""
-    times, marks, failure = [read.at_ns for read in exchange.reads], exchange.marks, exchange.failure
-    record: JsonObject = {
-        "marks": {name: mark for name in _MARKS if (mark := getattr(marks, name)) is not None},
-        "status": exchange.status,
-        "headers": exchange.headers,
-        "clock": exchange.clock,
-        "reused": exchange.reused,
-        "failure": None if failure is None else {name: getattr(failure, name) for name in _FAILURE},
-        "coalesced_reads": exchange.coalesced_reads,
-        "lag_max_ns": exchange.lag_max_ns,
-        "tls_version": exchange.tls_version,
-        "remote": exchange.remote,
-        "read_steps_ns": [*times[:1], *map(sub, times[1:], times)],
-        "read_bytes": [len(read.data) for read in exchange.reads],
-        "body": _body_value(exchange.body),
-    }
-    if exchange.cached:
-        record["cached"] = True
-    return record
-
-
-def _exchange(record: JsonObject) -> Exchange:
-    body = _body(record.pop("body")) or b""
-    sizes = record.pop("read_bytes")
-    if sum(sizes) != len(body):
-        raise StoreError(f"journal line cannot be read: {len(body)} body bytes where {sum(sizes)} are announced")
-    times, ends = accumulate(record.pop("read_steps_ns")), list(accumulate(sizes))
-    pieces = [body[start:end] for start, end in zip((0, *ends), ends, strict=False)]
-    record["reads"] = tuple(map(_read, zip(times, pieces, strict=True)))
-    record["marks"] = WireMarks(**record["marks"])
-    record["headers"] = tuple((name, value) for name, value in record["headers"])
-    record["failure"] = None if record["failure"] is None else Failure(**record["failure"])
-    return Exchange(**record)
 
 
 # --- writing ---------------------------------------------------------------------------------------------
@@ -312,7 +141,7 @@ class Journal:
 def _session_line(number: int) -> bytes:
     wall = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     anchor = {"session": number, "mono_ns": time.perf_counter_ns(), "wall": wall, "pid": os.getpid()}
-    return _line({"v": VERSION, "type": "session", **anchor})
+    return line_of({"v": VERSION, "type": "session", **anchor})
 
 
 def _cut_torn_tail(descriptor: int) -> int:
@@ -338,11 +167,12 @@ def _count_sessions(path: Path) -> int:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def entries(folder: RunFolder) -> Iterator[tuple[Session, Attempt]]:
+def entries(folder: RunFolder, *, purged_too: bool = False) -> Iterator[tuple[Session, Attempt]]:
     """Every attempt of every shard with the session it was made in, in the order written.
 
     A torn last line is passed over, so a run can be read while it is written.
-    Errors: StoreError naming file and line for any other line that cannot be read.
+    Errors: StoreError naming file and line for any other line that cannot be read; UsageError where texts were purged,
+    unless ``purged_too``.
     """
     for path in folder.journals():
         session: Session | None = None
@@ -356,6 +186,8 @@ def entries(folder: RunFolder) -> Iterator[tuple[Session, Attempt]]:
                     raise StoreError("attempt before any session line")
             except StoreError as error:
                 raise StoreError(f"{path}:{number}: {error.what}", hint=error.hint) from error
+            if attempt.exchange.purged and not purged_too:
+                raise UsageError(f"the texts of run {folder.id} were purged: nothing can be made of them any more")
             yield session, attempt
 
 
@@ -383,7 +215,7 @@ def _whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 def _session(path: Path, line: bytes) -> Session:
     try:
-        record = json.loads(line)
+        record = record_of(line)
         return Session(
             shard=int(path.stem.removeprefix("journal-")),
             session=record["session"],
@@ -391,5 +223,6 @@ def _session(path: Path, line: bytes) -> Session:
             wall=datetime.fromisoformat(record["wall"]),
             pid=record["pid"],
         )
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"session line cannot be read: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise StoreError(f"session line cannot be read: {type(error).__name__}: {said}") from error

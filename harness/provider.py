@@ -13,7 +13,7 @@ AuthScheme = Literal["bearer", "header", "none", "google_adc", "entra", "aws"]
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """How a provider wants its key; the key itself is only ever named by its environment variable."""
+    """How a provider wants its key; the key itself is only ever named by the place that holds it."""
 
     scheme: AuthScheme = "bearer"
     env: str | None = None
@@ -24,6 +24,20 @@ class Auth:
     """Other variables that may hold it; the first that is set counts."""
     scope: str | None = None
     """What a token of ``google_adc`` or ``entra`` is asked for; None: what its cloud's models need."""
+    file: str | None = None
+    """File that holds the key and that its owner alone may read, in place of ``env``."""
+    keyring: str | None = None
+    """``SERVICE/USER``: the entry of the system's keyring that holds the key, in place of ``env``."""
+
+    @property
+    def holds_key(self) -> bool:
+        """Whether it names a place that holds a key."""
+        return self.env is not None or self.kept
+
+    @property
+    def kept(self) -> bool:
+        """Whether the key is in a file or in the keyring, and in no environment variable."""
+        return self.file is not None or self.keyring is not None
 
     @property
     def from_cloud(self) -> bool:
@@ -257,7 +271,7 @@ class Provider:
     @property
     def keyed(self) -> bool:
         """Whether a key, a token or another secret is sent."""
-        return self.auth.env is not None or self.auth.from_cloud or bool(self.env_headers)
+        return self.auth.holds_key or self.auth.from_cloud or bool(self.env_headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from made import reply
 
 from harness.exchange import Exchange, Failure, FailureKind, Outcome, WireMarks
 from harness.run import breaker
-from harness.run.breaker import AFTER, AFTER_PROBES, GIVEN_UP, Breakers, given_up
+from harness.run.breaker import AFTER, AFTER_LOAD, AFTER_PROBES, GIVEN_UP, Breakers, given_up
 from harness.types import Attempt, Job, JobKind, Request
 
 GOOD = Outcome(reply("yes"), None)
@@ -161,7 +161,21 @@ def test_loads_and_what_we_did_ourselves_count_for_nothing() -> None:
     _note(made, 9, _bad("connect"), "load")
     for kind in ("cancelled", "unasked", "unneeded"):
         _note(made, 9, _bad(kind))  # type: ignore[arg-type]
-    assert made._states == {}
+    assert made.why("e") is None
+    assert made._states["e"].row == 0
+
+
+def test_a_load_that_is_never_let_in_is_given_up() -> None:
+    """A wrong key or a model that is not there is no failure under load; one answer shows that it is something else."""
+    made = Breakers(lambda _: None)
+    _note(made, AFTER_LOAD - 1, _bad("auth", 401), "load")
+    assert made.why("e") is None
+    _note(made, 1, _bad("http_4xx", 404), "load")
+    assert (made.why("e") or "").startswith("refused from the first request on (http_4xx")
+    other = Breakers(lambda _: None)
+    _note(other, 1, GOOD, "load")
+    _note(other, 3 * AFTER_LOAD, _bad("auth", 401), "load")
+    assert other.why("e") is None
 
 
 def test_probes_find_out_sooner_and_by_less() -> None:

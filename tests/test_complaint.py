@@ -102,14 +102,17 @@ def test_http_errors(status: int, body: Any, kind: str, detail: str) -> None:
         ([("retry-after", "0.5")], 0.5),
         ([("retry-after", "20"), ("retry-after-ms", "1500")], 1.5),
         ([("retry-after", "20"), ("retry-after-ms", "soon")], 20.0),
-        ([("retry-after", "Fri, 31 Dec 2026 23:59:59 GMT")], None),
+        ([("retry-after", "Thu, 31 Dec 2026 23:59:59 GMT")], None),
+        ([("retry-after", "Thu, 31 Dec 2026 23:59:59 GMT"), ("date", "Thu, 31 Dec 2026 23:59:29 GMT")], 30.0),
+        ([("retry-after", "Thu, 31 Dec 2026 23:59:59 GMT"), ("date", "Fri, 01 Jan 2027 00:00:09 GMT")], 0.0),
+        ([("retry-after", "Thu, 31 Dec 2026 23:59:59 GMT"), ("date", "soon")], None),
         ([("retry-after", "-1")], None),
         ([("retry-after", "nan")], None),
         ([], None),
     ],
 )
 def test_retry_after(headers: list[tuple[str, str]], seconds: float | None) -> None:
-    """What the server asked for is read in seconds or milliseconds; a date needs a wall clock and is left."""
+    """What the server asked for is read in seconds or milliseconds; a date by the server's own."""
     failure = assemble(exchange([(1, b"slow down")], status=429, headers=headers), stream=True).failure
     assert failure == Failure("throttled", "slow down", 429, seconds)
 

@@ -20,6 +20,7 @@ from harness.folder import (
     results_option,
     write_atomic,
 )
+from harness.versions import VERSION
 
 
 def test_ids_sort_by_time_and_keep_to_plain_characters(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_without_a_run_the_way_to_one_is_told(tmp_path: Path) -> None:
 def test_a_manifest_comes_back(tmp_path: Path) -> None:
     """What is written to run.json is read again."""
     run = create(tmp_path, "x")
-    manifest = {"schema_version": 1, "id": run.id, "odd": "\ud800é"}
+    manifest = {"schema_version": VERSION, "id": run.id, "odd": "\ud800é"}
     run.write_manifest(manifest)
     assert run.read_manifest() == manifest
 

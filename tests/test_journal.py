@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from harness.errors import StoreError
 from harness.exchange import Exchange, Failure, Read, WireMarks
 from harness.folder import RunFolder, create
-from harness.journal import Journal, entries, from_line, read_attempts, sessions, to_line
+from harness.journal import Journal, entries, read_attempts, sessions
+from harness.journal_line import from_line, to_line
 from harness.redaction import redact
 from harness.types import Attempt, Job, Request
 
@@ -156,7 +157,7 @@ def test_only_plans_that_are_there_are_written() -> None:
     assert {"turn": 2, "due_ns": 0, "input_tokens": 7}.items() <= json.loads(to_line(planned))["job"].items()
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"v":2,"type":"attempt"}', b"\xff", b'{"v":1,"type":"other"}'])
+@pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"v":3,"type":"attempt"}', b"\xff", b'{"v":1,"type":"other"}'])
 def test_a_line_of_something_else_is_refused(line: bytes) -> None:
     """A line that is no attempt raises StoreError, never anything else."""
     with pytest.raises(StoreError):
@@ -226,7 +227,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from harness.folder import RunFolder
-from harness.journal import Journal, from_line
+from harness.journal import Journal
+from harness.journal_line import from_line
 attempt = from_line(sys.stdin.buffer.readline())
 start = int(sys.argv[2])
 with Journal(RunFolder(Path(sys.argv[1]))) as journal:

@@ -11,6 +11,8 @@ import pytest
 from made import harness
 from simulated import KEY, simulator
 
+from harness.folder import RunFolder
+
 PROBES = '''"""Probes of the ways a scenario can be sent."""
 
 from collections.abc import Iterator
@@ -111,8 +113,9 @@ def test_every_way_of_sending_and_going_on(folder: Path) -> None:
     (run / "journal-0.jsonl").write_bytes(b"".join(lines[:2]))  # the session and the first answer
     for name in ("attempts.parquet", "verdicts.jsonl"):
         (run / name).unlink()
-    manifest = json.loads((run / "run.json").read_bytes())
-    (run / "run.json").write_text(json.dumps(manifest | {"status": "interrupted"}))
+    manifest = RunFolder(run).read_manifest() | {"status": "interrupted"}
+    del manifest["sealed"]  # a run that was killed has not been sealed
+    RunFolder(run).write_manifest(manifest)
     done = harness(folder, "resume", run.name)
     assert done.returncode == 0, done.stderr
     assert verdicts(folder) == EXPECTED

@@ -119,7 +119,12 @@ def test_a_run_of_a_changed_file_is_not_continued(here: Path) -> None:
     before = (here / "my.jsonl").read_text()
     assert harness(here, "eval", "my.jsonl", "--scorer", "numeric", "-e", "one/m").returncode == 0
     (here / "my.jsonl").write_text(before.replace("42", "43"))
-    told(harness(here, "resume"), 2, "is no longer what it was: quality.my/one/m/a/0 asks something else")
+    told(
+        harness(here, "resume"),
+        2,
+        "is no longer what it was: task my: data_sha256",
+        "quality.my/one/m/a/0 asks something else",
+    )
     (here / "my.jsonl").write_text(before + '{"question": "a", "answer": 1}\n')
     told(harness(here, "resume"), 2, "it had 2 requests and now has 3")
     (here / "my.jsonl").unlink()

@@ -264,6 +264,17 @@ def test_queries_are_answered(results: Path, text: str) -> None:
         *("explain analyze copy (select 1) to '{db}' (use_tmp_file false)", "copy runs to '{db}' (use_tmp_file false)"),
         *("select * from read_csv('/etc/passwd')", "select * from read_text('/etc/passwd')", "from '/etc/passwd'"),
         *("select * from glob('/*')", "copy runs to '/tmp/never'", "export database '/tmp/never'", "install httpfs"),
+        *("select getenv('HOME')", "select * from read_parquet('{db}')", "select * from read_blob('/etc/passwd')"),
+        *(
+            "select * from read_json('/etc/passwd')",
+            "select * from sniff_csv('/etc/passwd')",
+            "from 'http://127.0.0.1:1/x'",
+        ),
+        *("copy (select 1) to '/tmp/never'", "copy runs from '/etc/passwd'", "import database '/tmp'"),
+        *("set lock_configuration = false", "set allowed_paths = ['/etc']", "set global temp_directory = '/tmp/never'"),
+        *("create secret s (type http)", "create macro m() as 1", "prepare p as select 1", "set variable x = 1"),
+        *("select * from query('copy runs to ''/tmp/never''')", "attach 'http://127.0.0.1:1/x.db' as x"),
+        *("select * from parquet_metadata('/etc/passwd')", "begin", "force install httpfs", "update extensions"),
         *("load httpfs", "select * from read_csv('http://127.0.0.1:1/x.csv')", "from results", "vacuum"),
     ],
 )

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 from made import WAIT_S, Watcher, begin, catalog, endpoint, harness, load, plan, sample, task, told
 
+from harness.check.whole import check
 from harness.cli.carry import finish
 from harness.engines import Running, start
 from harness.errors import CannotMeasure, ConfigError, EngineError, StoreError, TaskError, UsageError
@@ -30,13 +31,16 @@ from harness.provider import Auth, Endpoint, Quirks, Serve
 from harness.run import sitting
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
+from harness.run.differing import config_parts
 from harness.run.judge import cancelled
 from harness.run.limits import retry_delay_s
+from harness.run.plan import sha256
 from harness.run.sitting import Sitting
 from harness.run.tally import Budget
 from harness.scorers.exact import exact
 from harness.store.query import rows
 from harness.types import Sample, Score, Scorer, Task
+from harness.versions import plan_as_stored
 from harness.wire.assemble import assemble
 
 SUMS = task("sums", [sample(f"s{n}") for n in range(6)])
@@ -79,6 +83,7 @@ KEYS = {
     "loads",
     "probes",
     "facts",
+    "sealed",
     "unscraped",
 }
 
@@ -257,8 +262,13 @@ def test_resuming_a_finished_run_sends_nothing(server: Server, tmp_path: Path) -
         ([task("sums", [sample(f"s{n}", "Why?" if n == 3 else None) for n in range(6)])], {}, "/s3/0 asks something"),
         ([task("sums", [sample(f"s{n}") for n in range(5)])], {}, "it had 6 requests and now has 5"),
         ([task("sums", [sample(f"t{n}") for n in range(6)])], {}, "where it had quality.sums/p/m/s"),
-        ([SUMS], {"quirks": Quirks(max_tokens_field="max_tokens")}, "p/m now has another address, model id"),
-        ([SUMS], {"base_url": "http://127.0.0.1:1/v1"}, "p/m now has another address, model id"),
+        ([replace(SUMS, version=2)], {}, "task sums: version 1 -> 2"),
+        ([replace(SUMS, scorer=replace(SUMS.scorer, version=99))], {}, "task sums: scorer_version 1 -> 99"),
+        ([task("sums", [replace(sample(f"s{n}"), target="?") for n in range(6)])], {}, "task sums: data_sha256 "),
+        ([SUMS], {"headers": {"X-Team": "sk-a-secret-of-somebody"}}, "p/m: headers.X-Team none -> #"),
+        ([SUMS], {"auth": Auth(env="OTHER_KEY")}, "OTHER_KEY"),
+        ([SUMS], {"quirks": Quirks(max_tokens_field="max_tokens")}, "p/m: quirks.max_tokens_field "),
+        ([SUMS], {"base_url": "http://127.0.0.1:1/v1"}, "-> http://127.0.0.1:1/v1"),
     ],
 )
 def test_a_run_is_not_continued_as_another(
@@ -271,7 +281,58 @@ def test_a_run_is_not_continued_as_another(
     with pytest.raises(UsageError) as caught:
         _resume(sat.folder, things, [replace(server.endpoint(), provider=provider)])
     assert words in str(caught.value)
+    assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert server.asked() == asked
+
+
+def test_an_address_is_named_without_what_is_secret_in_it() -> None:
+    """User, password, query and fragment of an address are no part of what is kept to tell a difference."""
+    kept = config_parts(
+        {"base_url": "https://me:hunter2@host.example:8443/v1?key=hunter3#hunter4", "query": {"a": "hunter5"}}
+    )
+    assert kept["base_url"] == "https://host.example:8443/v1"
+    assert "hunter" not in str(kept)
+
+
+def test_a_damaged_plan_is_put_back(server: Server, tmp_path: Path) -> None:
+    """What was in plan.jsonl is proved by its hash in the manifest, so resume makes it anew; nothing is sent twice."""
+    sat = _carry_out([SUMS], [server.endpoint()], tmp_path, budget=Budget(max_requests=2))
+    plan_was, before = sat.folder.plan_path.read_bytes(), _tries(sat.folder)
+    for damage in (lambda: sat.folder.plan_path.write_bytes(b"x"), sat.folder.plan_path.unlink):
+        damage()
+        _resume(sat.folder, [SUMS], [server.endpoint()])
+        assert sat.folder.plan_path.read_bytes() == plan_was
+    assert _tries(sat.folder)[: len(before)] == before
+    _assert_whole(sat.folder)
+
+
+def test_a_run_of_version_1_is_finished_by_today(server: Server, tmp_path: Path) -> None:
+    """Its plan, without versions in its lines, is known again; what was there stays and the rest is sent once."""
+    sat = _carry_out([SUMS], [server.endpoint()], tmp_path, budget=Budget(max_requests=2))
+    lines = plan_as_stored(sat.folder.plan_path.read_bytes(), b"")
+    sat.folder.plan_path.write_bytes(lines)
+    old = sat.folder.read_manifest() | {"schema_version": 1, "plan_sha256": sha256(lines)}
+    del old["sealed"]
+    for row in (*old["endpoints"], *old["tasks"]):
+        row.pop("config", None)
+        row.pop("data_sha256", None)
+    sat.folder.manifest_path.write_text(json.dumps(old))
+    before = _tries(sat.folder)
+    assert _resume(sat.folder, [SUMS], [server.endpoint()]).status == "finished"
+    assert _tries(sat.folder)[: len(before)] == before
+    assert sat.folder.plan_path.read_bytes() == lines
+    _assert_whole(sat.folder)
+    assert [one for one in check(tmp_path, [sat.folder]) if one.wrong] == []
+
+
+def test_a_run_whose_journal_lost_lines_is_not_continued(server: Server, tmp_path: Path) -> None:
+    """What was sealed would be asked and paid for again; one line says which file it is, and nothing is sent."""
+    sat = _carry_out([SUMS], [server.endpoint()], tmp_path)
+    path, asked = sat.folder.journal_path(0), server.asked()
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(StoreError, match=r"journal-0\.jsonl has \d+ bytes where \d+ were sealed"):
+        _resume(sat.folder, [SUMS], [server.endpoint()])
     assert server.asked() == asked
 
 
@@ -302,7 +363,7 @@ def test_a_run_is_judged_again_without_a_request(server: Server, tmp_path: Path)
     _rejudge(sat.folder, _wrong, [server.endpoint()])
     assert rows(tmp_path, "select distinct value, version from scores") == [{"value": 0.0, "version": 2}]
     assert server.asked() == asked
-    assert sat.folder.read_manifest() == manifest
+    assert {**sat.folder.read_manifest(), "sealed": None} == {**manifest, "sealed": None}
 
 
 def test_a_killed_run_that_is_judged_is_interrupted(server: Server, tmp_path: Path) -> None:

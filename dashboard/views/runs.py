@@ -171,7 +171,9 @@ def _text(value: object) -> str:
 
 def said_and_sent(one: JsonObject) -> None:
     """Request beside answer, and the response byte for byte."""
-    if one["response_headers_json"] is None:
+    if one["response_headers_json"] is None or all(
+        one[name] is None for name in ("request_body", "response_body", "text")
+    ):
         st.text("The texts of this run are not kept here.")
         return
     left, right = st.columns(2)

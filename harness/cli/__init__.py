@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from harness import __version__
+from harness import __version__, hidden
 from harness.errors import HarnessError, UnknownName
 
 COMMANDS = {
@@ -25,7 +25,9 @@ COMMANDS = {
     "compare": "What one endpoint or run adds to another, pair by pair.",
     "dashboard": "Look at the results in the browser.",
     "runs": "List and show runs.",
+    "purge": "Take requests and answers out of runs, and keep their figures.",
     "sql": "Ask the results in SQL, read-only.",
+    "export": "Send a run to an OpenTelemetry collector.",
     "db": "Rebuild and describe the results database.",
     "providers": "List, show, check and set up providers.",
     "tasks": "List and show tasks, loads, suites and scorers.",
@@ -82,7 +84,19 @@ def cli() -> None:
 
 
 def main(argv: list[str] | None = None) -> Any:
-    """Run the command line; a user's mistake is one line on stderr and a documented exit code."""
+    """Run the command line; a user's mistake is one line on stderr and a documented exit code.
+
+    Nothing that is printed holds a secret, whoever said it.
+    """
+    hidden.hide_in_tracebacks()
+    with hidden.veiled():
+        code = _run(argv)
+    sys.exit(code)
+
+
+def _run(argv: list[str] | None) -> int:
+    """The exit code."""
+    code: Any
     try:
         code = cli.main(args=argv, prog_name="harness", standalone_mode=False)
     except HarnessError as error:
@@ -101,7 +115,7 @@ def main(argv: list[str] | None = None) -> Any:
         if getattr(error, "code", 1) != 1 or not _reader_gone(error):
             raise
         code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _reader_gone(error: BaseException) -> bool:

@@ -26,6 +26,7 @@ from harness.run.conduct import Company
 from harness.run.plan import Plan
 from harness.run.stored import Replan
 from harness.run.tally import Budget
+from harness.store import texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
     if terms.dry_run:
         dry_run.show(plan, terms.results, as_json=terms.as_json)
         return
+    if terms.cache and plan.selection.store_text != "all":
+        raise UsageError(
+            f"--cache keeps every answer, and --store-text {plan.selection.store_text} does not", hint="Leave one out"
+        )
     if terms.budget.max_cost_usd is not None:
         _refuse_unpriced(plan)
     for line in adapted_lines(adaptations(plan)):
@@ -94,6 +99,8 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | N
     notes.print(f"Results: {sat.folder.root}", highlight=False, soft_wrap=True)
     if tell is not None:
         tell(sat)
+    if (kept := sat.folder.read_manifest()["selection"].get("store_text", "all")) != "all":
+        notes.print(texts.consequence(kept, done=sat.status == "finished"), highlight=False, soft_wrap=True)
     if sat.status == "finished":
         _refuse_silent_judge(sat, results)
         if sat.barren is not None:

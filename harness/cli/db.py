@@ -7,19 +7,25 @@ from pathlib import Path
 
 import click
 
+from harness.check import whole
 from harness.cli import options, tables
-from harness.errors import StoreError, UnknownName
+from harness.errors import StoreError, UnknownName, UsageError
+from harness.folder import list_runs, no_runs, open_run
+from harness.store import export as exporting
 from harness.store import query
+from harness.store.export import FORMATS, Format
 from harness.store.index import publish
 
 
 @click.group()
 def command() -> None:
-    """Rebuild and describe the results database.
+    """Rebuild, check, export and describe the results database.
 
     \b
     Examples:
       harness db rebuild
+      harness db check
+      harness db export endpoint_summary --out summary.csv
       harness db schema endpoint_summary
     """
 
@@ -44,6 +50,70 @@ def rebuild(results: Path, as_json: bool) -> None:
     click.echo(f"{done.path}: {done.runs} runs")
     for run, problem in done.problems:
         click.echo(f"  {run}: {problem}")
+
+
+@command.command()
+@click.argument("runs", nargs=-1)
+@options.results
+@options.as_json
+def check(runs: tuple[str, ...], results: Path, as_json: bool) -> None:
+    """Prove that RUNS (all of them by default) are whole, and that all that is said of them agrees.
+
+    Each planned request must end in exactly one way; counts, tokens, costs, failures and scores must be the same in
+    journals, Parquet, database and report; every file must be whole. Nothing is changed. What is found is listed with
+    the command that mends it; the exit code is 5 where something is wrong.
+
+    \b
+    Example:
+      harness db check latest
+    """
+    folders = [open_run(results, run) for run in runs] or list_runs(results)
+    if not folders:
+        raise UsageError(no_runs(results))
+    found = list(whole.check(results, folders))
+    wrong = [one for one in found if one.wrong]
+    if as_json:
+        click.echo(
+            json.dumps(
+                {"runs": len(folders), "wrong": len(wrong), "findings": [one._asdict() for one in found]}, indent=2
+            )
+        )
+    else:
+        for one in found:
+            mend = f"; mend it with {one.mend}" if one.mend else ""
+            click.echo(f"{'WRONG' if one.wrong else 'note '}  {one.run or results} {one.what}: {one.problem}{mend}")
+    if wrong:
+        many = f"{len(wrong)} things are" if len(wrong) > 1 else "1 thing is"
+        raise StoreError(f"{many} wrong in {len({one.run for one in wrong})} of {len(folders)} runs checked")
+    if not as_json:
+        click.echo(f"{len(folders)} runs checked: all is whole and agrees")
+
+
+@command.command()
+@click.argument("table", required=False)
+@click.option("--query", "text", metavar="SQL", help="Export what this query gives instead of a table.")
+@click.option("--format", "how", type=click.Choice(FORMATS), help="Default: what the file's name ends with.")
+@click.option("--out", "target", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file.")
+@options.results
+def export(table: str | None, text: str | None, how: Format | None, target: Path, results: Path) -> None:
+    """Write a TABLE or view, or what a query gives, into a file: Parquet, CSV or JSON lines.
+
+    In CSV a text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    \b
+    Examples:
+      harness db export attempt_metrics --out attempts.parquet
+      harness db export --query "from scores where value < 1" --format csv --out wrong.csv
+    """
+    if (table is None) == (text is None):
+        raise UsageError("name either a table or a --query", hint="See harness db schema")
+    ending = next((one for one in FORMATS if target.name.lower().endswith(f".{one}")), None)
+    if (chosen := how or ending) is None:
+        raise UsageError(f"--format is needed: the name of {target} tells none", hint=f"One of {', '.join(FORMATS)}")
+    asked = exporting.all_of(table) if table is not None else text
+    assert asked is not None
+    n = exporting.export(results, asked, target, chosen)
+    click.echo(f"{target}: {n} rows", err=True)
 
 
 @command.command()

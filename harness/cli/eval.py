@@ -35,6 +35,7 @@ from harness.run.tally import Budget
 @options.api
 @options.allow_code_exec
 @options.cache
+@options.store_text
 @options.several(options.judging, options.sending)
 def command(
     tasks: tuple[str, ...],
@@ -50,6 +51,7 @@ def command(
     providers_file: Path | None,
     seed: int,
     cache: bool,
+    store_text: Literal["none", "hash", "sample", "all"],
     dry_run: bool,
     as_json: bool,
     budget: Budget,
@@ -90,6 +92,7 @@ def command(
         judges=tuple(dict.fromkeys(judges)),
         pairwise=pairwise,
         api=api,
+        store_text=store_text,
     )
     plan = replanner(found, config.load_providers(providers_file))(selection)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))

@@ -115,6 +115,7 @@ _prompts = [
 ]
 _how = [
     options.api,
+    options.store_text,
     click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Client processes. [default: by load]"),
     click.option(
         "--paired/--one-by-one",
@@ -161,6 +162,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         paired=_paired(endpoints, asked=given["paired"]),
         owned=given["owned"],
         api=given["api"],
+        store_text=given["store_text"],
     )
     selection = _with_search(selection, changes, given)
     again = stored.replanner(found, providers)

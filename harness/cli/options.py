@@ -132,6 +132,13 @@ max_duration = click.option(
     metavar="SECONDS",
     help="Stop asking after this time (exit code 130).",
 )
+store_text = click.option(
+    "--store-text",
+    type=click.Choice(["none", "hash", "sample", "all"]),
+    default="all",
+    show_default=True,
+    help="What is kept of requests and answers once the run is finished (docs/secrets.md).",
+)
 dry_run = click.option("--dry-run", is_flag=True, help="Print requests, tokens, cost and time, send nothing.")
 
 scorer = click.option(

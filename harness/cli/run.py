@@ -21,6 +21,7 @@ from harness.run.tally import Budget
 @options.endpoints
 @options.allow_code_exec
 @options.cache
+@options.store_text
 @options.several(options.judging, options.sending)
 def command(
     suite: str,
@@ -31,6 +32,7 @@ def command(
     providers_file: Path | None,
     seed: int,
     cache: bool,
+    store_text: str,
     dry_run: bool,
     as_json: bool,
     budget: Budget,
@@ -42,7 +44,7 @@ def command(
       harness run demo --endpoint groq/gpt-oss-120b --endpoint openrouter/meta-llama/llama-3.3-70b-instruct
       harness run demo -e local/smollm2 --dry-run
     """
-    judging = {"judges": tuple(dict.fromkeys(judges)), "pairwise": pairwise}
+    judging = {"judges": tuple(dict.fromkeys(judges)), "pairwise": pairwise, "store_text": store_text}
     plan = plan_suite(suite, endpoint_names, providers_file, seed=seed, max_requests=budget.max_requests, **judging)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))
 

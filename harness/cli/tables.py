@@ -19,6 +19,8 @@ PIPE_WIDTH = 100_000
 """Columns when the output is no terminal: nothing is cut off for a program that reads on."""
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160)) if code != 10}
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table; a NULL is an empty cell, and control characters of answers cannot reach the terminal.
@@ -61,12 +63,28 @@ def as_json(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """CSV with a header line; floats keep every digit, a NULL is an empty field."""
+    """CSV with a header line; floats keep every digit, a NULL is an empty field.
+
+    Texts that others wrote reach neither a spreadsheet as a formula nor a terminal as a command: see ``harmless``.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([value if isinstance(value, float) else cell(value) for value in row] for row in rows)
+    writer.writerow(map(harmless, columns))
+    writer.writerows([value if isinstance(value, int | float) else _field(value) for value in row] for row in rows)
     return out.getvalue()
+
+
+def harmless(text: str) -> str:
+    """A text as a field of CSV: its controls are spelt out, and it is no formula, for then a quote comes before it.
+
+    Source: OWASP, "CSV Injection": fields that begin with ``= + - @``, a tab or a return are taken for formulas.
+    """
+    spelt = text.translate(_CONTROLS)
+    return f"'{spelt}" if text.startswith(_FORMULA) else spelt
+
+
+def _field(value: Any) -> str:
+    return harmless(value) if isinstance(value, str) else cell(value).translate(_CONTROLS)
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harness import config, keys, request
+from harness import config, hidden, keys, request
 from harness.address import MODEL
 from harness.credentials import Credentials
 from harness.errors import HarnessError
@@ -374,9 +374,7 @@ class _Checker:
 
     def _shown(self, text: str) -> str:
         """A server's words, without our secrets, and without what could move the cursor or run on for pages."""
-        for secret in self._secrets:
-            text = text.replace(secret, "[key]")
-        plain = "".join(char if char.isprintable() else " " for char in text)
+        plain = "".join(char if char.isprintable() else " " for char in hidden.shown(text))
         return plain if len(plain) <= 300 else plain[:300] + "..."
 
 

@@ -79,6 +79,8 @@ def refused_key(provider: Provider) -> Wrong:
     where = f" ({provider.about.key_url})" if provider.about.key_url else ""
     if auth.env is not None:
         return Wrong("auth", "key refused", f"Check the value of {' or '.join((auth.env, *auth.env_alt))}{where}")
+    if auth.kept:
+        return Wrong("auth", "key refused", f"Check the key in {auth.file or f'the keyring, {auth.keyring}'}{where}")
     if auth.scheme == "none":
         return Wrong("auth", "wants a key", "Add api_key_env to this provider's block")
     return Wrong("auth", "key refused", f"Check the cloud's credentials on this machine{where}")

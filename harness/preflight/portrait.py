@@ -34,8 +34,12 @@ def address_of(provider: Provider) -> str:
 
 
 def key_of(provider: Provider) -> str:
-    """The key's variable and whether it is set."""
+    """The key's place and whether it is there."""
     auth, state = provider.auth, key_state(provider)
+    if auth.file is not None:
+        return f"the file {auth.file} ({'there' if state == 'set' else state})"
+    if auth.keyring is not None:
+        return f"the keyring's entry {auth.keyring}"
     if auth.env is not None:
         other = f" or {' or '.join(auth.env_alt)}" if auth.env_alt else ""
         cloud = f", else {auth.scheme} credentials" if auth.from_cloud and state != "set" else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from harness.address import PLACEHOLDER
@@ -12,8 +13,10 @@ KeyState = Literal["set", "missing", "none"]
 
 
 def key_state(provider: Provider) -> KeyState:
-    """Whether its key variable is set; ``none``: it names none."""
+    """Whether its key is where it says; ``none``: it names no place. A keyring, which may ask its user, is trusted."""
     auth = provider.auth
+    if auth.kept:
+        return "set" if auth.file is None or Path(auth.file).expanduser().is_file() else "missing"
     if auth.env is None:
         return "none"
     return "set" if any(map(_is_set, (auth.env, *auth.env_alt))) else "missing"

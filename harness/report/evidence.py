@@ -11,8 +11,9 @@ from harness.clouds import AWS_BEARER, ENTRA_SCOPE, aws_service
 from harness.conformance.capture import Capture
 from harness.conformance.official import official
 from harness.conformance.probe import Probe
+from harness.errors import UsageError
 from harness.folder import RunFolder
-from harness.journal import read_attempts
+from harness.journal import entries
 from harness.provider import Provider
 from harness.report.words import plain
 from harness.types import Attempt, JsonObject, KeySent
@@ -39,9 +40,14 @@ _SIGNED = (
 
 
 def evidence(folder: RunFolder, jobs: list[str]) -> list[Attempt]:
-    """The last attempt of each of these jobs, in their order; StoreError when the journal cannot be read."""
+    """The last attempt of each of these jobs, in their order.
+
+    StoreError when the journal cannot be read; UsageError when their texts were purged.
+    """
     wanted = set(jobs)
-    last = {attempt.job.id: attempt for attempt in read_attempts(folder) if attempt.job.id in wanted}
+    last = {attempt.job.id: attempt for _, attempt in entries(folder, purged_too=True) if attempt.job.id in wanted}
+    if any(attempt.exchange.purged for attempt in last.values()):
+        raise UsageError(f"the texts of run {folder.id} were purged, and with them this evidence")
     return [last[job] for job in jobs if job in last]
 
 
@@ -86,7 +92,7 @@ def exchange_lines(attempt: Attempt) -> Iterator[str]:
 
 
 def curl(attempt: Attempt, base_url: str, provider: Provider | None) -> str:
-    """A command that sends the same again; what is secret is named by its environment variable, never written."""
+    """A command that sends the same again; what is secret is named by its place, never written."""
     request = attempt.request
     parts = ["curl", "-sS", "-N", "-i", "-X", request.method, _url(base_url + request.path, provider)]
     given = {name.lower() for name in request.headers}
@@ -134,6 +140,11 @@ def _key(auth: KeySent, given: set[str], base_url: str, provider: Provider | Non
     if from_cloud and scheme.scheme == "aws" and auth == "provider":
         return [part.replace("SERVICE", aws_service(base_url)) for part in _SIGNED]
     key = f"${variable}"
+    if scheme.file is not None:
+        key = f"$(cat {scheme.file})"
+    elif scheme.keyring is not None:
+        service, _, user = scheme.keyring.rpartition("/")
+        key = f"$(keyring get {service} {user})"
     if auth == "wrong":
         key = "a-made-up-key"
     elif from_cloud and scheme.scheme in _TOKENS:

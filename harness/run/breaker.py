@@ -18,6 +18,8 @@ from harness.types import Attempt, Job
 AFTER = 5
 """Jobs in a row."""
 AFTER_PROBES = 3
+AFTER_LOAD = 20
+"""Requests of a load that were refused entrance, and none let in: what fails under load is data, but this is none."""
 COOL_S = 5.0
 """So long it is left alone before it is asked once more: a server that is restarted is not a dead one."""
 
@@ -46,6 +48,8 @@ class _State:
 
     row: int = 0
     """Jobs that failed since anything was answered."""
+    shut: int | None = 0
+    """Requests of a load that were refused entrance; None: one was let in."""
     until: float | None = None
     """End of its rest, on the loop's clock; None: it is asked as planned."""
     trial: str | None = None
@@ -87,10 +91,16 @@ class Breakers:
         return state.why is None
 
     def note(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
-        """Take in how an attempt ended; ``again``: its job is tried once more. Under load failures are data."""
+        """Take in how an attempt ended; ``again``: its job is tried once more.
+
+        Under load failures are data, except where nobody is ever let in.
+        """
         job, failure = attempt.job, outcome.failure
         ours = failure is not None and failure.kind in OUR_DOING
-        if job.kind == "load" or attempt.exchange.cached or ours:
+        if attempt.exchange.cached or ours:
+            return
+        if job.kind == "load":
+            self._note_load(job, failure)
             return
         state = self._states.get(job.endpoint)
         if not _down(job, failure):
@@ -111,6 +121,17 @@ class Breakers:
                 self._tell(
                     f"{job.endpoint}: {state.row} failures in a row ({failure.kind}); asked once more in {COOL_S:g} s"
                 )
+
+    def _note_load(self, job: Job, failure: Failure | None) -> None:
+        state = self._states.get(job.endpoint)
+        if state is None:
+            state = self._states[job.endpoint] = _State()
+        if failure is None:
+            state.shut = None
+        elif state.shut is not None and (failure.kind == "auth" or failure.status in _NOT_THERE):
+            state.shut += 1
+            if state.shut >= AFTER_LOAD:
+                self.give_up(job.endpoint, f"refused from the first request on ({failure.kind}: {failure.detail})")
 
     def give_up(self, endpoint: str, why: str) -> None:
         """Ask an endpoint nothing more."""

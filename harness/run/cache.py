@@ -19,7 +19,7 @@ import orjson
 from harness import memory
 from harness.errors import StoreError, UsageError
 from harness.exchange import Exchange
-from harness.journal import from_line, to_line
+from harness.journal_line import from_line, to_line
 from harness.provider import Provider
 from harness.types import Attempt, Job, Request
 

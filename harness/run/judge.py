@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
+from harness import versions
 from harness.conformance.capture import Capture
 from harness.conformance.probe import Probe
 from harness.conformance.verdict import judge_all
@@ -141,4 +142,7 @@ def _verdicts(
 
 
 def _lines(rows: Iterable[JsonObject]) -> bytes:
-    return b"".join(json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode() + b"\n" for row in rows)
+    return b"".join(
+        json.dumps({"v": versions.VERSION, **row}, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+        for row in rows
+    )

@@ -31,6 +31,8 @@ _GARBLED: frozenset[FailureKind] = frozenset({"bad_json", "bad_sse", "bad_http"}
 """Answers that came and are none: another try may bring a whole one. To a probe such an answer is what it came for."""
 _NOT_IMPLEMENTED = 501
 """A refusal too, though its number is a server's error."""
+_TIMED_OUT = 408
+"""A server's error, though its number is a refusal's. Source: RFC 9110 section 15.5.9."""
 
 MAX_TRIES = 3
 MAX_TRIES_THROTTLED = 6
@@ -54,6 +56,7 @@ def retry_delay_s(job: Job, number: int, failure: Failure) -> float | None:
     """
     kinds = RETRYABLE if job.kind == "probe" else RETRYABLE | _GARBLED
     mendable = failure.kind in kinds and failure.status != _NOT_IMPLEMENTED
+    mendable = mendable or (failure.kind == "http_4xx" and failure.status == _TIMED_OUT and job.kind != "probe")
     most = MAX_TRIES_THROTTLED if failure.kind == "throttled" else MAX_TRIES
     if job.kind == "load" or not mendable or number + 1 >= most:
         return None

@@ -9,11 +9,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from harness import __version__
-from harness.folder import SCHEMA_VERSION, RunFolder
+from harness import __version__, versions
+from harness.folder import RunFolder
 from harness.prices import price_of
-from harness.provider import Endpoint, Serve
+from harness.provider import Auth, Endpoint, Serve
 from harness.request import canonical_sha256
+from harness.run import differing
 from harness.run.adaptations import adaptations
 from harness.run.arrivals import Closed
 from harness.run.plan import Plan, sha256
@@ -29,7 +30,7 @@ def first(folder: RunFolder, plan: Plan, lines: bytes) -> JsonObject:
         for names in (plan.tested, plan.selection.judges)
     )
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": versions.VERSION,
         "id": folder.root.name,
         "status": "running",
         "suite": plan.selection.suite,
@@ -63,19 +64,32 @@ def asked_of(manifest: JsonObject) -> list[JsonObject]:
 
 def config_sha256(endpoint: Endpoint) -> str:
     """Of what decides which bytes go where; limits, deadlines and prices may change while a run is under way."""
+    return canonical_sha256(_config(endpoint))
+
+
+def configured(endpoint: Endpoint) -> JsonObject:
+    """The hash of what decides which bytes go where, and its parts in short, by which a difference can be named."""
+    return {"config_sha256": config_sha256(endpoint), "config": differing.config_parts(_config(endpoint))}
+
+
+def _config(endpoint: Endpoint) -> JsonObject:
     provider = endpoint.provider
-    return canonical_sha256(
-        {
-            "model_id": endpoint.model_id,
-            "base_url": provider.base_url,
-            "auth": asdict(provider.auth),
-            "headers": dict(provider.headers),
-            "env_headers": dict(provider.env_headers),
-            "query": dict(provider.query),
-            "quirks": asdict(provider.quirks),
-            "serve": _serve_json(provider.serve) if provider.serve else None,
-        }
-    )
+    return {
+        "model_id": endpoint.model_id,
+        "base_url": provider.base_url,
+        "auth": _auth_json(provider.auth),
+        "headers": dict(provider.headers),
+        "env_headers": dict(provider.env_headers),
+        "query": dict(provider.query),
+        "quirks": asdict(provider.quirks),
+        "serve": _serve_json(provider.serve) if provider.serve else None,
+    }
+
+
+def _auth_json(auth: Auth) -> JsonObject:
+    """Without what it does not name, where an older harness knew no such name."""
+    kept = {name: value for name in ("file", "keyring") if (value := getattr(auth, name)) is not None}
+    return {name: value for name, value in asdict(auth).items() if name not in ("file", "keyring")} | kept
 
 
 def _serve_json(serve: Serve) -> JsonObject:
@@ -105,7 +119,7 @@ def _endpoint_json(endpoint: Endpoint, changed: Sequence[str]) -> JsonObject:
         "limits": asdict(provider.limits),
         "declared": asdict(provider.declared),
         "adapted": list(changed),
-        "config_sha256": config_sha256(endpoint),
+        **configured(endpoint),
     }
 
 
@@ -122,6 +136,7 @@ def _task_json(plan: Plan, name: str) -> JsonObject:
         "kind": task.kind,
         "scorer": task.scorer.name,
         "scorer_version": task.scorer.version,
+        "data_sha256": differing.data_sha256(plan, name),
         "n": sum(1 for task_name, _ in plan.samples if task_name == name),
         **({"api": "embeddings"} if any(one.inputs for (of, _), one in plan.samples.items() if of == name) else {}),
     }
@@ -134,6 +149,7 @@ def _load_json(plan: Plan, name: str) -> JsonObject:
             "stage": stage.name,
             "law": stage.law.label,
             "closed": isinstance(stage.law, Closed),
+            "duration_s": stage.duration_s,
             "n": max(sum(job.phase == "measure" for job in lane) for lane in stage.lanes),
         }
         for stage in _stages_of(plan, name)

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from harness import request
+from harness import request, versions
 from harness.catalog import Catalog
 from harness.conformance.capture import Capture
 from harness.conformance.probe import Probe, select
@@ -184,7 +184,10 @@ class Plan:
             asked = self.request(job)
             if len(self.built) < KEPT:
                 self.built[job.id] = asked
-            lines.append(orjson.dumps({**_job_json(job), "workload_sha256": asked.workload_sha256}) + b"\n")
+            lines.append(
+                orjson.dumps({"v": versions.VERSION, **_job_json(job), "workload_sha256": asked.workload_sha256})
+                + b"\n"
+            )
         return b"".join(lines)
 
     def without(self, done: frozenset[str]) -> Plan:

@@ -13,8 +13,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from math import isfinite
 from typing import NamedTuple
 
+import orjson
+
+from harness import versions
 from harness.conformance.capture import Capture
 from harness.exchange import Completion
 from harness.run import session
@@ -145,6 +149,7 @@ def _score(one: Answered) -> Score:
 def _line(job: Job, sample: Sample, score: Score) -> bytes:
     """A score as a line of ``scores.jsonl``; what it does without is left out."""
     row: JsonObject = {
+        "v": versions.VERSION,
         "job": job.id,
         "endpoint": job.endpoint,
         "task": job.task,
@@ -158,4 +163,9 @@ def _line(job: Job, sample: Sample, score: Score) -> bytes:
         row["fault"] = score.fault
     if score.details:
         row["details_json"] = json.dumps(dict(score.details), ensure_ascii=True, separators=(",", ":"))
+    if score.value is None or isfinite(score.value):
+        try:
+            return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+        except orjson.JSONEncodeError:  # a lone surrogate, which UTF-8 has no bytes for
+            pass
     return json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"

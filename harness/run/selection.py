@@ -111,6 +111,8 @@ class Selection:
     """Whether they also compare each endpoint's answers with those of the first one."""
     api: Literal["chat", "responses"] = "chat"
     """How tasks and loads are asked, but for those that want embeddings; judges and probes are not touched by it."""
+    store_text: Literal["all", "sample", "hash", "none"] = "all"
+    """What is kept of requests and answers once the run is finished and judged."""
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Selection:

@@ -20,16 +20,20 @@ from harness.folder import RunFolder, create, results_option, write_atomic
 from harness.journal import Journal
 from harness.keys import keys_of
 from harness.provider import Provider
-from harness.run import manifest, seek, stored
+from harness.run import differing, full, manifest, neighbours, seek, stored, wall
 from harness.run.calibrate import calibrate
 from harness.run.conduct import Company, Conducted, asked, conduct
 from harness.run.crew import Crew
+from harness.run.hidden_logs import hide_in_logs
 from harness.run.judge import barren, judge
 from harness.run.plan import Plan
+from harness.run.room import refuse_no_room
 from harness.run.scoring import Watch, unwatched
 from harness.run.second_looks import second_looks
 from harness.run.servers import Servers, serving
 from harness.run.tally import Tally
+from harness.store import texts
+from harness.store.checksums import refuse_changed
 from harness.store.index import publish
 from harness.store.ready import Ready
 from harness.store.seal import Sealing
@@ -65,12 +69,16 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
     Raises:
         ConfigError: a key is missing; nothing was written.
         CannotMeasure: a cloud gives no token, or a server does not start; nothing was sent.
-        StoreError: the results folder cannot be written; what was acknowledged is safe.
+        StoreError: the results folder cannot be written or is too full, and nothing was sent; or it became so, and
+            what was acknowledged is safe.
     """
     company = replace(company, keys=keys_of(asked(plan), company.secrets))
     lines = plan.lines()
+    refuse_no_room(results, plan)
+    for line in neighbours.lines(results, {one.base_url for one in asked(plan) if one.base_url is not None}):
+        company.watcher.told(line)
     folder = create(results, plan.selection.suite)
-    with folder.lock():
+    with folder.lock(), full.told(folder):
         write_atomic(folder.plan_path, lines)
         folder.write_manifest(manifest.first(folder, plan, lines))
         del lines  # of a hundred thousand requests it is 25 MB, and the run is long
@@ -81,22 +89,37 @@ def resume(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provi
     """Finish a run that was broken off: exactly the planned jobs that have no final attempt yet.
 
     Raises:
-        UsageError: the plan made from today's tasks and providers is not the one that was broken off.
+        UsageError: plan, configuration, data or scorers are not those it was begun with; says what differs.
         StoreError: another process is at it, or the folder cannot be written.
     """
     again = stored.replanner(catalog, providers)
     plan = stored.replan(folder, again)
-    for row in manifest.asked_of(folder.read_manifest()):
-        if row["config_sha256"] != manifest.config_sha256(plan.endpoints[row["id"]]):
-            raise UsageError(
-                f"run {folder.id} cannot be continued: {row['id']} now has another address, model id, key or quirk",
-                hint="Bring back the providers.yaml it was made with, or start a new run",
-            )
+    _refuse_changed(folder, plan)
     # What is done is read under the lock: it must not grow between reading and sending.
-    with folder.lock():
+    with folder.lock(), full.told(folder):
+        refuse_changed(folder, folder.read_manifest())
+        stored.mend_plan(folder, plan)
         done, before = stored.progress(folder, plan)
-        company = replace(company, keys=keys_of(asked(plan.without(done)), company.secrets), before=before)
+        rest = plan.without(done)
+        company = replace(company, keys=keys_of(asked(rest), company.secrets), before=before)
+        refuse_no_room(folder.root.parent.parent, rest)
         return _Run(folder, plan, company, again).sit(done)
+
+
+def _refuse_changed(folder: RunFolder, plan: Plan) -> None:
+    """A run that goes on with other endpoints, data or scorers would be two runs in one folder."""
+    told = folder.read_manifest()
+    changed = [
+        one
+        for row in manifest.asked_of(told)
+        for one in differing.endpoint(row["id"], row, manifest.configured(plan.endpoints[row["id"]]))
+    ]
+    changed += differing.tasks(told, plan)
+    if changed:
+        raise UsageError(
+            f"run {folder.id} cannot be continued: {differing.in_words(changed)}",
+            hint="Bring back the providers.yaml and tasks it was made with, or start a new run",
+        )
 
 
 def rejudge(
@@ -128,6 +151,7 @@ class _Run:
         status: RunStatus = "failed"
         tally, barren, crashed = Tally(), None, None
         told: JsonObject = {}
+        anchor = wall.Anchor()
         ready: Ready | None = None
         try:
             rest = self._plan.without(done)
@@ -144,12 +168,22 @@ class _Run:
             status = "interrupted"
         finally:
             failing = sys.exception() is not None
+            if (jump_s := anchor.jump_s()) is not None:
+                told["clock_jump_s"] = jump_s
+                self._company.watcher.told(
+                    f"the clock of this machine moved by {jump_s:+g} s during the run; times are those of another clock"
+                )
             self._company.announce("sealing")
             # On a full disk the sealing fails as well: the first error is the one to tell.
             with suppress(HarnessError) if failing else nullcontext():
                 ended = datetime.now(UTC).isoformat(timespec="milliseconds")
                 watch = self._company.judging
+                hide_in_logs(self._folder.root)
                 barren = conclude(self._folder, self._plan, ready, watch, status=status, finished_at=ended, **told)
+                keep = self._plan.selection.store_text
+                if status == "finished" and keep != "all":
+                    texts.purge(self._folder, keep)
+                    publish(self._folder.root.parent.parent)
         return Sitting(self._folder, tally, status, barren, crashed)
 
     def _carry_out(self, rest: Plan) -> Conducted:
@@ -160,7 +194,8 @@ class _Run:
             with _journal(folder, company.secrets) as journal:
                 return run_loop(conduct(rest, folder, journal, company, self._onward))
         except BaseExceptionGroup as group:
-            raise _first(group) from None
+            first = _first(group)
+            raise first from first.__cause__
 
     def _onward(self) -> Plan | None:
         """What a search wants to know next, and what the probes want to see again."""

@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.folder import RunFolder, write_atomic
 from harness.journal import read_attempts
 from harness.provider import Provider
-from harness.run import manifest, session
+from harness.run import differing, manifest, session
 from harness.run.breaker import given_up
 from harness.run.judge import cancelled
 from harness.run.judging import answer_of
@@ -22,6 +22,7 @@ from harness.run.plan import Plan, make, sha256
 from harness.run.selection import Selection
 from harness.run.tally import Before
 from harness.types import JsonObject
+from harness.versions import plan_as_stored
 from harness.wire.understand import understand
 
 Replan = Callable[[Selection], Plan]
@@ -56,10 +57,10 @@ def replan(folder: RunFolder, again: Replan) -> Plan:
     """
     stored = folder.read_manifest()
     plan = again(Selection.from_json(stored["selection"]))
-    lines = plan.lines()
-    if sha256(lines) != stored["plan_sha256"]:
+    lines = stored_lines(plan, stored)
+    if lines is None:
         raise UsageError(
-            f"the plan of run {folder.id} is no longer what it was: {_first_change(folder, lines)}",
+            f"the plan of run {folder.id} is no longer what it was: {_changes(folder, stored, plan)}",
             hint="Bring back the tasks and data it was made with, or start a new run",
         )
     return plan
@@ -112,10 +113,48 @@ def lengthen(folder: RunFolder, selection: Selection, again: Replan) -> Plan:
     return longer
 
 
+def stored_lines(plan: Plan, stored: JsonObject) -> bytes | None:
+    """The lines of a plan in the version that a manifest names by its hash; None: it names another plan."""
+    lines = plan.lines()
+    forms = (lines, plan_as_stored(lines, b""))
+    return next((form for form in forms if sha256(form) == stored["plan_sha256"]), None)
+
+
+def mend_plan(folder: RunFolder, plan: Plan) -> None:
+    """Put back a ``plan.jsonl`` that is missing or damaged; the manifest proves what was in it.
+
+    Errors: StoreError when the disk refuses.
+    """
+    stored = folder.read_manifest()
+    try:
+        kept = folder.plan_path.read_bytes()
+    except OSError:
+        kept = b""
+    if sha256(kept) != stored["plan_sha256"] and (lines := stored_lines(plan, stored)) is not None:
+        write_atomic(folder.plan_path, lines)
+
+
+def _changes(folder: RunFolder, stored: JsonObject, plan: Plan) -> str:
+    """What is different: tasks that have another version, then the first request that asks something else."""
+    return "; ".join([*differing.tasks(stored, plan), _first_change(folder, plan.lines())])
+
+
 def _first_change(folder: RunFolder, lines: bytes) -> str:
-    before, now = folder.plan_path.read_bytes().splitlines(), lines.splitlines()
+    try:
+        before = [json.loads(line) for line in folder.plan_path.read_bytes().splitlines()]
+    except (OSError, ValueError):
+        return "its requests are others"
+    now = [json.loads(line) for line in lines.splitlines()]
     if len(before) != len(now):
         return f"it had {len(before)} requests and now has {len(now)}"
-    old, new = next((old, new) for old, new in zip(before, now, strict=True) if old != new)
-    was, is_now = (json.loads(line)["id"] for line in (old, new))
-    return f"{was} asks something else" if was == is_now else f"where it had {was} it now has {is_now}"
+    for old, new in zip(before, now, strict=True):
+        if old["id"] != new["id"]:
+            return f"where it had {old['id']} it now has {new['id']}"
+        if fields := [name for name in sorted(old | new) if name != "v" and old.get(name) != new.get(name)]:
+            told = ", ".join(f"{name} {_short(old.get(name))} -> {_short(new.get(name))}" for name in fields)
+            return f"{old['id']} asks something else ({told})"
+    return "its plan.jsonl is not the one that its run.json names"
+
+
+def _short(value: object) -> str:
+    return "none" if value is None else str(value)[:8]

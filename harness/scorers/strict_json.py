@@ -8,6 +8,8 @@ import re
 from typing import Any
 
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)\n?```", re.DOTALL)
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "), default=str)
+"""Made once: making one takes longer than most values."""
 
 
 def parse(text: str) -> Any:
@@ -34,7 +36,7 @@ def unfenced(text: str) -> tuple[str, bool]:
 def shown(value: Any, limit: int = 80) -> str:
     """A value as compact JSON on one line, cut to ``limit`` characters and always encodable as UTF-8."""
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "), default=str)
+        text = _COMPACT.encode(value)
     except (RecursionError, ValueError):
         text = "(a value nested too deeply to show)"
     head = text[: limit + 1]

@@ -28,7 +28,7 @@ FAULTS: Mapping[str, str] = MappingProxyType(
         "http_404": "status 404",
         "http_408": "status 408",
         "http_529": "status 529, overloaded",
-        "http_429_date": "status 429 with `retry-after` as an HTTP date",
+        "http_429_date": "status 429 with `retry-after` as an HTTP date, and the server's own `date`",
         "http_429_absurd": "status 429 with a `retry-after` of thirty years",
         "http_429_bare": "status 429 without `retry-after`",
         "no_answer": "the connection ends before a byte was sent",
@@ -57,12 +57,16 @@ _STATUS: Mapping[str, tuple[int, str, str, str | None]] = {
 }
 
 
-def refusal_of(fate: str | None, retry_after_s: float | None, date_of: str) -> Refusal | None:
-    """The error response of a fault; None: it is none of those. ``date_of``: the HTTP date of its Retry-After."""
+def refusal_of(fate: str | None, retry_after_s: float | None, now: str, later: str) -> Refusal | None:
+    """The error response of a fault; None: it is none of those.
+
+    ``now`` and ``later`` are HTTP dates, the latter that of its Retry-After.
+    """
     status = _STATUS.get("http_429" if fate and fate.startswith("http_429") else fate or "")
     if status is None:
         return None
     code, message, kind, word = status
     after = "" if retry_after_s is None or code not in (429, 503, 529) else f"{retry_after_s:g}"
-    after = {"http_429_date": date_of, "http_429_absurd": str(_ABSURD_S), "http_429_bare": ""}.get(fate or "", after)
-    return Refusal(code, message, kind=kind, code=word, headers={"retry-after": after} if after else {})
+    after = {"http_429_date": later, "http_429_absurd": str(_ABSURD_S), "http_429_bare": ""}.get(fate or "", after)
+    dated = {"date": now} if fate == "http_429_date" else {}
+    return Refusal(code, message, kind=kind, code=word, headers={**dated, **({"retry-after": after} if after else {})})

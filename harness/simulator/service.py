@@ -248,8 +248,10 @@ class Service:
     def _fated(self, turn: Turn) -> Refusal | None:
         if turn.fate is None:
             return None
-        later = datetime.now(UTC) + timedelta(seconds=min(turn.profile.retry_after_s or 0.0, 86_400))
-        return refusal_of(turn.fate, turn.profile.retry_after_s, format_datetime(later, usegmt=True))
+        wait = timedelta(seconds=min(turn.profile.retry_after_s or 0.0, 86_400))
+        at = datetime.now(UTC)
+        now, later = (format_datetime(moment, usegmt=True) for moment in (at, at + wait))
+        return refusal_of(turn.fate, turn.profile.retry_after_s, now, later)
 
     # --- answers -----------------------------------------------------------------------------------------
 

@@ -16,8 +16,11 @@ from harness import __version__
 from harness.errors import StoreError
 from harness.folder import RunFolder, list_runs, only_one, put_in_place, storing
 from harness.store import query
+from harness.store.checksums import differs
+from harness.store.kept import keep
 from harness.store.overview import status_of
 from harness.types import JsonObject
+from harness.versions import VERSION
 
 _WAIT_S = 120.0
 _SEALED = ("attempts", "texts", "scores", "judgements", "verdicts", "server_samples", "client_samples")
@@ -52,6 +55,7 @@ def publish(results: Path) -> Published:
                 now = datetime.now(UTC).replace(tzinfo=None)
                 connection.execute("insert into store values (?, ?, ?)", [query.SCHEMA_VERSION, __version__, now])
                 problems = [(run.id, problem) for run in runs if (problem := add_run(connection, run))]
+                keep(connection)
             with storing(path):
                 put_in_place(temporary, path)
         except query.DatabaseError as error:
@@ -82,7 +86,8 @@ def add_run(connection: query.Connection, run: RunFolder) -> str | None:
         problems.append(f"run.json: {type(error).__name__}: {query.one_line(error)}")
     else:
         row["sealed"] = run.parquet_path("attempts").exists()
-        problems += _add_sealed(connection, run) if row["sealed"] else _unsealed(run, row["status"])
+        sealed = manifest.get("sealed")
+        problems += _add_sealed(connection, run, sealed) if row["sealed"] else _unsealed(run, row["status"])
     problem = "; ".join(problems) or None
     try:
         _insert(connection, "runs", [row | {"problem": problem}])
@@ -97,8 +102,11 @@ def _unsealed(run: RunFolder, status: Any) -> list[str]:
     return [] if status == "running" else [f"not sealed; finish it with `harness resume {run.id}`"]
 
 
-def _add_sealed(connection: query.Connection, run: RunFolder) -> list[str]:
-    """Take in the run's Parquet files, each on its own: one that is damaged does not cost the others."""
+def _add_sealed(connection: query.Connection, run: RunFolder, sealed: Any) -> list[str]:
+    """Take in the run's Parquet files, each on its own: one that is damaged does not cost the others.
+
+    ``sealed`` are the checksums of the manifest; None: it has none.
+    """
     problems = []
     for table in _SEALED:
         path = run.parquet_path(table)
@@ -106,7 +114,14 @@ def _add_sealed(connection: query.Connection, run: RunFolder) -> list[str]:
             if table not in _MAY_LACK:
                 problems.append(f"{path.name} is missing")
             continue
+        if sealed and (problem := differs(path, sealed.get(path.name))):
+            problems.append(f"{path.name} {problem}")
+            continue
         try:
+            version = query.parquet_version(connection, path)
+            if version > VERSION:
+                problems.append(f"{path.name} has version {version}; update endpoint-harness")
+                continue
             _copy(connection, run.id, table, path)
         except query.DatabaseError as error:
             problems.append(f"{path.name} cannot be read: {query.one_line(error)}")

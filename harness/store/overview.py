@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.errors import StoreError
 from harness.folder import RunFolder
-from harness.store import query
+from harness.store import query, texts
 from harness.types import JsonObject
 
 PARTS = ("endpoint_summary", "quality_summary", "load_summary", "error_summary", "identities")
@@ -15,7 +15,7 @@ PARTS = ("endpoint_summary", "quality_summary", "load_summary", "error_summary",
 
 def of_folder(run: RunFolder) -> JsonObject:
     """Status, suite, dates, size and endpoints of a run; ``problem`` says why they are None, where they are."""
-    about: JsonObject = dict.fromkeys(("run_id", "status", "suite", "created_at", "finished_at", "planned"))
+    about: JsonObject = dict.fromkeys(("run_id", "status", "suite", "created_at", "finished_at", "planned", "texts"))
     about |= {"run_id": run.id, "endpoints": [], "sealed": run.parquet_path("attempts").exists(), "problem": None}
     try:
         manifest = run.read_manifest()
@@ -23,9 +23,20 @@ def of_folder(run: RunFolder) -> JsonObject:
         return about | {"problem": str(error)}
     about |= {name: manifest.get(name) for name in ("suite", "created_at", "finished_at", "planned")}
     about["status"] = status_of(run, manifest)
+    about["texts"] = texts_of(manifest)
     endpoints = manifest.get("endpoints")
     about["endpoints"] = [row.get("id") for row in endpoints if isinstance(row, dict)] if endpoints else []
     return about
+
+
+def texts_of(manifest: JsonObject) -> str:
+    """What is kept of the texts of a run, in words."""
+    found = texts.state(manifest)
+    if found.whole:
+        return f"whole; --store-text {texts.wanted(manifest)} is still to be done" if found.due else "whole"
+    if found.purged_at is None:
+        return f"purging (kept: {found.kept}) was broken off; go on with `harness purge --text {manifest.get('id')}`"
+    return f"purged {found.purged_at}; kept: {found.kept}"
 
 
 def status_of(run: RunFolder, manifest: JsonObject) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -21,11 +22,12 @@ import duckdb
 from harness import memory
 from harness.errors import StoreError, UsageError
 from harness.folder import results_option
+from harness.versions import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Of the published tables and views; a database of another version is built anew, never migrated."""
 _SCHEMA = (
     *("runs", "records", "samples"),
@@ -76,13 +78,14 @@ def database_path(results: Path) -> Path:
 
 
 @contextmanager
-def read_only(results: Path) -> Iterator[Connection]:
+def read_only(results: Path, *, writes: Path | None = None) -> Iterator[Connection]:
     """Open the published database to read, locked down; each use sees the newest one, but inside ``held``.
 
+    ``writes`` is the only file that SQL can then reach.
     Errors: StoreError when there is none, or it is corrupt or of another version.
     """
     held_of, held_open = _HELD.get()
-    if held_open is not None and held_of == results:
+    if held_open is not None and held_of == results and writes is None:
         yield held_open
         return
     path = database_path(results)
@@ -91,6 +94,8 @@ def read_only(results: Path) -> Iterator[Connection]:
     alone = {"threads": 1} if path.stat().st_size < _SMALL_BYTES else {}
     connection = duckdb.connect(":memory:", config=_SETTINGS | alone)
     try:
+        if writes is not None:
+            connection.execute(f"set allowed_paths = [{_quoted(writes)}]")
         _attach(connection, results)
         yield connection
     finally:
@@ -162,19 +167,36 @@ def user_sql(results: Path, text: str) -> Table:
 
     Errors: UsageError of one line when it is no such query or fails; StoreError as ``read_only``.
     """
-    with read_only(results) as connection:
+    with reading(results, text) as (connection, asked):
+        return _fetch_user(connection, text, asked)
+
+
+@contextmanager
+def reading(results: Path, text: str, *, writes: Path | None = None) -> Iterator[tuple[Connection, str]]:
+    """A locked connection and a user's query, proved to be one that reads; ``writes`` is the one file it may reach.
+
+    Errors: as ``user_sql``, also for what goes wrong with the query inside the block.
+    """
+    with read_only(results, writes=writes) as connection:
         try:
             text.encode()  # an argument that is no UTF-8 is a mistake to be told like any other
             statements = connection.extract_statements(text)
             if len(statements) != 1:
                 raise UsageError(f"give one query, not {len(statements)}")
             # Others could detach the read-only file and attach it again to write.
-            if statements[0].type != duckdb.StatementType.SELECT:
-                kind = str(statements[0].type).rpartition(".")[2]
+            if (kind := _kind(statements[0])) != "SELECT":
                 raise UsageError(f"only queries are allowed here, not {kind}", hint="Start with select, from or show")
-            return _fetch_user(connection, text, statements[0].query)
+            yield connection, statements[0].query.strip().rstrip(";")
         except (duckdb.Error, UnicodeError) as error:
             raise UsageError(f"SQL: {one_line(error)}") from error
+
+
+def _kind(statement: duckdb.Statement) -> str:
+    """What a statement does; some kinds have a number only, and asking for their names is an error."""
+    try:
+        return str(statement.type).rpartition(".")[2]
+    except ValueError:
+        return "this kind of statement"
 
 
 def fetch(connection: Connection, sql: str, params: Params) -> Table:
@@ -196,9 +218,8 @@ def _fetch_user(connection: Connection, text: str, query: str) -> Table:
         return Table(names, result.fetchall())
     columns = ", ".join(f"c{place}{'::varchar' if is_so else ''}" for place, is_so in enumerate(zoned))
     aliases = ", ".join(f"c{place}" for place in range(len(names)))
-    inner = query.strip().rstrip(";")
     try:
-        found = connection.execute(f"select {columns} from (\n{inner}\n) as t({aliases})").fetchall()  # noqa: S608
+        found = connection.execute(f"select {columns} from (\n{query}\n) as t({aliases})").fetchall()  # noqa: S608
     except duckdb.ParserException:
         name = names[zoned.index(True)]
         raise UsageError(f"SQL: column {name} has a time zone", hint="Cast it: ::timestamp or ::varchar") from None
@@ -253,6 +274,7 @@ def take_in(connection: Connection, sql: str, params: Sequence[object]) -> None:
 def _writable(path: Path) -> Iterator[Connection]:
     connection = duckdb.connect(":memory:", config=_SETTINGS | _BUILDING | {"temp_directory": f"{path}.spill"})
     try:
+        connection.execute("set enable_progress_bar = false")  # it would stand in what a command prints
         connection.execute(f"attach {_quoted(path)} as harness (row_group_size {_ROW_GROUP})")
         connection.execute("use harness")
         yield connection
@@ -340,9 +362,36 @@ def to_parquet(connection: Connection, lines: Path, target: Path, columns: Mappi
         copy (
             select * {f"replace ({made})" if made else ""} from read_json({_quoted(lines)}, columns = {{{types}}},
                 format = 'newline_delimited', maximum_object_size = {max(longest + 1, 1 << 20)})
-        ) to {_quoted(target)} (format parquet, compression zstd, row_group_size 2048, use_tmp_file false)
+        ) to {_quoted(target)} (format parquet, compression zstd, row_group_size 2048, use_tmp_file false,
+            kv_metadata {{schema_version: {str(VERSION)!r}}})
         """  # noqa: S608 - our own names
     )
+
+
+def parquet_columns(connection: Connection, path: Path) -> list[str]:
+    """Names of the columns of a Parquet file. Errors: ``DatabaseError`` as it comes."""
+    return [str(name) for (name, *_) in connection.execute(f"from {_quoted(path)} limit 0").description or ()]
+
+
+def rewrite_parquet(connection: Connection, source: Path, target: Path, changed: Mapping[str, str]) -> None:
+    """Write a Parquet file anew with these expressions in the place of columns. Errors: ``DatabaseError``."""
+    made = ", ".join(f"{expression} as {name}" for name, expression in changed.items())
+    connection.execute(
+        f"""
+        copy (select * {f"replace ({made})" if made else ""} from read_parquet({_quoted(source)}))
+        to {_quoted(target)} (format parquet, compression zstd, row_group_size 2048, use_tmp_file false,
+            kv_metadata {{schema_version: '{parquet_version(connection, source)}'}})
+        """  # noqa: S608 - our own names
+    )
+
+
+def parquet_version(connection: Connection, path: Path) -> int:
+    """The version that a Parquet file says it has; 1 where it says none. Errors: ``DatabaseError`` as it comes."""
+    found = connection.execute(
+        "select try_cast(decode(value) as integer) from parquet_kv_metadata(?) where decode(key) = 'schema_version'",
+        [str(path)],
+    ).fetchall()
+    return 1 if not found else found[0][0] or sys.maxsize
 
 
 def _quoted(path: Path) -> str:

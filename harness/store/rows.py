@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from harness import contract
+from harness import contract, hidden
 from harness.exchange import Completion, Exchange, Failure, Outcome, StreamMarks, Usage, WireMarks
 from harness.journal import Session
 from harness.prices import cost_usd, reported_usd
@@ -227,15 +227,18 @@ def real(value: float | None) -> float | str | None:
 def to_line(row: JsonObject) -> bytes:
     """A row as a line of JSON; ``text_lossy`` says whether a character was replaced that UTF-8 cannot hold.
 
+    A secret that an answer spelt out event by event is whole only here, and is taken out here.
     Errors: TypeError for a value that no column holds, such as an integer beyond 64 bits.
     """
     row.setdefault("text_lossy", False)
     try:
-        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+        line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
         clean = {name: _storable(value) for name, value in row.items()}
         clean["text_lossy"] = row["text_lossy"] or clean != row
-        return orjson.dumps(clean, option=orjson.OPT_APPEND_NEWLINE)
+        line = orjson.dumps(clean, option=orjson.OPT_APPEND_NEWLINE)
+    among = hidden.noted()
+    return line if among is None else among.remove(line)
 
 
 def _storable(value: Any) -> Any:

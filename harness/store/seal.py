@@ -2,7 +2,8 @@
 
 Everything that is not a recorded fact is derived anew here (completion, failure, cost), so sealing again with a
 newer reader of answers corrects old runs. Rows go through a temporary file of JSON lines, so that memory does not
-grow with the run. ``attempts.parquet`` is put in place last: where it is, the others are.
+grow with the run. ``attempts.parquet`` is put in place last: where it is, the others are. At the end the manifest gets
+the checksums of all files.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from harness.errors import StoreError
 from harness.exchange import Outcome
 from harness.folder import RunFolder, atomic_file, store_error, storing
 from harness.journal import entries, sessions
-from harness.provider import Price
-from harness.store import query
+from harness.provider import Naming, Price
+from harness.store import checksums, query
 from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
 from harness.store.identity import UNDECLARED, naming_of
 from harness.store.ready import Ready, Rows
 from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_row, to_line
 from harness.types import Attempt, JsonObject
+from harness.versions import row_of
 from harness.wire.understand import understand
 
 _ORDER = ("texts", "scores", "judgements", "verdicts", "server_samples", "client_samples", "attempts")
@@ -49,7 +51,8 @@ class Sealing:
     """A sealing under way: it reads the journals once, and whoever judges the attempts may look on.
 
     What is judged meanwhile is sealed at the end of the ``with`` block, also when the block fails.
-    Errors: as ``seal``, from ``outcomes`` and at the end.
+    Errors: StoreError at the beginning when a journal is no longer what was sealed; from ``outcomes`` and at the end
+    as ``seal``.
     """
 
     def __init__(self, folder: RunFolder, ready: Ready | None = None) -> None:
@@ -69,6 +72,10 @@ class Sealing:
         return self._passing
 
     def __enter__(self) -> Self:
+        manifest = self._folder.read_manifest()
+        checksums.refuse_changed(self._folder, manifest)
+        if manifest.pop("sealed", None) is not None:  # from here on until the end the checksums are of no use
+            self._folder.write_manifest(manifest)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -83,9 +90,7 @@ class Sealing:
     def _pass(self) -> Iterator[tuple[Attempt, Outcome]]:
         folder = self._folder
         manifest = folder.read_manifest()
-        asked = [*manifest.get("endpoints", []), *manifest.get("judges", [])]
-        prices = {row["id"]: Price(**row["price"]) if row.get("price") else None for row in asked}
-        naming = {row["id"]: naming_of(row.get("naming")) for row in asked}
+        prices, naming = terms(manifest)
         _remove_leftovers(folder)
         attempts, texts = self._open("attempts"), self._open("texts")
         if self._ready is not None:
@@ -112,11 +117,11 @@ class Sealing:
     def _finish(self) -> None:
         folder = self._folder
         rows = {
-            "scores": _judged(folder, folder.scores_path),
-            "judgements": _judged(folder, folder.judgements_path),
-            "verdicts": _judged(folder, folder.verdicts_path),
-            "server_samples": _server_samples(folder),
-            "client_samples": _client_samples(folder),
+            "scores": judged(folder, folder.scores_path),
+            "judgements": judged(folder, folder.judgements_path),
+            "verdicts": judged(folder, folder.verdicts_path),
+            "server_samples": server_samples(folder),
+            "client_samples": client_samples(folder),
         }
         for table, found in rows.items():
             lines = self._open(table)
@@ -130,6 +135,14 @@ class Sealing:
                 lines.close()
                 with atomic_file(lines.target) as file, _told(lines.target):
                     query.to_parquet(connection, lines.path, Path(file.name), SEALED[table], longest=lines.longest)
+        folder.write_manifest(folder.read_manifest() | {"sealed": checksums.taken(folder)})
+
+
+def terms(manifest: JsonObject) -> tuple[dict[str, Price | None], dict[str, Naming]]:
+    """Prices and what providers declare, by endpoint id, as they were when a run began."""
+    asked = [*manifest.get("endpoints", []), *manifest.get("judges", [])]
+    prices = {row["id"]: Price(**row["price"]) if row.get("price") else None for row in asked}
+    return prices, {row["id"]: naming_of(row.get("naming")) for row in asked}
 
 
 class _Lines:
@@ -177,7 +190,7 @@ class _Lines:
 
 def _remove_leftovers(folder: RunFolder) -> None:
     """What a killed process left of its sealing; its number is in the name."""
-    for path in folder.root.glob(".*.rows.*.tmp"):
+    for path in folder.root.glob(".*.tmp"):
         with suppress(OSError, ValueError):
             if not _lives(int(path.suffixes[-2].removeprefix("."))):
                 path.unlink()
@@ -214,25 +227,36 @@ def _wrong_type(path: Path, error: Exception) -> StoreError:
 # --- what is not in the journals -------------------------------------------------------------------------
 
 
-def _judged(folder: RunFolder, path: Path) -> Iterator[JsonObject]:
+def judged(folder: RunFolder, path: Path) -> Iterator[JsonObject]:
     """The lines of scores.jsonl, judgements.jsonl or verdicts.jsonl as rows; none when nothing was judged."""
     if not path.exists():
         return
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
-            row = json.loads(line)
+            row = row_of(_record(line))
             if "job" in row:
                 row["job_id"] = row.pop("job")
             yield {name: real(value) if isinstance(value, float) else value for name, value in row.items()} | {
                 "run_id": folder.id
             }
+        except StoreError as error:
+            raise StoreError(f"{path}:{number} {error.what}", hint=error.hint) from None
         except (ValueError, TypeError, AttributeError) as error:
             raise StoreError(
                 f"{path}:{number} cannot be read: {error}", hint="Make it anew with `harness score`"
             ) from error
 
 
-def _server_samples(folder: RunFolder) -> Iterator[JsonObject]:
+def _record(line: bytes) -> Any:
+    """What a line says; infinities and lone surrogates only ``json`` reads."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line)
+
+
+def server_samples(folder: RunFolder) -> Iterator[JsonObject]:
+    """What servers told of themselves, as rows."""
     if not folder.server_path.exists():
         return
     anchor = next((one for one in sessions(folder) if one.shard == 0), None)
@@ -244,7 +268,8 @@ def _server_samples(folder: RunFolder) -> Iterator[JsonObject]:
             yield {"run_id": folder.id, "endpoint": endpoint, "at_ns": at_ns, **at, **told}
 
 
-def _client_samples(folder: RunFolder) -> Iterator[JsonObject]:
+def client_samples(folder: RunFolder) -> Iterator[JsonObject]:
+    """How the measuring processes were, as rows."""
     for path in folder.vitals():
         shard = int(path.stem.removeprefix("vitals-"))
         for line in _samples(path):

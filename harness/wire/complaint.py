@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from harness.exchange import Exchange, Failure, FailureKind
@@ -138,9 +139,10 @@ def http_failure(exchange: Exchange) -> Failure:
 
 
 def retry_after(headers: Sequence[tuple[str, str]]) -> float | None:
-    """Seconds asked for by ``retry-after-ms`` or ``retry-after``; None: not asked, or asked as a date.
+    """Seconds asked for by ``retry-after-ms`` or ``retry-after``; None: not asked.
 
-    A date would need a wall clock that agrees with the server's.
+    A date is read by the server's own clock, the header ``date`` of the same answer; without one it counts as not
+    asked, since ours may not agree.
     """
     given = dict(headers)
     for name, per_second in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
@@ -150,7 +152,16 @@ def retry_after(headers: Sequence[tuple[str, str]]) -> float | None:
             continue
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
-    return None
+    until, now = (_moment(given.get(name, "")) for name in ("retry-after", "date"))
+    return None if until is None or now is None else max(0.0, (until - now).total_seconds())
+
+
+def _moment(text: str) -> datetime | None:
+    """Source: RFC 9110 section 5.6.7, the form that senders must use."""
+    try:
+        return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC) if text else None
+    except ValueError:
+        return None
 
 
 def _from_body(text: str) -> Complaint:

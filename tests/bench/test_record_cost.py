@@ -17,7 +17,8 @@ from published import manifest
 
 from harness.exchange import Exchange, Read, WireMarks
 from harness.folder import create
-from harness.journal import Journal, from_line, to_line
+from harness.journal import Journal
+from harness.journal_line import from_line, to_line
 from harness.redaction import redact
 from harness.store.seal import seal
 from harness.types import Attempt, Job, Request

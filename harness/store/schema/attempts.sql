@@ -11,7 +11,9 @@ with marked as (
         case when coalesce(chunk_events[1], 1) > 1 then completion_tokens * chunk_events[1] / list_sum(chunk_events)
             else 1 end as first_tokens,
         chunk_delta_us[2:] as gaps_us,
-        greatest(250000, 10 * list_median(chunk_delta_us[2:])) as stall_us,
+        -- NULL: no gap is long enough to be a stall, so no median has to be found.
+        case when list_max(chunk_delta_us[2:]) > 250000 then greatest(250000, 10 * list_median(chunk_delta_us[2:])) end
+            as stall_us,
         coalesce(send0_ns, admit_ns) as started_ns,
         greatest(admit_ns, send0_ns, send1_ns, hdr_ns, eof_ns, ev1_ns, tokn_ns, fin_ns, done_ns,
             case when failure_kind = 'abandoned' then send0_ns + (give_up_s * 1e9)::bigint end) as over_ns,
@@ -40,9 +42,11 @@ select
     1000 / tpot_ms as decode_tokens_per_s,
     case when ok and end_ns > send0_ns then completion_tokens / ((end_ns - send0_ns) / 1e9) end as output_tokens_per_s,
     case when ok then list_max(gaps_us) / 1e3 end as chunk_gap_max_ms,
-    case when ok and len(gaps_us) > 0 then len(list_filter(gaps_us, lambda gap: gap > stall_us)) end as stalls_n,
-    case when ok and len(gaps_us) > 0 and end_ns > send0_ns
-        then coalesce(list_sum(list_filter(gaps_us, lambda gap: gap > stall_us)), 0) * 1e3 / (end_ns - send0_ns)
+    case when not ok or coalesce(len(gaps_us), 0) = 0 then null when stall_us is null then 0
+        else len(list_filter(gaps_us, lambda gap: gap > stall_us)) end as stalls_n,
+    case when not ok or coalesce(len(gaps_us), 0) = 0 or coalesce(end_ns <= send0_ns, true) then null
+        when stall_us is null then 0
+        else coalesce(list_sum(list_filter(gaps_us, lambda gap: gap > stall_us)), 0) * 1e3 / (end_ns - send0_ns)
         end as stall_share,
     case when ok then completion_tokens / nullif(len(chunk_events), 0) end as tokens_per_read,
     completion_tokens as output_tokens,

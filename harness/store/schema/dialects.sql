@@ -74,6 +74,40 @@ comment on column dialect_attempts.requested_at is 'UTC of the request call, bef
 comment on column dialect_attempts.last_output_at is 'UTC of the last output event. NULL: none came.';
 comment on column dialect_attempts.over_at is 'UTC of the end of the response, or the last thing known of it.';
 
+-- Equal gaps together, as in load_itl: the quantiles are those of quantile_cont.
+create view dialect_gaps as
+with alike as (
+    select run_id, endpoint, stage, gap_ms, count(*) as n from (
+        select run_id, endpoint, stage, unnest(raw_gaps_ms) as gap_ms from dialect_attempts
+    ) group by all
+),
+placed as (
+    select *,
+        sum(n) over (partition by run_id, endpoint, stage order by gap_ms rows unbounded preceding) as up_to,
+        sum(n) over (partition by run_id, endpoint, stage) - 1 as last
+    from alike
+),
+found as (
+    select run_id, endpoint, stage,
+        min(gap_ms) filter (where up_to > floor(0.5 * last)) as below_50,
+        min(gap_ms) filter (where up_to > ceil(0.5 * last)) as above_50,
+        min(gap_ms) filter (where up_to > floor(0.95 * last)) as below_95,
+        min(gap_ms) filter (where up_to > ceil(0.95 * last)) as above_95,
+        min(gap_ms) filter (where up_to > floor(0.99 * last)) as below_99,
+        min(gap_ms) filter (where up_to > ceil(0.99 * last)) as above_99,
+        max(last) as last,
+        sum(gap_ms * n) / sum(n) as gap_mean_ms
+    from placed group by all
+)
+select run_id, endpoint, stage, gap_mean_ms,
+    below_50 + (above_50 - below_50) * (0.5 * last - floor(0.5 * last)) as gap_p50_ms,
+    below_95 + (above_95 - below_95) * (0.95 * last - floor(0.95 * last)) as gap_p95_ms,
+    below_99 + (above_99 - below_99) * (0.99 * last - floor(0.99 * last)) as gap_p99_ms
+from found;
+comment on view dialect_gaps is 'raw_gaps_ms of each stage together: what vLLM calls ITL and aiperf inter chunk latency.';
+comment on column dialect_gaps.gap_mean_ms is 'Mean over output events of the gap before them, ms; never NULL.';
+comment on column dialect_gaps.gap_p50_ms is 'Quantile over output events, interpolated, ms; never NULL; so for the others.';
+
 create view dialect_vllm as
 with judged as (
     select *,
@@ -81,11 +115,6 @@ with judged as (
             vllm_ok and coalesce(vllm_ttft_ms <= slo_ttft_ms, true) and coalesce(vllm_e2el_ms <= slo_e2e_ms, true)
             and coalesce(coalesce(vllm_tpot_ms, 0) <= slo_tpot_ms, true) end as good
     from dialect_attempts
-),
-gaps as (
-    select run_id, endpoint, stage, avg(gap) as mean, quantile_cont(gap, [0.5, 0.95, 0.99]) as itl from (
-        select run_id, endpoint, stage, unnest(raw_gaps_ms) as gap from judged
-    ) group by all
 ),
 counted as (
     select
@@ -108,9 +137,9 @@ select
     case when judged_n > 0 then good_n / nullif(duration_s, 0) end as request_goodput,
     mean_ttft_ms, ttft[1] as median_ttft_ms, ttft[2] as p95_ttft_ms, ttft[3] as p99_ttft_ms,
     mean_tpot_ms, tpot[1] as median_tpot_ms, tpot[2] as p95_tpot_ms, tpot[3] as p99_tpot_ms,
-    mean as mean_itl_ms, itl[1] as median_itl_ms, itl[2] as p95_itl_ms, itl[3] as p99_itl_ms,
+    gap_mean_ms as mean_itl_ms, gap_p50_ms as median_itl_ms, gap_p95_ms as p95_itl_ms, gap_p99_ms as p99_itl_ms,
     mean_e2el_ms, e2el[1] as median_e2el_ms, e2el[2] as p95_e2el_ms, e2el[3] as p99_e2el_ms
-from counted left join gaps using (run_id, endpoint, stage);
+from counted left join dialect_gaps using (run_id, endpoint, stage);
 comment on view dialect_vllm is 'Each stage as vllm bench serve 0.33.0 (Python) sums it up; names are its own. calculate_metrics in vllm/benchmarks/serve.py.';
 comment on column dialect_vllm.duration_s is 'First request call to the end of the last response, seconds. NULL: nothing known.';
 comment on column dialect_vllm.completed is 'Answers it calls successful.';
@@ -128,11 +157,6 @@ with judged as (
             and (slo_tpot_ms is null or coalesce(aiperf_itl_ms <= slo_tpot_ms, false))
             and (slo_e2e_ms is null or coalesce(aiperf_request_latency_ms <= slo_e2e_ms, false)) end as good
     from dialect_attempts
-),
-gaps as (
-    select run_id, endpoint, stage, avg(gap) as mean, quantile_cont(gap, [0.5, 0.95, 0.99]) as icl from (
-        select run_id, endpoint, stage, unnest(raw_gaps_ms) as gap from judged
-    ) group by all
 ),
 counted as (
     select
@@ -158,10 +182,10 @@ select
     case when judged_n > 0 then good_n / n end as good_request_fraction,
     ttft_avg_ms, ttft[1] as ttft_p50_ms, ttft[2] as ttft_p95_ms, ttft[3] as ttft_p99_ms,
     itl_avg_ms, itl[1] as itl_p50_ms, itl[2] as itl_p95_ms, itl[3] as itl_p99_ms,
-    mean as icl_avg_ms, icl[1] as icl_p50_ms, icl[2] as icl_p95_ms, icl[3] as icl_p99_ms,
+    gap_mean_ms as icl_avg_ms, gap_p50_ms as icl_p50_ms, gap_p95_ms as icl_p95_ms, gap_p99_ms as icl_p99_ms,
     request_latency_avg_ms, latency[1] as request_latency_p50_ms, latency[2] as request_latency_p95_ms,
     latency[3] as request_latency_p99_ms
-from counted left join gaps using (run_id, endpoint, stage);
+from counted left join dialect_gaps using (run_id, endpoint, stage);
 comment on view dialect_aiperf is 'Each stage as aiperf 0.13.0 sums it up, its token counts by --use-server-token-count. src/aiperf/metrics/types.';
 comment on column dialect_aiperf.benchmark_duration_s is 'First request call to the last content of a valid one, seconds. NULL: none was valid.';
 comment on column dialect_aiperf.request_count is 'Answers it calls valid.';

@@ -70,16 +70,19 @@ most as (
     from running group by all
 ),
 -- Reads of the answers that lie across an edge of the measured window; the others are in it or not.
-reads as (
-    select l.run_id, l.endpoint, l.stage, l.begin_at, l.last_planned_at, l.started_at,
-        unnest(range(1, len(a.chunk_delta_us) + 1)) as position,
-        unnest(a.chunk_delta_us) as gap_us,
-        unnest(list_transform(a.chunk_events, lambda events: events * a.completion_tokens / list_sum(a.chunk_events)))
-            as tokens,
-        l.job_id, l.number, l.shard, l.session
+across as (
+    select l.*, a.chunk_delta_us, a.chunk_events, a.completion_tokens / list_sum(a.chunk_events) as tokens_an_event
     from lives l join attempts a using (run_id, job_id, number, shard, session)
     where l.ok and ((first_output_at < begin_at and last_output_at >= begin_at)
         or (first_output_at <= last_planned_at and last_output_at > last_planned_at))
+),
+reads as (
+    select run_id, endpoint, stage, begin_at, last_planned_at, started_at,
+        unnest(range(1, len(chunk_delta_us) + 1)) as position,
+        unnest(chunk_delta_us) as gap_us,
+        unnest(chunk_events) * tokens_an_event as tokens,
+        job_id, number, shard, session
+    from across
 ),
 timed as (
     select *, started_at + to_microseconds((sum(gap_us) over (
@@ -155,13 +158,30 @@ weighed as (
         sum(tokens) as itl_n
     from ranked group by all
 ),
-gaps as (
-    select run_id, endpoint, stage, quantile_cont(gap_ms, 0.5) as chunk_gap_p50_ms,
-        quantile_cont(gap_ms, 0.99) as chunk_gap_p99_ms, count(*) as chunk_gap_n
+counted as (
+    select run_id, endpoint, stage, gap_ms, count(*) as n
     from chunk_gaps where kind = 'load' and phase = 'measure' group by all
+),
+placed as (
+    select *,
+        sum(n) over (partition by run_id, endpoint, stage order by gap_ms rows unbounded preceding) as up_to,
+        sum(n) over (partition by run_id, endpoint, stage) - 1 as last
+    from counted
+),
+-- Interpolated between the two gaps that lie about the place of the quantile, as quantile_cont does it.
+gaps as (
+    select run_id, endpoint, stage,
+        min(gap_ms) filter (where up_to > floor(0.5 * last)) as below_50,
+        min(gap_ms) filter (where up_to > ceil(0.5 * last)) as above_50,
+        min(gap_ms) filter (where up_to > floor(0.99 * last)) as below_99,
+        min(gap_ms) filter (where up_to > ceil(0.99 * last)) as above_99,
+        max(last) as last
+    from placed group by all
 )
 select run_id, endpoint, stage, itl_mean_ms, itl_p50_ms, itl_p95_ms, itl_p99_ms, coalesce(itl_n, 0) as itl_n,
-    chunk_gap_p50_ms, chunk_gap_p99_ms, chunk_gap_n
+    below_50 + (above_50 - below_50) * (0.5 * last - floor(0.5 * last)) as chunk_gap_p50_ms,
+    below_99 + (above_99 - below_99) * (0.99 * last - floor(0.99 * last)) as chunk_gap_p99_ms,
+    (last + 1)::bigint as chunk_gap_n
 from gaps left join weighed using (run_id, endpoint, stage);
 comment on view load_itl is 'Gaps between reads and between tokens by stage, over measured ok attempts.';
 comment on column load_itl.itl_mean_ms is 'Mean inter-token latency, weighed by tokens, ms. NULL: tokens are not stated; so for its quantiles.';
