@@ -120,7 +120,7 @@ def _before_upstream(provider: Provider, providers: Mapping[str, Provider], *, o
     if name not in providers:
         raise UnknownName("provider", name, providers, where=f"It is the upstream of {provider.id}")
     upstream, model = providers[name], serve.options.get("upstream_model")
-    if upstream.auth.holds_key or upstream.auth.scheme not in ("none", "bearer", "header"):
+    if upstream.auth.holds_key or upstream.auth.from_cloud:
         raise ConfigError(
             f"{name} wants a key, and the gateway that is started for {provider.id} is given none",
             hint="Start that gateway yourself, and write its base_url",
@@ -188,7 +188,7 @@ def api_key(provider: Provider) -> str | None:
     names = (auth.env, *auth.env_alt)
     variable = next((name for name in names if os.environ.get(name, "").strip()), None)
     if variable is None:
-        if auth.scheme not in ("bearer", "header"):
+        if auth.from_cloud:
             return None  # a cloud's own credentials take its place
         raise ConfigError(
             f"no key for provider {provider.id}: the environment variable {' or '.join(names)} is not set",

@@ -39,6 +39,11 @@ class Auth:
         """Whether the key is in a file or in the keyring, and in no environment variable."""
         return self.file is not None or self.keyring is not None
 
+    @property
+    def from_cloud(self) -> bool:
+        """Whether a cloud's own credentials let requests in where no key is set."""
+        return self.scheme not in ("bearer", "header", "none")
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -266,8 +271,7 @@ class Provider:
     @property
     def keyed(self) -> bool:
         """Whether a key, a token or another secret is sent."""
-        auth = self.auth
-        return auth.holds_key or auth.scheme not in ("bearer", "header", "none") or bool(self.env_headers)
+        return self.auth.holds_key or self.auth.from_cloud or bool(self.env_headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,6 +235,16 @@ def test_a_load_says_it_too(server: Talking) -> None:
     assert "odd/big-id: temperature is not sent" in result.stdout
 
 
+def test_it_is_said_of_the_body_that_is_sent(server: Talking) -> None:
+    """Over the Responses API its own fields count, not those of a chat."""
+    quirks = {"drop": ["store", "max_tokens"], "max_tokens_field": "max_tokens"}
+    write({"odd": {"base_url": url(server), "quirks": quirks}})
+    asked = ("eval", "arithmetic:2", "-e", "odd/big-id", "--dry-run", "--json")
+    assert json.loads(harness(*asked).stdout)["adapted"] == {"odd/big-id": ["max_tokens is not sent"]}
+    shown = json.loads(harness(*asked, "--api", "responses").stdout)
+    assert shown["adapted"] == {"odd/big-id": ["store is not sent"]}
+
+
 def test_a_judge_is_told_of_as_well(server: Talking) -> None:
     """What is changed of the questions to a judge stands beside the judge."""
     write({"a": {"base_url": url(server)}, "j": {"base_url": url(server), "quirks": {"drop": ["temperature"]}}})

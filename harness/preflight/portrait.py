@@ -42,9 +42,9 @@ def key_of(provider: Provider) -> str:
         return f"the keyring's entry {auth.keyring}"
     if auth.env is not None:
         other = f" or {' or '.join(auth.env_alt)}" if auth.env_alt else ""
-        cloud = "" if auth.scheme in ("bearer", "header") or state == "set" else f", else {auth.scheme} credentials"
+        cloud = f", else {auth.scheme} credentials" if auth.from_cloud and state != "set" else ""
         return f"{auth.env}{other} ({state}{cloud})"
-    return "none" if auth.scheme in ("none", "bearer", "header") else f"{auth.scheme} credentials"
+    return f"{auth.scheme} credentials" if auth.from_cloud else "none"
 
 
 def portrait(provider: Provider) -> Iterator[Line]:

@@ -28,7 +28,7 @@ def missing(provider: Provider) -> tuple[str, ...]:
     A cloud's own credentials are not looked for: where they may take the place of a key, none is missing.
     """
     auth = provider.auth
-    needed = [auth.env] if auth.env and auth.scheme in ("bearer", "header") and key_state(provider) == "missing" else []
+    needed = [auth.env] if auth.env and not auth.from_cloud and key_state(provider) == "missing" else []
     return tuple(dict.fromkeys([*needed, *(name for name in of_address(provider) if not _is_set(name))]))
 
 
@@ -43,7 +43,7 @@ def set_up(provider: Provider) -> bool:
         return False
     if provider.about.port is not None:
         return key_state(provider) == "set"
-    if provider.auth.scheme in ("none", "bearer", "header"):
+    if not provider.auth.from_cloud:
         return provider.kind != "local"
     return key_state(provider) == "set" or bool(of_address(provider))
 

@@ -136,7 +136,7 @@ def _key(auth: KeySent, given: set[str], base_url: str, provider: Provider | Non
     if auth == "none" or carrier in given or scheme is None or (scheme.scheme == "none" and auth == "provider"):
         return []
     variable = scheme.env or (AWS_BEARER if scheme.scheme == "aws" else "API_KEY")
-    from_cloud = scheme.scheme in ("aws", "google_adc", "entra") and not os.environ.get(variable)
+    from_cloud = scheme.from_cloud and not os.environ.get(variable)
     if from_cloud and scheme.scheme == "aws" and auth == "provider":
         return [part.replace("SERVICE", aws_service(base_url)) for part in _SIGNED]
     key = f"${variable}"
