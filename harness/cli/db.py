@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.check import whole
-from harness.cli import options, tables
+from harness.cli import options, sql, tables
 from harness.errors import StoreError, UnknownName, UsageError
 from harness.folder import list_runs, no_runs, open_run
 from harness.store import export as exporting
@@ -137,3 +137,6 @@ def schema(table: str | None, as_json: bool) -> None:
     for name in chosen:
         click.echo(f"\n{name}: {about[name]}")
         tables.show(["column", "type", "comment"], [(c.name, c.type, c.comment) for c in columns if c.table == name])
+
+
+command.add_command(sql.command, "sql")
