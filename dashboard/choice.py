@@ -26,10 +26,14 @@ class Chosen(NamedTuple):
 _KEY = "run"
 _REMEMBERED = "remembered"
 """(page, run): a page's widgets are forgotten when another page is opened; this is not."""
+_ASKED = "asked"
+"""The run in the address, noted before anything is read: who opens another page meanwhile keeps it."""
 
 
 def begin(title: str) -> Chosen:
     """Head of a page; ends the page when the results cannot be read or hold no run."""
+    if asked := st.query_params.get(_KEY):
+        st.session_state[_ASKED] = asked
     left, right = st.columns([1, 3], vertical_alignment="center")
     left.title(title, anchor=False)
     version = queries.version()
@@ -48,6 +52,7 @@ def choose_run(page: str, ids: list[str]) -> str:
     """The run that the address or the reader asks for, else the one of the page before, else the newest."""
     asked = st.query_params.get(_KEY)
     last_page, last_run = st.session_state.get(_REMEMBERED, (None, None))
+    last_run = st.session_state.pop(_ASKED, last_run)
     if asked is not None and asked not in ids:
         st.warning(f"There is no run {plain.code(asked)} here. This is another one.")
     if asked not in ids and last_page != page:

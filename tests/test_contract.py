@@ -19,6 +19,7 @@ from transcripts import Reply
 from harness import contract
 from harness.exchange import Completion, Failure, Outcome, ToolCall
 from harness.journal import Session
+from harness.provider import Naming
 from harness.store import query
 from harness.store.index import publish
 from harness.store.rows import attempt_row
@@ -132,7 +133,7 @@ def sealed(answer: Completion, failure: Failure | None = None) -> Any:
     """What the row of an attempt says of its contract."""
     session = Session(0, 1, 0, datetime(2026, 1, 1, tzinfo=UTC), 0)
     attempt = Reply(b"{}").capture("some_scenario", 0).attempt
-    return attempt_row("r", session, attempt, Outcome(answer, failure), None).get("contract_faults")
+    return attempt_row("r", session, attempt, Outcome(answer, failure), None, Naming()).get("contract_faults")
 
 
 def test_only_what_was_answered_has_a_contract() -> None:
