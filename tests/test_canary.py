@@ -30,6 +30,7 @@ SLOW = {
 UNSENT = {
     "demo": "downloads and starts a real model; what it runs is `run`",
     "dashboard": "serves a browser from the database, which is looked through here",
+    "export": "sends what `db export` writes, to an address that is no endpoint",
     "models": "asks a public address for models without any key",
     "simulate": "is the server of these faults",
     "task": "writes a template",

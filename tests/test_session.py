@@ -343,6 +343,9 @@ def _forget(run: RunFolder, lines: int) -> None:
     (path,) = run.root.glob("journal-*.jsonl")
     head, *attempts = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([head, *attempts[:lines]]))
+    manifest = run.read_manifest()
+    manifest.pop("sealed", None)
+    run.write_manifest(manifest)
 
 
 def _resume(run: RunFolder, server: Loopback) -> Sitting:
