@@ -71,6 +71,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             if bound:
+                sys.dont_write_bytecode = True  # it would keep the beginning of it, and trip over that ever after
                 resource.setrlimit(resource.RLIMIT_FSIZE, (int(bound), int(bound)))
             os._exit(carry_out(word, results, url))
         say(f"pid {child}")

@@ -24,7 +24,12 @@ def bytes_needed(plan: Plan) -> int:
     jobs = sum(1 for _ in plan.jobs)
     bodies = [len(one.body or b"") for one in plan.built.values()]
     prompt = sum(bodies) / len(bodies) if bodies else 0.0
-    return round(jobs * (RECORD_BYTES + prompt) * _KEPT_TWICE) + _ALWAYS_BYTES
+    return for_requests(jobs, prompt)
+
+
+def for_requests(n: int, prompt_bytes: float = 0.0) -> int:
+    """Estimate of the disk space that the record of so many requests takes, in bytes."""
+    return round(n * (RECORD_BYTES + prompt_bytes) * _KEPT_TWICE) + _ALWAYS_BYTES
 
 
 def refuse_no_room(results: Path, plan: Plan) -> None:
