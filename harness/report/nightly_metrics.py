@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,6 +65,9 @@ class NightlyMetric:
     """None: no percentile over answers."""
     floor: float = FLOOR
     """Least standard deviation from night to night that a prediction assumes: a share for a ratio, else in the unit."""
+
+    of_objectives: bool = False
+    """Whether it depends on the objectives of the load."""
 
     def asked(self, margin: float, alpha: float) -> Asked:
         """A test of this metric."""
@@ -151,7 +154,7 @@ _ALL = (
     _rate("output_tokens_per_s", "output tokens per second", "tokens/s"),
     _rate("window_tokens_per_s", "output tokens per second, measured window", "tokens/s"),
     _rate("ok_per_s", "answers per second", "requests/s"),
-    _rate("goodput_per_s", "goodput", "requests/s"),
+    replace(_rate("goodput_per_s", "goodput", "requests/s"), of_objectives=True),
     NightlyMetric(
         *("error_rate", "failed requests", "share", "difference", "lower"),
         (
@@ -164,6 +167,7 @@ _ALL = (
         *("slo_attainment", "requests within their objectives", "share", "difference", "higher"),
         (Source("load_summary", _LOADS, "slo_attainment", "slo_judged_n", "slo_good_n"),),
         floor=0.0,
+        of_objectives=True,
     ),
     NightlyMetric(
         *("quality", "mean score", "score", "difference", "higher"),
@@ -180,6 +184,7 @@ _ALL = (
     NightlyMetric(
         *("usd_per_good", "cost of a good request", "USD", "ratio", "lower"),
         (Source("load_summary", _LOADS, "usd_per_good", "slo_good_n"),),
+        of_objectives=True,
     ),
     NightlyMetric(
         *("usd_per_item", "cost of a question", "USD", "ratio", "lower"),
