@@ -23,6 +23,7 @@ COMMANDS = {
     "score": "Judge a finished run again with today's scorers and probes.",
     "report": "Print the comparison table of a run.",
     "compare": "What one endpoint or run adds to another, pair by pair.",
+    "trend": "How nightly figures went, and since when they changed.",
     "dashboard": "Look at the results in the browser.",
     "runs": "List and show runs.",
     "purge": "Take requests and answers out of runs, and keep their figures.",
