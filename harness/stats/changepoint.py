@@ -74,9 +74,10 @@ def change_points(
 
     A split at t of n nights into a and b has the strength Q = ab / (a + b) (2 E|X - Y| - E|X - X'| - E|Y - Y'|), with
     means over pairs of different nights. Of all segments so far the strongest split is tested against permutations
-    within segments; where it is among the strongest 5 % it stands, and the search goes on. Then each point is tested by
-    Student's t between its two levels, and the weakest is struck out until all have p of at most 0.001. Where nights of
-    one level are like their neighbours, each counts for (1 - r) / (1 + r) of one in that test.
+    within segments; where it is among the strongest 5 % it stands, and the search goes on. Then each point moves to its
+    strongest place between its neighbours and is tested by Student's t between its two levels, and the weakest is
+    struck out until all have p of at most 0.001. Where nights of one level are like their neighbours, each counts for
+    (1 - r) / (1 + r) of one in that test.
 
     Args:
         values: one a night; None, not finite, or of a ratio not above 0: a gap, which is left out and not filled.
@@ -102,18 +103,22 @@ def change_points(
     kept = [float(values[place] or 0.0) for place in places]
     series = np.log(kept) if scale == "ratio" else np.asarray(kept)
     splits = _split(series, np.random.default_rng(seed), permutations)
-    stands = _borne_out(series.tolist(), sorted(splits))
-    return [_told(series.tolist(), places, cut, scale, splits[cut.at]) for cut in stands]
+    return [_told(series.tolist(), places, cut, scale) for cut in _borne_out(series, sorted(splits))]
 
 
 # --- E-divisive ------------------------------------------------------------------------------------------
 
 
-def _split(series: NDArray[np.float64], generator: np.random.Generator, permutations: int) -> dict[int, float]:
-    """Place of each split and its permutation p."""
+class _Split(NamedTuple):
+    at: int
+    p_value: float
+    """Of the permutations."""
+
+
+def _split(series: NDArray[np.float64], generator: np.random.Generator, permutations: int) -> list[_Split]:
     import numpy as np  # noqa: PLC0415 - as above
 
-    found: dict[int, float] = {}
+    found: list[_Split] = []
     segments = [(0, len(series))]
     while True:
         strengths = [_strongest(series[None, start:end]) for start, end in segments]
@@ -132,7 +137,7 @@ def _split(series: NDArray[np.float64], generator: np.random.Generator, permutat
                 return found
         start, end = segments[best]
         at = start + int(strengths[best][1][0])
-        found[at] = (1 + beyond) / (1 + drawn)
+        found.append(_Split(at, (1 + beyond) / (1 + drawn)))
         segments[best : best + 1] = [(start, at), (at, end)]
 
 
@@ -180,20 +185,33 @@ class _Cut(NamedTuple):
     end: int
     worth: float
     p_value: float
+    """Of Student's test."""
+    permutation_p: float
 
 
-def _borne_out(series: Sequence[float], splits: Sequence[int]) -> list[_Cut]:
+def _borne_out(series: NDArray[np.float64], splits: Sequence[_Split]) -> list[_Cut]:
     """The splits that Student's test leaves, the weakest struck out first."""
-    kept = list(splits)
+    kept, values = list(splits), series.tolist()
     while kept:
-        edges = [0, *kept, len(series)]
-        worth = _worth(series, edges)
-        cuts = [_tested(series, edges[i : i + 3], worth) for i in range(len(kept))]
-        weakest = max(cuts, key=lambda cut: cut.p_value)
-        if weakest.p_value <= STUDENT_ALPHA:
+        kept = _settled(series, kept)
+        edges = [0, *(split.at for split in kept), len(values)]
+        worth = _worth(values, edges)
+        cuts = [_tested(values, edges[i : i + 3], worth, split.p_value) for i, split in enumerate(kept)]
+        weakest = max(range(len(cuts)), key=lambda i: cuts[i].p_value)
+        if cuts[weakest].p_value <= STUDENT_ALPHA:
             return cuts
-        kept.remove(weakest.at)
+        del kept[weakest]
     return []
+
+
+def _settled(series: NDArray[np.float64], splits: Sequence[_Split]) -> list[_Split]:
+    """Each split at its strongest place between its neighbours: the first ones were placed before those were known."""
+    found = list(splits)
+    for i, split in enumerate(found):
+        start = found[i - 1].at if i else 0
+        end = found[i + 1].at if i + 1 < len(found) else len(series)
+        found[i] = split._replace(at=start + int(_strongest(series[None, start:end])[1][0]))
+    return found
 
 
 def _worth(series: Sequence[float], edges: Sequence[int]) -> float:
@@ -204,10 +222,10 @@ def _worth(series: Sequence[float], edges: Sequence[int]) -> float:
     return 1.0 if r is None else (1 - r) / (1 + r)
 
 
-def _tested(series: Sequence[float], edges: Sequence[int], worth: float) -> _Cut:
+def _tested(series: Sequence[float], edges: Sequence[int], worth: float, permutation_p: float) -> _Cut:
     start, at, end = edges
     levels = _levels(series, start, at, end, worth)
-    return _Cut(start, at, end, worth, student.two_sided(levels.shift / levels.error, levels.df))
+    return _Cut(start, at, end, worth, student.two_sided(levels.shift / levels.error, levels.df), permutation_p)
 
 
 class _Levels(NamedTuple):
@@ -227,7 +245,7 @@ def _levels(series: Sequence[float], start: int, at: int, end: int, worth: float
     return _Levels(fmean(after) - fmean(before), error, max(1.0, df * worth))
 
 
-def _told(series: Sequence[float], places: Sequence[int], cut: _Cut, scale: Scale, permutation_p: float) -> ChangePoint:
+def _told(series: Sequence[float], places: Sequence[int], cut: _Cut, scale: Scale) -> ChangePoint:
     shift, error, df = _levels(series, cut.start, cut.at, cut.end, cut.worth)
     half = student.quantile(0.975, df) * error
     back = math.exp if scale == "ratio" else float
@@ -242,5 +260,5 @@ def _told(series: Sequence[float], places: Sequence[int], cut: _Cut, scale: Scal
         n_before=cut.at - cut.start,
         n_after=cut.end - cut.at,
         p_value=cut.p_value,
-        permutation_p=permutation_p,
+        permutation_p=cut.permutation_p,
     )

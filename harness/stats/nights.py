@@ -12,14 +12,15 @@ from harness.stats import student
 from harness.stats.blocks import added
 from harness.stats.change import Asked, Change, Count, Estimate, Sides, found, middle, untested, usable
 from harness.stats.intervals import Interval
+from harness.stats.serial import correlated
 
 FEWEST_NIGHTS = 5
 """Good nights below which nothing is said of the next."""
 FLOOR = 0.05
 """Standard deviation from night to night that is assumed at least, as a share: a few alike nights are no proof that all
 are, and what a gate cries over should be more than this."""
-_ALIKE_FROM = 10
-"""Nights from which on their likeness to their neighbours is estimated; fewer show noise."""
+_FEWEST_ALIKE = 4
+"""Nights up to which the bias is as large as what it is taken from."""
 _MOST_ALIKE = 0.8
 
 
@@ -35,20 +36,19 @@ class Likeness(NamedTuple):
 def likeness(values: Sequence[float]) -> Likeness:
     """Lag-1 autocorrelation of nights in time order, with its bias taken out, and the effective number of nights.
 
-    r = (c_1 / c_0 + 1/n) / (1 - 4/n), n_eff = n (1 - r) / (1 + r). A series that is too short to show it, or of equal
-    values, has r = 0.
+    r = (c_1 / c_0 + 1/n) / (1 - 4/n), n_eff = n (1 - r) / (1 + r). Where neighbours are not alike beyond chance
+    (``serial.correlated``) r is 0: taking chance for likeness costs a tenth of the power, and a little of it does no
+    harm, since tonight is then like last night too (docs/gates.md has the figures).
 
     Source: Marriott & Pope, "Bias in the estimation of autocorrelations", Biometrika 41 (1954), for the bias
     -(1 + 4 r) / n; Bartlett, JRSS 98 (1935), for the effective number.
     """
     n = len(values)
-    if n < _ALIKE_FROM:
+    if n <= _FEWEST_ALIKE or not correlated(values):
         return Likeness(0.0, float(n))
     mean = fmean(values)
     off = [value - mean for value in values]
     total = math.fsum(each * each for each in off)
-    if total == 0:
-        return Likeness(0.0, float(n))
     seen = math.fsum(off[i] * off[i + 1] for i in range(n - 1)) / total
     r = min(max((seen + 1 / n) / (1 - 4 / n), 0.0), _MOST_ALIKE)
     return Likeness(r, n * (1 - r) / (1 + r))
