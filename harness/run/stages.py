@@ -83,8 +83,8 @@ def load_stages(
     """One stage for each step.
 
     Every request of the load has its own index, so that no two levels ask the same; levels of the same name ask
-    different endpoints the same. Every second block has its lanes the other way round. Each lane begins with the warm-ups and ends with the cool-downs, under the same law:
-    what is measured is never a start or an end.
+    different endpoints the same. Every second block has its lanes the other way round. Each lane begins with the
+    warm-ups and ends with the cool-downs, under the same law: what is measured is never a start or an end.
     """
     index = itertools.count()
     numbered: dict[str, list[int]] = {}
