@@ -15,8 +15,6 @@ from harness.stats.intervals import Interval
 
 FEWEST_NIGHTS = 5
 """Good nights below which nothing is said of the next."""
-MOST_NIGHTS = 20
-"""Good nights that are looked back at: older ones say less of tonight than they say of their own time."""
 FLOOR = 0.05
 """Standard deviation from night to night that is assumed at least, as a share: a few alike nights are no proof that all
 are, and what a gate cries over should be more than this."""
@@ -68,7 +66,7 @@ def against_nights(
     ratio to it: tonight is outside the interval where its bound leaves out no change.
 
     Args:
-        nights: one value a night, the oldest first; the last ``MOST_NIGHTS`` that can be used count.
+        nights: one value a night, the oldest first; those that cannot be used are left out.
         tonight: None: not measured.
         asked: scale, direction, margin and alpha.
         floor: least standard deviation, as a share for a ratio, in the metric's unit for a difference.
@@ -113,7 +111,7 @@ def against_share_nights(nights: Sequence[Count], tonight: Count, asked: Asked, 
     """
     if asked.scale == "ratio":
         raise ValueError("shares are compared by their difference: a ratio of no failures is nothing")
-    kept = [night for night in nights if night.n][-MOST_NIGHTS:]
+    kept = [night for night in nights if night.n]
     total = added(kept)
     if tonight.share is None:
         return untested(asked, Sides(total.share, None), n=len(kept), why="tonight has no requests")
@@ -185,7 +183,7 @@ def _spread(kept: Sequence[float], asked: Asked, floor: float) -> _Spread:
 
 
 def _last(nights: Sequence[float | None], asked: Asked) -> list[float]:
-    return [night for night in nights if night is not None and usable(night, asked)][-MOST_NIGHTS:]
+    return [night for night in nights if night is not None and usable(night, asked)]
 
 
 def _too_few(n: int) -> str:
