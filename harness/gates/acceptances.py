@@ -97,9 +97,7 @@ class Acceptance:
 
     def covers(self, metric: str, endpoint: str, workload: str) -> bool:
         """Whether it is about this result."""
-        return (
-            self.metric == metric and self.endpoint in (None, endpoint) and self.workload in (None, workload)
-        )
+        return self.metric == metric and self.endpoint in (None, endpoint) and self.workload in (None, workload)
 
     def expired(self, today: date) -> bool:
         """Whether its last day is over."""

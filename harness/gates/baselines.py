@@ -39,7 +39,7 @@ class BaselineBlock(_Block):
     why: Words
     who: Words
     on: Words
-    fingerprint: dict[str, str] = {}
+    work: dict[str, dict[str, str]] = {}
 
 
 class FileBlock(_Block):
@@ -59,8 +59,8 @@ class Baseline:
     who: str
     on: str
     """Day on which it was pinned, ISO."""
-    fingerprint: Mapping[str, str]
-    """What made the endpoint that one and no other, by name."""
+    work: Mapping[str, Mapping[str, str]]
+    """Fingerprint of each piece of work, such as ``chat@c4``: what must be the same to be compared, by name."""
 
 
 def read(path: Path) -> dict[str, Baseline]:
@@ -78,15 +78,6 @@ def pin(path: Path, entries: Sequence[Baseline]) -> None:
     kept = read(path) | {one.endpoint: one for one in entries}
     body: JsonObject = {"format": FORMAT, "baselines": [asdict(one) for one in kept.values()]}
     write_atomic(path, (_HEAD + as_text(body)).encode())
-
-
-def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What of two fingerprints is not the same, in words."""
-    return [
-        f"{name}: {before.get(name, 'not stated')} -> {now.get(name, 'not stated')}"
-        for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name)
-    ]
 
 
 def _understand(document: object) -> dict[str, Baseline] | list[tuple[FieldPath, str]]:

@@ -35,7 +35,8 @@ def cases(results: Path, run: str, budget: Budget) -> Iterator[Case]:
         value = taken[name]
         about = {"unit": unit, "value": value, "limit": limit}
         if value is None:
-            why = "the run has no end" if name == "duration" else f"the cost of {taken['unknown_n']} requests is not known"
+            unknown = f"the cost of {taken['unknown_n']} requests is not known"
+            why = "the run has no end" if name == "duration" else unknown
             yield Case("budget", name, "", "run", "inconclusive", f"{why}", **about)
         elif value > limit:
             yield Case("budget", name, "", "run", "fail", "the run took more than its budget", **about)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.gates.judgement import Case, Verdict
 from harness.report import lockfile
 from harness.report.conformance import conformance
-from harness.types import JsonObject
 
 _WORDS: dict[lockfile.Kind, Verdict] = {"drift": "fail", "unsure": "inconclusive"}
 
@@ -33,9 +34,11 @@ def cases(results: Path, run: str, path: Path, endpoints: Sequence[str]) -> list
         if name not in locked:
             made.append(_lacking(name, f"{shown} does not hold {name}", shown))
             continue
-        asked = sum(name in row["cells"] for row in found["probes"])
-        if not asked:
-            made.append(_case(name, "conformance", "error", f"run {run} has no verdict of it"))
+        cells = [row["cells"][name] for row in found["probes"] if name in row["cells"]]
+        asked = len(cells)
+        if all(cell["verdict"] in ("untestable", "skipped") for cell in cells):
+            why = cells[0]["reason"] if cells else f"run {run} has no verdict of it"
+            made.append(_case(name, "conformance", "error", f"no feature could be looked at: {why}", asked))
             continue
         own = list(_changed(name, changes))
         made += own or [_case(name, "conformance", "pass", f"all {asked} verdicts are as locked in {shown}", n=asked)]
@@ -51,7 +54,7 @@ def notes(results: Path, run: str, path: Path) -> list[str]:
     except UsageError:
         return []
     changes = [one for one in lockfile.compare(lockfile.read(path), found) if one.kind == "note"]
-    counted = {name: sum(one.endpoint == name for one in changes) for name in dict.fromkeys(c.endpoint for c in changes)}
+    counted = Counter(one.endpoint for one in changes)
     return [
         f"{n} probes of {name} are not both locked and asked; harness probe --lock writes {_shown(path)} anew"
         for name, n in counted.items()
@@ -66,12 +69,12 @@ def _changed(endpoint: str, changes: Sequence[lockfile.Change]) -> Iterator[Case
 
 
 def _lacking(endpoint: str, why: str, shown: str) -> Case:
-    return _case(endpoint, "conformance", "inconclusive", why, next=f"harness probe -e {endpoint} --lock {shown}")
+    made = _case(endpoint, "conformance", "inconclusive", why)
+    return replace(made, next=f"harness probe -e {endpoint} --lock {shown}")
 
 
-def _case(endpoint: str, metric: str, verdict: Verdict, reason: str, n: int | None = None, **more: str) -> Case:
-    about: JsonObject = {"n": n, "counted": "probes"} if n is not None else {}
-    return Case("conformance", metric, endpoint, "probes", verdict, reason, **about, **more)
+def _case(endpoint: str, metric: str, verdict: Verdict, reason: str, n: int | None = None) -> Case:
+    return Case("conformance", metric, endpoint, "probes", verdict, reason, n=n, counted="" if n is None else "probes")
 
 
 def _shown(path: Path) -> str:

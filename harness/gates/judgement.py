@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from harness.gates import quantity
-from harness.gates.terms import Mode
 from harness.report import words
 from harness.report.nightly_metrics import METRICS
+from harness.stats.gating import Mode
 from harness.types import JsonObject
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
@@ -51,7 +51,7 @@ class Case:
     change: float | None = None
     """How much worse it is, above 0, or better, below 0."""
     low: float | None = None
-    """Of the interval of ``change``."""
+    """Of the interval of ``change``; of a fixed limit that of ``value``."""
     high: float | None = None
     mde: float | None = None
     """Smallest worsening that would have been seen four times in five."""
@@ -87,6 +87,8 @@ class Case:
         if self.value is None:
             return words.NOTHING
         told = quantity.shown(self.value, self.unit)
+        if self.kind == "limit" and self.low is not None and self.high is not None:
+            told += f" [{quantity.shown(self.low, self.unit)} to {quantity.shown(self.high, self.unit)}]"
         if self.base is not None:
             told += f" against {quantity.shown(self.base, self.unit)}"
         if self.change is not None and self.scale is not None:

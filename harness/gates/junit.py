@@ -6,6 +6,7 @@ never takes one for another.
 
 from __future__ import annotations
 
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from harness.gates.judgement import Case, Judgement, suites
@@ -34,7 +35,7 @@ def junit(found: Judgement) -> str:
     return ET.tostring(top, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _counts(cases: list[Case]) -> dict[str, str]:
+def _counts(cases: list[Case]) -> dict[str, Any]:
     of = {name: sum(case.verdict == word for case in cases) for word, name in _COUNTED.items()}
     return {"tests": str(len(cases)), **{name: str(n) for name, n in of.items()}}
 

@@ -42,7 +42,8 @@ def comment(found: Judgement, *, name: str = "gate") -> str:
 
 def _whole(found: Judgement) -> list[str]:
     counts = ", ".join(f"{n} {word}" for word, n in found.counts.items() if n) or "nothing was tested"
-    lines = [f"### Gate: {_WORDS[found.verdict]}", "", f"{counts}. Run `{_code(found.run)}`, gate `{_code(found.file)}`."]
+    where = f"Run `{_code(found.run)}`, gate `{_code(found.file)}`."
+    lines = [f"### Gate: {_WORDS[found.verdict]}", "", f"{counts}. {where}"]
     if found.confirmed_by:
         lines.append(f"Confirmed by run `{_code(found.confirmed_by)}`.")
     ordered = found.of("fail", "error") + found.of("inconclusive") + found.of("pass")

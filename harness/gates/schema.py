@@ -11,8 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from harness.config_schema import FieldPath, problems
 from harness.gates import quantity
-from harness.gates.terms import Budget, Gate, GateFile, History, Mode
+from harness.gates.terms import Budget, Gate, GateFile, History
 from harness.report.nightly_metrics import METRICS
+from harness.stats.gating import Mode
+from harness.stats.nights import FEWEST_NIGHTS
 from harness.types import JsonObject
 
 Problems = list[tuple[FieldPath, str]]
@@ -94,7 +96,7 @@ class BudgetBlock(_Block):
 class HistoryBlock(_Block):
     """``history:``."""
 
-    nights: Annotated[int, Field(ge=5, le=365)] = History().nights
+    nights: Annotated[int, Field(ge=FEWEST_NIGHTS, le=365)] = History().nights
     confirm: bool = History().confirm
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from harness.gates.quantity import Margin
-
-Mode = Literal["paired", "history", "release"]
-"""``paired``: fails where a candidate is proven worse than the base by more than the margin, both asked by turns in one
-run. ``history``: where it is worse than the last good nights foretell, by more than the margin, twice in a row.
-``release``: unless it is proven not to be worse by the margin."""
+from harness.stats.gating import Mode
 
 MANY = 5
 """Margins above which a gate is warned of: with each more, every one needs a larger change to be seen."""

@@ -119,7 +119,7 @@ def load_stages(
 
 def _in_turn(endpoints: Mapping[str, Endpoint], block: int | None) -> list[str]:
     """The endpoints in the order of a block: A B, B A, A B... takes a steady drift out of what tells them apart."""
-    return list(endpoints) if block is None or block % 2 else list(reversed(endpoints))
+    return list(endpoints) if block is None or block % 2 else list(endpoints)[::-1]
 
 
 def _times(load: Load, law: Law, requests: int | None, seed: int, name: str) -> list[int | None]:

@@ -12,11 +12,13 @@ from harness.report import words
 _SHOWN = 10
 
 
-def annotations(found: Judgement) -> list[str]:
+def lines(found: Judgement) -> list[str]:
     """A line for what failed or could not be measured (``error``), and for what could not be told (``warning``)."""
-    lines = _of("error", found.of("fail", "error"))
-    lines += _of("warning", found.of("inconclusive"))
-    return lines + [f"::notice title=gate::{_message(line)}" for line in found.warnings[:_SHOWN]]
+    return [
+        *_of("error", found.of("fail", "error")),
+        *_of("warning", found.of("inconclusive")),
+        *(f"::notice title=gate::{_message(line)}" for line in found.warnings[:_SHOWN]),
+    ]
 
 
 def _of(level: str, cases: list[Case]) -> list[str]:
