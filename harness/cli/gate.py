@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -40,7 +41,7 @@ class _Files(NamedTuple):
 
     def write(self, found: Judgement) -> None:
         """Write what was asked for; StoreError when a file cannot be written."""
-        texts = (
+        texts: tuple[tuple[Path | None, Callable[[], str]], ...] = (
             (self.verdict, lambda: json.dumps(found.as_json(), indent=2) + "\n"),
             (self.junit, lambda: junit(found)),
             (self.md, lambda: summary(found)),
@@ -163,23 +164,21 @@ def _accept(gate: GateFile, metric: str, about: dict[str, str | datetime | None]
     gated = dict.fromkeys(one.metric for one in gate.gates)
     if metric not in gated:
         raise UnknownName(f"metric in {gate.file}", metric, gated)
-    until, up_to = about["until"], about["up_to"]
+    until = about["until"]
     if not isinstance(until, datetime):
         raise UsageError("--accept needs --until", hint="An acceptance ends by itself, as in --until 2026-12-31")
     if until.date() < _today():
         raise UsageError(f"--until {until.date()} is over")
-    if isinstance(up_to, str):
+    endpoint, workload, most = (
+        value if isinstance(value := about[name], str) else None for name in ("endpoint", "workload", "up_to")
+    )
+    why, who = (_said(about, name, "--accept") for name in ("why", "who"))
+    if most is not None:
         try:
-            quantity.margin(up_to, METRICS[metric].unit)
+            quantity.margin(most, METRICS[metric].unit)
         except ValueError as error:
             raise UsageError(f"--up-to {error}") from None
-    one = acceptances.Acceptance(
-        metric,
-        *(about[name] if isinstance(about[name], str) else None for name in ("endpoint", "workload", "up_to")),  # type: ignore[arg-type]  # text or nothing
-        why=_said(about, "why", "--accept"),
-        who=_said(about, "who", "--accept"),
-        until=until.date().isoformat(),
-    )
+    one = acceptances.Acceptance(metric, endpoint, workload, most, why, who, until.date().isoformat())
     acceptances.add(gate.acceptances, one)
     click.echo(f"{gate.acceptances}: {metric} {one.text}", err=True)
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from harness.config_file import as_text, read_document
 from harness.config_schema import FieldPath, problems
@@ -28,6 +29,14 @@ class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def _moment(text: str) -> str:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("must be a moment, as in 2026-11-21T11:03:00+00:00") from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
+
+
 Words = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -36,6 +45,7 @@ class BaselineBlock(_Block):
 
     endpoint: Words
     run: Words
+    began: Annotated[str, AfterValidator(_moment)]
     why: Words
     who: Words
     on: Words
@@ -55,6 +65,8 @@ class Baseline:
 
     endpoint: str
     run: str
+    began: str
+    """When the run began, ISO; nights before it are not looked back on."""
     why: str
     who: str
     on: str

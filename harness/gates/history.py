@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from harness.errors import UsageError
@@ -76,7 +76,7 @@ def against(context: Context, gate: Gate, reading: Reading) -> tuple[Compared | 
         _refuse_another(context, reading, mine)
         if reading.kind in ("quality", "tools") and gate.metric in ("quality", "error_rate"):
             return _against_pinned(context, gate, reading, pinned.run), None
-    past = _past(context, gate, reading, mine, since="" if pinned is None else pinned.run)
+    past = _past(context, gate, reading, mine, since=None if pinned is None else _utc(pinned.began))
     asked = asked_of(context, gate)
     change = compare(metric, past.good[-context.gate.history.nights :], reading, asked)
     compared = Compared(gate, reading, change, "nights")
@@ -98,7 +98,7 @@ def word_of(change: Change) -> GateWord:
     return gated([change], "history")[0].word
 
 
-def _past(context: Context, gate: Gate, reading: Reading, mine: Fingerprint, *, since: str) -> Past:
+def _past(context: Context, gate: Gate, reading: Reading, mine: Fingerprint, *, since: datetime | None) -> Past:
     metric, asked = METRICS[gate.metric], asked_of(context, gate)
     place = (reading.kind, reading.task, reading.stage)
     found = {
@@ -106,13 +106,13 @@ def _past(context: Context, gate: Gate, reading: Reading, mine: Fingerprint, *, 
         for one in readings(context.results, metric, endpoint=reading.endpoint)
         if (one.kind, one.task, one.stage) == place and one.run_id != context.run and one.value is not None
     }
-    began = datetime.fromisoformat(context.manifest["created_at"])
+    began = _utc(context.manifest["created_at"])
     nights: list[Night] = []
     others = 0
     difference: tuple[str, ...] = ()
     for row in rows(context.results, _RUNS, {"runs": list(found)}):
         run, manifest = row["run_id"], _manifest(row)
-        if row["created_at"] >= began.replace(tzinfo=None) or run < since:
+        if row["created_at"] >= began or (since is not None and row["created_at"] < since):
             continue
         its = fingerprint(manifest, metric, found[run])
         if its != mine:
@@ -122,6 +122,12 @@ def _past(context: Context, gate: Gate, reading: Reading, mine: Fingerprint, *, 
         worse = word_of(compare(metric, good, found[run], asked)) == "fail"
         nights.append(Night(run, found[run], not worse))
     return Past(tuple(nights), others, difference)
+
+
+def _utc(text: str) -> datetime:
+    """UTC without a zone, as the tables have it."""
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
 
 
 def _manifest(row: JsonObject) -> JsonObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from harness.gates.context import Context
@@ -113,7 +114,7 @@ def case(compared: Compared, word: Gated) -> Case:
         compared.reading.endpoint,
         compared.reading.place,
         "inconclusive" if compared.unconfirmed else word.word,
-        f"{word.reason}{lost}",
+        f"{word.reason}{lost}{_would_do(compared, word)}",
         unit=METRICS[gate.metric].unit,
         mode=gate.mode,
         base=change.base,
@@ -133,6 +134,15 @@ def case(compared: Compared, word: Gated) -> Case:
         unconfirmed=compared.unconfirmed,
         next=compared.next,
     )
+
+
+def _would_do(compared: Compared, word: Gated) -> str:
+    """How many more would show a change as large as the margin: an MDE falls with the square root of their number."""
+    change = compared.change
+    if word.word != "inconclusive" or change.mde is None or compared.counted == "nights" or change.resolved:
+        return ""
+    needed = math.ceil(change.n * (change.mde / change.asked.margin) ** 2)
+    return f"; about {needed:,} {compared.counted} like these would show it"
 
 
 def _worse(asked: Asked, value: float) -> float:

@@ -29,11 +29,11 @@ def entries(results: Path, gate: GateFile, run: str, *, why: str, who: str, toda
         found = context(results, gate, run, {})
         if found.trust.whole:
             raise CannotMeasure(f"{found.trust.whole}; it can be no baseline")
-        made = []
+        made, began = [], str(found.manifest.get("created_at"))
         for name in found.tested():
             if problem := found.trust.against(name, "load"):
                 raise CannotMeasure(f"{name}: {problem}; run {found.run} can be no baseline")
-            made.append(Baseline(name, found.run, why, who, today.isoformat(), _work(found, name)))
+            made.append(Baseline(name, found.run, began, why, who, today.isoformat(), _work(found, name)))
         return made
 
 

@@ -75,7 +75,7 @@ def shown(value: float | None, unit: str) -> str:
         return "–"
     if unit in SHARES:
         return f"{100 * value:.3g} %"
-    return f"{value:.4g} {unit}" if unit != "USD" else f"{value:.4g} USD"
+    return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.4g} {unit}"
 
 
 def moved(worsening: float, scale: Literal["ratio", "difference"]) -> str:
