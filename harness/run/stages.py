@@ -83,8 +83,8 @@ def load_stages(
     """One stage for each step.
 
     Every request of the load has its own index, so that no two levels ask the same; levels of the same name ask
-    different endpoints the same. Every second block has its lanes the other way round. Each lane begins with the warm-ups and ends with the cool-downs, under the same law:
-    what is measured is never a start or an end.
+    different endpoints the same. Every second block has its lanes the other way round. Each lane begins with the
+    warm-ups and ends with the cool-downs, under the same law: what is measured is never a start or an end.
     """
     index = itertools.count()
     numbered: dict[str, list[int]] = {}
@@ -119,7 +119,7 @@ def load_stages(
 
 def _in_turn(endpoints: Mapping[str, Endpoint], block: int | None) -> list[str]:
     """The endpoints in the order of a block: A B, B A, A B... takes a steady drift out of what tells them apart."""
-    return list(endpoints) if block is None or block % 2 else list(reversed(endpoints))
+    return list(endpoints) if block is None or block % 2 else list(endpoints)[::-1]
 
 
 def _times(load: Load, law: Law, requests: int | None, seed: int, name: str) -> list[int | None]:
