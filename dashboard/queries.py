@@ -8,6 +8,7 @@ part of the key.
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -65,6 +66,12 @@ def runs(of: Version) -> pd.DataFrame:
         order by r.created_at desc nulls last, r.run_id desc
     """
     return frame(Path(of.results), query)
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def marks(of: Version) -> dict[str, int]:
+    """The number of every endpoint that gives it its colour and shape everywhere; one that no manifest names has 0."""
+    return defaultdict(int, {row["endpoint"]: row["mark"] for row in rows(Path(of.results), "from endpoint_marks")})
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -157,7 +157,7 @@ def _folder(tmp_path: Path) -> Path:
 def test_the_command_line_says_so(workers: int, tmp_path: Path) -> None:
     """One line and exit code 3, whoever carries out the load; the command that it names goes on with the run.
 
-    Each of the four places loses the request that is under way, and on a busy machine one more that the port still took.
+    Each of the four places loses what is under way, and on a busy machine one more that the port still took.
     """
     argv = ["load", "short_chat", "-e", "own/m", "--requests", "60", "--concurrency", "4", f"--workers={workers}"]
     done = harness(_folder(tmp_path), *argv)

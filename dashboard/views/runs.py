@@ -7,9 +7,10 @@ import json
 import pandas as pd
 import streamlit as st
 
-from dashboard import choice, plain, queries, tables, timeline
+from dashboard import choice, plain, queries, tables
 from dashboard.tables import Column, number
 from harness.report import words
+from harness.report.charts import timeline
 from harness.types import JsonObject
 
 SHOWN = {
