@@ -7,6 +7,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard import choice, plain, queries, tables
+from dashboard.drawing import draw
+from dashboard.foot import foot
 from dashboard.tables import Cell, Column, number
 from harness.report import identity, words
 from harness.report.charts.marks import Marks
@@ -50,11 +52,13 @@ def scatter(endpoints: list[JsonObject], marks: Marks, field: str, title: str, u
     st.markdown(f"**Quality against {title}**")
     figure = quality_against(endpoints, field, title, unit, marks)
     missing = [plain.code(row["endpoint"]) for row in endpoints if lacks(row, field)]
-    if figure is None:
-        st.info(f"Nothing to draw: {why}")
-        return
-    st.plotly_chart(figure, key=f"quality_{field}", alt=f"Quality against {title}; the numbers are in the table above")
-    if missing:
+    draw(
+        figure,
+        key=f"quality_{field}",
+        alt=f"Quality against {title}; the numbers are in the table above",
+        otherwise=why,
+    )
+    if figure is not None and missing:
         st.caption(f"Not drawn: {', '.join(missing)}. {why[0].upper()}{why[1:]}")
 
 
@@ -126,3 +130,4 @@ def _when(stamp: Any) -> str:
 
 chosen = choice.begin("Decide")
 show(queries.or_stop(lambda: queries.summary(chosen.version, chosen.run)), queries.marks(chosen.version))
+foot(chosen.version.results, chosen.run, {"endpoints": "endpoint_summary", "errors": "error_summary"})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import choice, queries, tables
+from dashboard.drawing import draw
+from dashboard.foot import foot
 from dashboard.tables import Cell, Column, number
 from harness.report import words
 from harness.report.charts.levels import load_levels
@@ -21,11 +23,13 @@ def loads_part(loads: list[JsonObject], marks: Marks) -> None:
         st.text(words.plain(task))
         measures = (("ttft_p95_ms", "TTFT p95, ms"), ("output_tokens_per_s", "output tokens/s, all users"))
         for place, (field, title) in zip(st.columns(2), measures, strict=True):
-            figure = load_levels(own, names, field, title, marks)
-            if figure is None:
-                place.info(f"Nothing to draw: no level has {title}.")
-            else:
-                place.plotly_chart(figure, key=f"{task}_{field}", alt=f"{title} by load level; numbers below")
+            with place:
+                draw(
+                    load_levels(own, names, field, title, marks),
+                    key=f"{task}_{field}",
+                    alt=f"{title} by load level; numbers below",
+                    otherwise=f"no level has {title}.",
+                )
     columns = [
         Column("level", meaning="c4: four requests under way; r2: two a second; p2: two a second at random"),
         Column("endpoint"),
@@ -66,3 +70,4 @@ def show(summary: JsonObject, marks: Marks) -> None:
 
 chosen = choice.begin("Load")
 show(queries.or_stop(lambda: queries.summary(chosen.version, chosen.run)), queries.marks(chosen.version))
+foot(chosen.version.results, chosen.run, {"load levels": "load_summary", "attempts under load": "load_attempts"})

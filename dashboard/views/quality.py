@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import choice, queries, tables
+from dashboard.foot import foot
 from dashboard.tables import Cell, Column, number
 from harness.report import words
 from harness.report.charts.marks import Marks
@@ -50,3 +51,4 @@ def show(summary: JsonObject, marks: Marks) -> None:
 
 chosen = choice.begin("Quality")
 show(queries.or_stop(lambda: queries.summary(chosen.version, chosen.run)), queries.marks(chosen.version))
+foot(chosen.version.results, chosen.run, {"tasks": "quality_summary", "scores": "scores"})

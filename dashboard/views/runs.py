@@ -8,6 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import choice, plain, queries, tables
+from dashboard.drawing import draw
+from dashboard.foot import foot
 from dashboard.tables import Column, number
 from harness.report import words
 from harness.report.charts import timeline
@@ -121,8 +123,8 @@ def attempt(one: JsonObject) -> None:
     verdicts(one["verdicts"])
     facts(one)
     figure = timeline.figure(one)
-    if figure is not None:
-        st.plotly_chart(figure, key="timeline", alt="Timeline of the attempt; the marks are in the table below")
+    alt = "Timeline of the attempt; the marks are in the table below"
+    draw(figure, key="timeline", alt=alt, otherwise="nothing was sent.")
     said_and_sent(one)
     with st.expander("Every mark"):
         at = timeline.times(one)
@@ -221,3 +223,4 @@ if picked is not None:
     one = queries.or_stop(lambda: queries.one(chosen.version, chosen.run, job, number_of_try))
     if one is not None:
         attempt(one)
+foot(chosen.version.results, chosen.run, {"attempts with their metrics": "attempt_metrics"})
