@@ -57,13 +57,17 @@ def or_stop(ask: Callable[[], Answer]) -> Answer:
 def runs(of: Version) -> pd.DataFrame:
     """Every run, newest first."""
     query = """
-        select r.run_id, r.suite, r.status, r.created_at, r.planned,
-            (select count(*) from attempts a where a.run_id = r.run_id) as attempts,
-            (select string_agg(e.endpoint, ', ' order by e.position) from endpoints e where e.run_id = r.run_id)
-                as endpoints,
-            100 * h.clock_kernel_share as clock_kernel_percent, h.lag_p99_ms, r.sealed, r.problem
-        from runs r left join run_health h using (run_id)
-        order by r.created_at desc nulls last, r.run_id desc
+        with counted as (
+            select run_id, count(*) as attempts,
+                count(*) filter (where failure_kind is not null and kind <> 'probe') / count(*) as failed_share
+            from attempts where failure_kind is distinct from 'unneeded' group by run_id
+        ), named as (
+            select run_id, string_agg(endpoint, ', ' order by position) as endpoints from endpoints group by run_id
+        )
+        select run_id, suite, status, created_at, planned, coalesce(attempts, 0) as attempts, failed_share, endpoints,
+            clock_kernel_share, lag_p99_ms, sealed, problem
+        from runs left join run_health using (run_id) left join counted using (run_id) left join named using (run_id)
+        order by created_at desc nulls last, run_id desc
     """
     return frame(Path(of.results), query)
 

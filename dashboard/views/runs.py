@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import streamlit as st
 
@@ -9,6 +11,7 @@ from dashboard import attempt, choice, plain, queries
 from dashboard.foot import foot
 from dashboard.watching import watching
 from harness.report import words
+from harness.types import JsonObject
 
 SHOWN = {
     "all": "every attempt",
@@ -21,19 +24,23 @@ SHOWN = {
 def runs_table(runs: pd.DataFrame) -> None:
     """The list of runs."""
     figures = st.column_config.NumberColumn
-    hidden = {"sealed"} if runs["problem"].notna().any() else {"sealed", "problem"}
+    known: list[JsonObject] = json.loads(runs.to_json(orient="records", date_format="iso"))  # NULL is None there
+    shown = runs.assign(flags=[words.flags(row) for row in known])
+    hidden = {"sealed", "failed_share", "clock_kernel_share"}
+    if runs["problem"].isna().all():
+        hidden.add("problem")
     st.dataframe(
-        runs,
+        shown,
         hide_index=True,
         placeholder=words.NOTHING,
         height=min(36 * (len(runs) + 1) + 2, 250),
-        column_order=[name for name in runs.columns if name not in hidden],
+        column_order=[name for name in ("run_id", "flags", *runs.columns[1:]) if name not in hidden],
         column_config={
             "run_id": st.column_config.TextColumn("run", width=260),
+            "flags": st.column_config.TextColumn("flags", help="What makes its numbers less sure"),
             "created_at": st.column_config.DatetimeColumn("started, UTC", format="YYYY-MM-DD HH:mm:ss"),
             "planned": figures("planned", help="Planned requests"),
             "attempts": figures("attempts", help="Attempts recorded, retries too"),
-            "clock_kernel_percent": figures("kernel clock, %", format="%.0f", help="Attempts timed by kernel stamps"),
             "lag_p99_ms": figures("client lag p99, ms", format="%.1f", help="How late this client read packets"),
         },
         alt="List of runs",

@@ -58,6 +58,7 @@ def command(results: Path, host: str, port: int, browser: bool) -> None:
         "browser.gatherUsageStats": "false",
         "browser.serverAddress": host,
         "client.showErrorDetails": "none",
+        "client.showErrorLinks": "false",
         "client.toolbarMode": "minimal",
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
