@@ -60,6 +60,9 @@ def command(results: Path, host: str, port: int, browser: bool) -> None:
         "client.showErrorDetails": "none",
         "client.showErrorLinks": "false",
         "client.toolbarMode": "minimal",
+        # Streamlit's own red is too faint a colour for letters on dark.
+        "theme.light.primaryColor": "#00588A",
+        "theme.dark.primaryColor": "#7CC4F0",
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
     if host in _LOOPBACK:
