@@ -32,6 +32,7 @@ from harness.run.scoring import Watch, unwatched
 from harness.run.second_looks import second_looks
 from harness.run.servers import Servers, serving
 from harness.run.tally import Tally
+from harness.stats.validity import clock_moved
 from harness.store import texts
 from harness.store.checksums import refuse_changed
 from harness.store.index import publish
@@ -170,9 +171,7 @@ class _Run:
             failing = sys.exception() is not None
             if (jump_s := anchor.jump_s()) is not None:
                 told["clock_jump_s"] = jump_s
-                self._company.watcher.told(
-                    f"the clock of this machine moved by {jump_s:+g} s during the run; times are those of another clock"
-                )
+                self._company.watcher.told(clock_moved(jump_s))
             self._company.announce("sealing")
             # On a full disk the sealing fails as well: the first error is the one to tell.
             with suppress(HarnessError) if failing else nullcontext():
