@@ -75,7 +75,7 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
     """
     company = replace(company, keys=keys_of(asked(plan), company.secrets))
     lines = plan.lines()
-    refuse_no_room(results, plan)
+    _see_room(results, plan, company)
     for line in neighbours.lines(results, {one.base_url for one in asked(plan) if one.base_url is not None}):
         company.watcher.told(line)
     folder = create(results, plan.selection.suite)
@@ -103,8 +103,13 @@ def resume(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provi
         done, before = stored.progress(folder, plan)
         rest = plan.without(done)
         company = replace(company, keys=keys_of(asked(rest), company.secrets), before=before)
-        refuse_no_room(folder.root.parent.parent, rest)
+        _see_room(folder.root.parent.parent, rest, company)
         return _Run(folder, plan, company, again).sit(done)
+
+
+def _see_room(results: Path, plan: Plan, company: Company) -> None:
+    if (line := refuse_no_room(results, plan)) is not None:
+        company.watcher.told(line)
 
 
 def _refuse_changed(folder: RunFolder, plan: Plan) -> None:
