@@ -73,10 +73,12 @@ def test_a_clock_that_was_moved_is_among_the_warnings(tmp_path: Path) -> None:
     """What the manifest keeps of it is in the verdict's warnings and in the lines below the figures."""
     levels = made(tmp_path, ["c1"], attempts=level("c1", 4, 1000, 100))["levels"]
     run = open_run(tmp_path, RUN)
-    assert (judged := validity(tmp_path, run, levels)) is not None
+    judged = validity(tmp_path, run, levels)
+    assert judged is not None
     assert not any("clock" in warning for warning in judged["warnings"])
     run.write_manifest(run.read_manifest() | {"clock_jump_s": -3600.0})
-    assert (judged := validity(tmp_path, run, levels)) is not None
+    judged = validity(tmp_path, run, levels)
+    assert judged is not None
     (warning,) = [one for one in judged["warnings"] if "clock" in one]
     assert "moved by -3600 s" in warning
     report = load_report(tmp_path, RUN, validity=judged)

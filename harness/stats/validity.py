@@ -150,8 +150,8 @@ def judge(facts: Facts) -> Validity:
 def clock_moved(jump_s: float) -> str:
     """What a jump of the calendar clock means; above 0 it was set forward, or the machine slept.
 
-    No duration rests on that clock, and moments are told from where it stood when the sitting began. The monotonic clock
-    does not count sleep. Source: clock_gettime(2), ``CLOCK_MONOTONIC``.
+    No duration rests on that clock, and moments are told from where it stood when the sitting began. The monotonic
+    clock does not count sleep. Source: clock_gettime(2), ``CLOCK_MONOTONIC``.
     """
     slept = "; if the machine slept that long instead, no duration counts it" if jump_s > 0 else ""
     moved = f"the clock of this machine moved by {jump_s:+g} s during the run"
