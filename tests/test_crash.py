@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agreeing import assert_agree, assert_whole
+from agreeing import assert_whole
 from killed import PLANNED
 from made import WAIT_S, Watcher, catalog, endpoint, environment, plan, sample, task
 
@@ -300,7 +300,6 @@ def test_every_nth_write_fails(once: bool, server: Running, calls: int, tmp_path
         sitting.resume(run, catalog=catalog(SMALL), providers=providers, company=Company(Watcher()))
         assert set(watcher.tries) <= set(_tries(run))
         assert_whole(run)
-        assert_agree(run)
     assert refused > 0
     if ALL:
         print(f"{'once' if once else 'from then on'}: {calls} calls, {refused} refused with 5")
