@@ -16,7 +16,11 @@ st.set_page_config(page_title="endpoint-harness", layout="wide")
 st.navigation(
     # No icons: the browser would fetch a page's icon from a font server.
     [
-        st.Page("views/overview.py", title="Overview", default=True),
+        st.Page("views/decide.py", title="Decide", default=True),
+        st.Page("views/compare.py", title="Compare"),
+        st.Page("views/load.py", title="Load"),
+        st.Page("views/features.py", title="Features"),
+        st.Page("views/quality.py", title="Quality"),
         st.Page("views/runs.py", title="Runs"),
     ],
     position="top",
