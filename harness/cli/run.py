@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness import catalog, config
+from harness.catalog import Catalog
 from harness.cli import options
+from harness.cli.asked import Asked, asked
 from harness.cli.carry import Terms, carry_out, new_nonce
+from harness.errors import ConfigError, UsageError
+from harness.run import load_words
 from harness.run.plan import Plan
-from harness.run.selection import Selection
+from harness.run.selection import LoadSettings, Selection
 from harness.run.stored import replanner
 from harness.run.tally import Budget
+from harness.types import JsonObject, Suite
 
 
 @click.command()
 @click.argument("suite")
-@options.endpoints
+@options.endpoints_if_any
 @options.allow_code_exec
 @options.cache
 @options.store_text
@@ -39,35 +46,98 @@ def command(
 ) -> None:
     """Run a SUITE of tasks, probes and loads on one or more endpoints, and compare them.
 
+    SUITE is a name of `harness suite list`, or the path of a YAML file (docs/nightly.md). Endpoints that are not named
+    are those of its file.
+
     \b
     Examples:
       harness run demo --endpoint groq/gpt-oss-120b --endpoint openrouter/meta-llama/llama-3.3-70b-instruct
       harness run demo -e local/smollm2 --dry-run
+      harness run ci/nightly.yaml -e mine/llama
     """
-    judging = {"judges": tuple(dict.fromkeys(judges)), "pairwise": pairwise, "store_text": store_text}
-    plan = plan_suite(suite, endpoint_names, providers_file, seed=seed, max_requests=budget.max_requests, **judging)
+    catalogue = catalog.discover()
+    found = catalogue.suite(suite)
+    wanted = {"pairwise": pairwise, "store_text": store_text, "max_requests": budget.max_requests}
+    if judges:
+        wanted["judges"] = tuple(dict.fromkeys(judges))
+    plan = plan_suite(found, catalogue, endpoint_names, providers_file, seed=seed, **wanted)
     carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))
 
 
 def plan_suite(
-    name: str,
+    suite: Suite,
+    catalogue: Catalog,
     endpoint_names: tuple[str, ...],
     providers_file: Path | None,
     *,
     seed: int,
     **wanted: Any,
 ) -> Plan:
-    """The plan of a suite on endpoints; ``wanted`` are further fields of its ``Selection``."""
-    catalogue = catalog.discover()
-    found = catalogue.suite(name)
+    """The plan of a suite on endpoints, its own where none are named; ``wanted`` are further fields of its Selection.
+
+    Raises:
+        UsageError: no endpoint is named anywhere, or nothing can be planned.
+        ConfigError: what the suite names is not there, or an option cannot be read (file, line, field).
+    """
+    if not (names := endpoint_names or suite.endpoints):
+        raise UsageError(
+            f"nobody is named to be asked: no --endpoint, and no endpoints: in {suite.file}",
+            hint=f"As in: harness run {suite.name} --endpoint PROVIDER/MODEL",
+        )
+    tasks = _tasks(suite, catalogue)
     selection = Selection(
-        suite=found.name,
-        endpoints=endpoint_names,
-        tasks=found.tasks,
-        probes=found.probes,
-        loads=found.loads,
-        seed=seed,
-        nonce=new_nonce(),
-        **wanted,
+        **{
+            "suite": suite.name,
+            "endpoints": names,
+            "tasks": tasks.tasks,
+            "files": tasks.files,
+            "repeats": suite.repeats,
+            "probes": suite.probes,
+            "loads": tuple(suite.loads),
+            "settings": {name: _settings(suite, name, catalogue) for name, said in suite.loads.items() if said},
+            "judges": suite.judges,
+            "seed": seed,
+            "nonce": new_nonce(),
+            **wanted,
+        }
     )
+    for name in suite.loads:
+        with _placed(suite, "loads", name):
+            catalogue.load(name)
     return replanner(catalogue, config.load_providers(providers_file))(selection)
+
+
+def _tasks(suite: Suite, catalogue: Catalog) -> Asked:
+    """The tasks of a suite; a data file is looked for beside the suite's own."""
+    words = [_beside(suite, word) for word in suite.tasks]
+    for place, word in enumerate(words):
+        with _placed(suite, "tasks", place):
+            asked((word,), catalogue, {})
+    return asked(words, catalogue, {})
+
+
+def _beside(suite: Suite, word: str) -> str:
+    path, colon, count = word.rpartition(":") if word.rpartition(":")[2].isdecimal() else (word, "", "")
+    there = suite.file.parent / path
+    return f"{there}{colon}{count}" if there.is_file() else word
+
+
+def _settings(suite: Suite, name: str, catalogue: Catalog) -> LoadSettings:
+    said: JsonObject = dict(suite.loads[name])
+    with _placed(suite, "loads", name):
+        catalogue.load(name)
+        said["duration_s"] = load_words.duration(said["duration"]) if "duration" in said else None
+        said["think_s"] = said.get("think")
+        files = {file: suite.file.parent / said[file] for file in load_words.FILES if file in said}
+        if missing := next((str(path) for path in files.values() if not path.is_file()), None):
+            raise UsageError(f"there is no file {missing}")
+        return LoadSettings(load_words.changes(said, files))
+
+
+@contextmanager
+def _placed(suite: Suite, *where: str | int) -> Iterator[None]:
+    """Say where in the suite's file the mistake stands."""
+    try:
+        yield
+    except UsageError as error:
+        raise ConfigError(f"{suite.place(*where)}: {error.what}", hint=error.hint) from None
