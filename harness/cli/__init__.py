@@ -23,6 +23,7 @@ COMMANDS = {
     "resume": "Finish a run that was broken off.",
     "score": "Judge a finished run again with today's scorers and probes.",
     "report": "Print the comparison table of a run.",
+    "gate": "Judge a run by limits, margins, features and a budget.",
     "compare": "What one endpoint or run adds to another, pair by pair.",
     "dashboard": "Look at the results in the browser.",
     "runs": "List and show runs.",
