@@ -157,7 +157,7 @@ def test_suites_are_listed_and_shown(tmp_path: Path) -> None:
     written(tmp_path, WHOLE)
     written(tmp_path, "taks: []\n", "tasks/suites/broken.yaml")
     listed = harness(tmp_path, "suite", "list", "--json")
-    assert [row["name"] for row in json.loads(listed.stdout)][0] == "night"
+    assert next(row["name"] for row in json.loads(listed.stdout)) == "night"
     assert "broken.yaml:1: taks" in listed.stderr
     shown = harness(tmp_path, "suite", "show", "night")
     assert "chat (concurrency 1,2, requests 4" in shown.stdout

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from harness import catalog
 from harness.cli import options
 from harness.cli.carry import Terms, carry_out
 from harness.cli.run import plan_suite
@@ -32,6 +31,5 @@ def command(results: Path, seed: int, as_json: bool) -> None:
       harness demo
     """
     weights.pull(MODEL, say=terminal.console(stderr=True).print)
-    found = catalog.discover()
-    plan = plan_suite(found.suite("demo"), found, ENDPOINTS, None, seed=seed)
+    plan = plan_suite("demo", ENDPOINTS, seed=seed)
     carry_out(plan, Terms(results, None, Budget(), dry_run=False, as_json=as_json))

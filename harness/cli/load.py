@@ -21,7 +21,6 @@ from harness.report import dialects, terminal, whole
 from harness.run import crew, load_words, stored
 from harness.run.arrivals import Closed
 from harness.run.budget import most
-from harness.run.conduct import OWN_KINDS
 from harness.run.forecast import forecasts
 from harness.run.plan import Plan
 from harness.run.selection import Changes, Search, Selection
@@ -154,7 +153,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         max_requests=budget.max_requests,
         nonce=new_nonce(),
         blocks=given["repeats"],
-        paired=_paired(endpoints, asked=given["paired"], blocks=given["repeats"]),
+        paired=load_words.paired(endpoints, asked=given["paired"], blocks=given["repeats"]),
         owned=given["owned"],
         api=given["api"],
         store_text=given["store_text"],
@@ -256,17 +255,6 @@ def _with_search(selection: Selection, changes: Changes, given: dict[str, Any]) 
         return dataclasses.replace(selection, changes=changes)
     search = Search(axis, at[0], at[-1], even=given["arrival"] == "constant", sweep=tuple(at))  # type: ignore[arg-type]
     return dataclasses.replace(selection, changes=changes, search=search)
-
-
-def _paired(endpoints: list[Endpoint], *, asked: bool | None, blocks: int) -> bool:
-    """Several endpoints are asked at the same time, but in blocks, and servers that would take each other's processor.
-
-    Blocks go by turns: each endpoint is then alone with this client, and still asked in the same hour as the others.
-    """
-    if asked is not None or blocks > 1:
-        return bool(asked)
-    here = sum(one.provider.kind in OWN_KINDS or one.provider.serve is not None for one in endpoints)
-    return len(endpoints) > 1 and here <= 1
 
 
 def _refuse_what_has_no_tokens(plan: Plan) -> None:

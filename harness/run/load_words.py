@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.provider import Endpoint
 from harness.run.arrivals import (
     Burst,
     Law,
@@ -17,6 +18,7 @@ from harness.run.arrivals import (
     parse_rates,
     parse_steps,
 )
+from harness.run.conduct import OWN_KINDS
 from harness.run.selection import Changes
 from harness.stats.slo import parse
 
@@ -54,6 +56,18 @@ def changes(said: Mapping[str, Any], files: Mapping[str, Path | None]) -> Change
     given: dict[str, Any] = {name: said.get(name) for name in _SAME}
     given |= {name: str(path.resolve()) for name, path in files.items() if path is not None}
     return Changes(levels=tuple(law_json(law) for law in levels) if levels else None, **given)
+
+
+def paired(endpoints: Sequence[Endpoint], *, asked: bool | None, blocks: int) -> bool:
+    """Several endpoints are asked at the same time, but in blocks, and servers that would take each other's processor.
+
+    Blocks go by turns: each endpoint is then alone with this client, and still asked in the same hour as the others.
+    ``asked`` is what the user said; None: nothing.
+    """
+    if asked is not None or blocks > 1:
+        return bool(asked)
+    here = sum(one.provider.kind in OWN_KINDS or one.provider.serve is not None for one in endpoints)
+    return len(endpoints) > 1 and here <= 1
 
 
 def laws(said: Mapping[str, Any]) -> list[Law]:

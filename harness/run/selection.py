@@ -50,6 +50,8 @@ class LoadSettings:
     """How one load of a suite is carried out."""
 
     changes: Changes = Changes()
+    blocks: int = 1
+    """As in ``Selection``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Selection:
 
     def of_load(self, name: str) -> LoadSettings:
         """How a load of that name is carried out."""
-        return self.settings.get(name) or LoadSettings(self.changes)
+        return self.settings.get(name) or LoadSettings(self.changes, self.blocks)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Selection:
