@@ -42,11 +42,7 @@ def sample(seed, index):
 
 LOAD = Load("brisk", 1, "Eight short prompts.", (Closed(2), Closed(4)), 8, sample, warmup=0)
 """,
-    "suites/brisk.py": """
-from harness.types import Suite
-
-SUITE = Suite(name="brisk", description="Six sums and a brisk load.", tasks=("arithmetic:6",), loads=("brisk",))
-""",
+    "suites/brisk.yaml": "{tasks: ['arithmetic:6'], loads: [brisk], probes: core}",
 }
 
 
