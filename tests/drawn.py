@@ -62,6 +62,7 @@ def two_endpoints(results: Path, name: str = "b/m", **changes: Any) -> RunFolder
     run = make_run(results, attempts=made, scores=scores, texts=texts, verdicts=found)
     first = manifest(run)["endpoints"][0]
     other = first | {"id": name, "model_id": name}
-    run.write_manifest(manifest(run, **{"endpoints": [first, other], "suite": name} | changes))
+    probes = {"profile": "core", "ids": ["stream.usage"]}
+    run.write_manifest(manifest(run, **{"endpoints": [first, other], "suite": name, "probes": probes} | changes))
     publish(results)
     return run
