@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dashboard import feature_queries, plain
@@ -10,6 +12,15 @@ from harness.errors import HarnessError
 from harness.report import evidence, matrix
 from harness.report.evidence import Exhibit
 from harness.types import JsonObject
+
+
+def clicked(key: str, probes: Sequence[str], endpoints: Sequence[str]) -> None:
+    """A cell of the matrix with this key was chosen: the lists of the page, and with them the address, follow."""
+    cells = st.session_state[key]["selection"]["cells"]
+    if cells and cells[0][0] < len(probes):
+        st.session_state["probe"] = probes[cells[0][0]]
+        if cells[0][1] in endpoints:
+            st.session_state["endpoint"] = cells[0][1]
 
 
 def show(version: Version, row: JsonObject, about: JsonObject, declared: list[JsonObject]) -> None:

@@ -21,7 +21,9 @@ from harness.types import JsonObject
 @st.cache_data(show_spinner=False, max_entries=4)
 def probed(of: Version) -> list[str]:
     """The runs that have verdicts, newest first."""
-    query = "select run_id from runs where run_id in (select run_id from verdicts) order by created_at desc, run_id desc"
+    query = (
+        "select run_id from runs where run_id in (select run_id from verdicts) order by created_at desc, run_id desc"
+    )
     return [row["run_id"] for row in rows(Path(of.results), query)]
 
 

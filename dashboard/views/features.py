@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 import streamlit as st
 
@@ -106,15 +104,6 @@ def choose_cell(found: JsonObject) -> tuple[JsonObject | None, JsonObject | None
     return probes.get(probe or ""), endpoints.get(endpoint or "")
 
 
-def clicked(key: str, probes: Sequence[str], endpoints: Sequence[str]) -> None:
-    """A cell of the matrix was chosen: the lists above it, and with them the address, follow."""
-    cells = st.session_state[key]["selection"]["cells"]
-    if cells and cells[0][0] < len(probes):
-        st.session_state["probe"] = probes[cells[0][0]]
-        if cells[0][1] in endpoints:
-            st.session_state["endpoint"] = cells[0][1]
-
-
 def matrix_table(probes: list[JsonObject], names: list[str]) -> None:
     """Probes as rows and endpoints as columns."""
     if not probes:
@@ -122,7 +111,10 @@ def matrix_table(probes: list[JsonObject], names: list[str]) -> None:
         return
     said = [
         {"probe": row["probe"], "severity": row["severity"]}
-        | {name: matrix.with_sign(cell["verdict"]) if (cell := row["cells"].get(name)) else words.NOTHING for name in names}
+        | {
+            name: matrix.with_sign(cell["verdict"]) if (cell := row["cells"].get(name)) else words.NOTHING
+            for name in names
+        }
         for row in probes
     ]
     cells = pd.DataFrame(said)
@@ -132,7 +124,7 @@ def matrix_table(probes: list[JsonObject], names: list[str]) -> None:
         cells.style.map(_tint, subset=names),
         hide_index=True,
         key=key,
-        on_select=lambda: clicked(key, ids, names),
+        on_select=lambda: evidence_drawer.clicked(key, ids, names),
         selection_mode="single-cell",
         height=min(36 * (len(cells) + 1) + 2, 560),
         column_config={"probe": st.column_config.TextColumn("probe", pinned=True, width="medium")},
