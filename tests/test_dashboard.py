@@ -126,7 +126,11 @@ PARTS = {
     "compare": (["Against the baseline"], 0, ["TTFT"]),
     "load": (["Streaming load"], 2, ["Load levels"]),
     "features": (["Matrix", "Support by surface"], 0, ["0.0 %", "1 broken"]),
-    "quality": (["Tasks"], 0, ["100 % [21–100] n=1"]),
+    "quality": (
+        ["Scores", "Cost of a right answer", "One task", "What the scores rest on"],
+        1,
+        ["100 % [21–100] n=1", "1 of 1"],
+    ),
 }
 """Of each page: its headings, how many charts it draws, and some of what it says."""
 

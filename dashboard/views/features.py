@@ -111,10 +111,7 @@ def matrix_table(probes: list[JsonObject], names: list[str]) -> None:
         return
     said = [
         {"probe": row["probe"], "severity": row["severity"]}
-        | {
-            name: matrix.with_sign(cell["verdict"]) if (cell := row["cells"].get(name)) else words.NOTHING
-            for name in names
-        }
+        | {name: _verdict(row["cells"].get(name)) for name in names}
         for row in probes
     ]
     cells = pd.DataFrame(said)
@@ -131,6 +128,10 @@ def matrix_table(probes: list[JsonObject], names: list[str]) -> None:
         alt="Conformance matrix: probes by endpoints",
     )
     st.caption(f"{len(probes)} probes. Click a cell, or name it in the lists above, to see what proves it.")
+
+
+def _verdict(cell: JsonObject | None) -> str:
+    return words.NOTHING if cell is None else matrix.with_sign(cell["verdict"])
 
 
 def _tint(cell: str) -> str:

@@ -24,7 +24,8 @@ def conformance(results: Path, run: str) -> JsonObject:
     Returns:
         ``run`` (what it was), ``endpoints`` (a row each: grade, support in percent, honesty as a share, counts,
         evidence as a share; None means withheld or not known; under ``surfaces`` a row of each surface of the API),
-        ``probes`` (a row each in the order of the plan, with a cell for each endpoint under ``cells``) and ``declared`` (where a provider says otherwise than was measured).
+        ``probes`` (a row each in the order of the plan, with a cell for each endpoint under ``cells``) and
+        ``declared`` (where a provider says otherwise than was measured).
 
     Raises:
         UsageError: the run has no probes.
