@@ -18,7 +18,8 @@ def asked_in(of: Version, task: str) -> dict[str, list[str]]:
     query = """
         select r.run_id, list(distinct e.endpoint order by e.endpoint) as endpoints
         from tasks t join runs r using (run_id) join endpoints e using (run_id)
-        where t.task = ? and r.sealed group by r.run_id, r.created_at order by r.created_at desc nulls last, r.run_id desc
+        where t.task = ? and r.sealed
+        group by r.run_id, r.created_at order by r.created_at desc nulls last, r.run_id desc
     """
     return {row["run_id"]: row["endpoints"] for row in rows(Path(of.results), query, [task])}
 

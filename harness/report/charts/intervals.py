@@ -14,9 +14,9 @@ from harness.types import JsonObject
 
 
 def task_scores(tasks: Sequence[JsonObject], marks: Marks) -> go.Figure | None:
-    """The mean score of each row with its 95 % interval; where too little was scored, the bounds in grey. None: nothing.
+    """The mean score of each row with its 95 % interval; where too little was scored, the bounds in grey.
 
-    Rows as ``tasks`` of the summary has them, all of one task.
+    Rows as ``tasks`` of the summary has them, all of one task. None: nothing was scored.
     """
     figure = go.Figure()
     for row in tasks:
