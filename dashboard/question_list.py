@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from dashboard import plain, quality_queries, tables
+from dashboard import picking, plain, quality_queries, tables
 from dashboard.queries import Version
 from dashboard.tables import Cell, Column, number
 from harness.report import flips, words
@@ -24,8 +24,6 @@ _MEANINGS = {
 }
 _ARROWS = {"better": " ↑", "worse": " ↓"}
 _TINTS = {"↑": "rgba(86, 180, 233, .28)", "↓": "rgba(213, 94, 0, .34)"}
-_COLUMNS = 6
-"""Endpoints that stand beside one another unless more are wanted."""
 
 
 class Baseline(NamedTuple):
@@ -35,36 +33,18 @@ class Baseline(NamedTuple):
     endpoint: str
 
 
-def stale(name: str, known: Sequence[str], what: str) -> None:
-    """Tell of what the address names and is not there."""
-    for asked in st.query_params.get_all(name):
-        if asked not in known:
-            st.warning(f"There is no {what} {plain.code(asked)} here.")
-
-
 def choose_baseline(version: Version, run: str, task: str, names: Sequence[str]) -> Baseline:
     """An endpoint of this run, or of another run that asked the task."""
     known = quality_queries.asked_in(version, task)
     others = [one for one in known if one != run]
-    stale("baseline_run", [run, *others], "run of this task")
+    picking.stale("baseline_run", [run, *others], "run of this task")
     left, right = st.columns(2)
     of = left.selectbox("Baseline: run", [run, *others], key="baseline_run", bind="query-params")
     of = of if of in known else run
     endpoints = list(names) if of == run else known[of]
-    stale("baseline", endpoints, "endpoint of that run")
+    picking.stale("baseline", endpoints, "endpoint of that run")
     endpoint = right.selectbox("endpoint", endpoints, key="baseline", bind="query-params")
     return Baseline(of, endpoint if endpoint in endpoints else endpoints[0])
-
-
-def choose_endpoints(names: Sequence[str]) -> list[str]:
-    """Those that stand beside one another."""
-    if len(names) <= _COLUMNS:
-        return list(names)
-    stale("endpoints", names, "endpoint of this run")
-    chosen = st.multiselect(
-        "Endpoints beside one another", names, default=names[:_COLUMNS], key="endpoints", bind="query-params"
-    )
-    return [name for name in chosen if name in names] or list(names[:_COLUMNS])
 
 
 def flips_table(
@@ -115,7 +95,7 @@ def choose_question(found: Sequence[Question], run: str, names: Sequence[str], b
         )
     kept = flips.wanted(found, names, str(which))
     samples = [question.sample for question in found]
-    stale("sample", samples, "question of this task")
+    picking.stale("sample", samples, "question of this task")
     picked = st.selectbox(
         "Question", samples, index=None, key="sample", bind="query-params", placeholder="choose one to see the answers"
     )

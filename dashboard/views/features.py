@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import choice, evidence_drawer, feature_queries, plain, queries, tables
+from dashboard import choice, evidence_drawer, feature_queries, picking, plain, queries, tables
 from dashboard.foot import foot
 from dashboard.tables import Cell, Column, number
 from harness.report import conformance, matrix, words
@@ -30,10 +30,7 @@ def choose_runs(run: str, others: list[str]) -> tuple[str, ...]:
     """The run of the page, and those that are to stand beside it."""
     if not others:
         return (run,)
-    asked = st.query_params.get_all("beside")
-    for name in asked:
-        if name not in others and name != run:
-            st.warning(f"There is no run {plain.code(name)} with probes here to stand beside this one.")
+    picking.stale("beside", [run, *others], "run with probes")
     beside = st.multiselect("Runs beside it", others, key="beside", bind="query-params", placeholder="none")
     return (run, *(name for name in beside if name in others))
 
@@ -90,10 +87,8 @@ def choose_cell(found: JsonObject) -> tuple[JsonObject | None, JsonObject | None
     """The probe and the endpoint whose evidence is to be shown: from the address, these lists, or a click."""
     probes = {row["probe"]: row for row in found["probes"]}
     endpoints = {row["endpoint"]: row for row in found["endpoints"]}
-    for name, known, what in (("probe", probes, "probe"), ("endpoint", endpoints, "endpoint")):
-        asked = st.query_params.get(name)
-        if asked is not None and asked not in known:
-            st.warning(f"There is no {what} {plain.code(asked)} in these runs.")
+    picking.stale("probe", list(probes), "probe")
+    picking.stale("endpoint", list(endpoints), "endpoint")
     left, right = st.columns(2)
     probe = left.selectbox(
         "Evidence of", list(probes), index=None, key="probe", bind="query-params", placeholder="a probe"

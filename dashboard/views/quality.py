@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import choice, plain, quality_queries, queries, question_answers, question_list, tables
+from dashboard import choice, picking, plain, quality_queries, queries, question_answers, question_list, tables
 from dashboard.drawing import draw
 from dashboard.foot import foot
 from dashboard.tables import Cell, Column, number
@@ -91,7 +91,7 @@ def costs_table(found: list[JsonObject], marks: Marks) -> None:
 def choose_task(tasks: list[JsonObject]) -> str:
     """The task whose questions are shown."""
     names = list(dict.fromkeys(row["task"] for row in tasks))
-    question_list.stale("task", names, "task of this run")
+    picking.stale("task", names, "task of this run")
     chosen = st.selectbox("Task", names, key="task", bind="query-params")
     return chosen if chosen in names else names[0]
 
@@ -109,7 +109,7 @@ def task_part(version: queries.Version, run: str, summary: JsonObject, marks: Ma
     question_list.flips_table(found, baseline, run, flips.of_task(summary, task), marks)
     for line in words.rules(summary):
         st.caption(plain.message(line))
-    shown = question_list.choose_endpoints(names)
+    shown = picking.endpoints(names)
     sample = question_list.choose_question(found, run, shown, baseline)
     if sample is not None:
         question_answers.show(version, run, task, sample, shown)
