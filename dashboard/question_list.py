@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import picking, plain, quality_queries, tables
 from dashboard.queries import Version
 from dashboard.tables import Cell, Column, number
+from dashboard.tinted import BLUE, ORANGE, tinted
 from harness.report import flips, words
 from harness.report.charts.marks import Marks
 from harness.report.flips import Question
@@ -23,7 +24,7 @@ _MEANINGS = {
     "all": "every question",
 }
 _ARROWS = {"better": " ↑", "worse": " ↓"}
-_TINTS = {"↑": "rgba(86, 180, 233, .28)", "↓": "rgba(213, 94, 0, .34)"}
+_TINTS = {"↑": BLUE, "↓": ORANGE}
 
 
 class Baseline(NamedTuple):
@@ -66,7 +67,7 @@ def flips_table(
         number("difference", "Points of the mean score [95 % interval], where both are of this run"),
         Column("verdict", meaning="unclear where the interval holds 0 or the adjusted p is above 0.05"),
     ]
-    rows = []
+    rows: list[tuple[str | Cell, ...]] = []
     for row in flips.totals(found, compared):
         tested = flips.tested(own, baseline.endpoint, row["endpoint"]) if baseline.run == run else None
         counts = (str(row[word]) for word in ("worse", "better", "same", "n", "not compared"))
@@ -119,8 +120,7 @@ def _list(kept: Sequence[Question], run: str, names: Sequence[str], baseline: Ba
     key = f"questions {hash((*ids, *names, *baseline))}"
     cells = pd.DataFrame(rows)
     st.dataframe(
-        # Of very many rows no cell is coloured: each colour would be sent by itself.
-        cells.style.map(_tint, subset=others) if len(cells) * len(others) < 20_000 else cells,
+        tinted(cells, others, lambda cell: _TINTS.get(cell[-1:])),
         hide_index=True,
         key=key,
         on_select=lambda: clicked(key, ids),
@@ -132,11 +132,6 @@ def _list(kept: Sequence[Question], run: str, names: Sequence[str], baseline: Ba
         },
         alt="Questions by endpoints",
     )
-
-
-def _tint(cell: str) -> str:
-    tint = _TINTS.get(cell[-1:])
-    return f"background-color: {tint}" if tint else ""
 
 
 def clicked(key: str, samples: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.queries import Version
-from harness.report.annotations import Annotation, annotations
+from harness.report.annotations import Annotation, notes
 from harness.report.trend import HEADLINE, Series, trend
 from harness.store.query import held
 
@@ -25,5 +25,5 @@ def first_metric(of: Version, suite: str | None) -> str:
 
 
 def told(of: Version) -> list[Annotation]:
-    """What people wrote; read anew each time, for a file has no version. Errors: as ``annotations``."""
-    return annotations(Path(of.results))
+    """What people wrote; read anew each time, for a file has no version. Errors: as ``notes``."""
+    return notes(Path(of.results))

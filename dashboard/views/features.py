@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import choice, evidence_drawer, feature_queries, picking, plain, queries, tables
+from dashboard import choice, evidence_drawer, feature_queries, picking, plain, queries, tables, tinted
 from dashboard.foot import foot
 from dashboard.tables import Cell, Column, number
 from harness.report import conformance, matrix, words
@@ -17,12 +17,11 @@ SHOWN = {
     "differences": "probes on which endpoints differ",
     "all": "every probe",
 }
-# See-through, so that text keeps its contrast in light and dark; the word is in the cell too.
 _TINTS = {
-    "broken": "rgba(213, 94, 0, .38)",
-    "ignored": "rgba(204, 121, 167, .34)",
-    "partial": "rgba(230, 159, 0, .28)",
-    "rejected": "rgba(86, 180, 233, .28)",
+    "broken": tinted.ORANGE,
+    "ignored": tinted.PINK,
+    "partial": tinted.YELLOW,
+    "rejected": tinted.BLUE,
 }
 
 
@@ -45,7 +44,9 @@ def endpoints_table(endpoints: list[JsonObject], marks: Marks) -> None:
         "evidence": "Probes that came to a verdict, of those tried",
     }
     columns = [Column("endpoint"), *(number(name, meanings[name]) for name in matrix.HEADS)]
-    rows = [(Cell(row["endpoint"], marks[row["called"]]), *matrix.heads(row)) for row in endpoints]
+    rows: list[tuple[str | Cell, ...]] = [
+        (Cell(row["endpoint"], marks[row["called"]]), *matrix.heads(row)) for row in endpoints
+    ]
     tables.show("Conformance of each endpoint", columns, rows)
 
 
@@ -113,7 +114,7 @@ def matrix_table(probes: list[JsonObject], names: list[str]) -> None:
     ids = [row["probe"] for row in probes]
     key = f"matrix {hash((*ids, *names))}"
     st.dataframe(
-        cells.style.map(_tint, subset=names),
+        tinted.tinted(cells, names, lambda cell: _TINTS.get(cell.rpartition(" ")[2])),
         hide_index=True,
         key=key,
         on_select=lambda: evidence_drawer.clicked(key, ids, names),
@@ -127,11 +128,6 @@ def matrix_table(probes: list[JsonObject], names: list[str]) -> None:
 
 def _verdict(cell: JsonObject | None) -> str:
     return words.NOTHING if cell is None else matrix.with_sign(cell["verdict"])
-
-
-def _tint(cell: str) -> str:
-    tint = _TINTS.get(cell.rpartition(" ")[2])
-    return f"background-color: {tint}" if tint else ""
 
 
 def declared_table(declared: list[JsonObject]) -> None:

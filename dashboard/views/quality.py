@@ -90,7 +90,7 @@ def costs_table(found: list[JsonObject], marks: Marks) -> None:
 
 def choose_task(tasks: list[JsonObject]) -> str:
     """The task whose questions are shown."""
-    names = list(dict.fromkeys(row["task"] for row in tasks))
+    names: list[str] = list(dict.fromkeys(row["task"] for row in tasks))
     picking.stale("task", names, "task of this run")
     chosen = st.selectbox("Task", names, key="task", bind="query-params")
     return chosen if chosen in names else names[0]

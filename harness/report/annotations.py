@@ -32,7 +32,7 @@ class Annotation(NamedTuple):
         return self.endpoint in (None, endpoint, endpoint.partition("/")[0])
 
 
-def annotations(results: Path) -> list[Annotation]:
+def notes(results: Path) -> list[Annotation]:
     """Those of both files in the order of their dates; empty where there is no file.
 
     Raises:
@@ -43,7 +43,7 @@ def annotations(results: Path) -> list[Annotation]:
 
 
 def read(path: Path) -> list[Annotation]:
-    """The annotations of one file, in its order. Errors: as ``annotations``."""
+    """The annotations of one file, in its order. Errors: as ``notes``."""
     document = read_plain(path, empty="the file is empty; it should begin with annotations:")
     value = document.value
     if not isinstance(value, dict) or list(value) != ["annotations"]:

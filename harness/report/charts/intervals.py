@@ -23,17 +23,23 @@ def task_scores(tasks: Sequence[JsonObject], marks: Marks) -> go.Figure | None:
         mean = row["mean"] if row["mean"] is not None else row["mean_of_asked"]
         if mean is None:
             continue
-        shared = {"y": [label(row["endpoint"])], "name": label(row["endpoint"]), "showlegend": False}
-        shared["hovertemplate"] = f"{markup(row['endpoint'])}<br>{markup(words.score(row))}<extra></extra>"
+        name = label(row["endpoint"])
+        shared = {
+            "name": name,
+            "showlegend": False,
+            "hovertemplate": f"{markup(row['endpoint'])}<br>{markup(words.score(row))}<extra></extra>",
+        }
         if row["mean"] is None:
             line = {"color": GREY, "width": 6}
             ends = [100 * row["mean_of_asked"], 100 * row["at_most"]]
-            figure.add_scatter(x=ends, mode="lines", line=line, **shared | {"y": shared["y"] * 2})
+            figure.add_scatter(x=ends, y=[name, name], mode="lines", line=line, **shared)
             continue
         low, high = (None if row[bound] is None else 100 * row[bound] for bound in ("low", "high"))
         mark = marker(marks[row["endpoint"]])
         bars = whiskers(100 * mean, low, high)
-        figure.add_scatter(x=[100 * mean], mode="markers", marker=mark, error_x=bars, cliponaxis=False, **shared)
+        figure.add_scatter(
+            x=[100 * mean], y=[name], mode="markers", marker=mark, error_x=bars, cliponaxis=False, **shared
+        )
     if not figure.data:
         return None
     dress(figure, "mean score, % (right is better)", "", height=110 + 34 * len(figure.data))
