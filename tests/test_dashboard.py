@@ -125,8 +125,12 @@ PARTS = {
     ),
     "compare": (["Against the baseline"], 0, ["TTFT"]),
     "load": (["Streaming load"], 2, ["Load levels"]),
-    "features": (["Features not fully supported"], 0, ["stream.usage"]),
-    "quality": (["Tasks"], 0, ["100 % [21–100] n=1"]),
+    "features": (["Matrix", "Support by surface"], 0, ["0.0 %", "1 broken"]),
+    "quality": (
+        ["Scores", "Cost of a right answer", "One task", "What the scores rest on"],
+        1,
+        ["100 % [21–100] n=1", "1 of 1"],
+    ),
 }
 """Of each page: its headings, how many charts it draws, and some of what it says."""
 
