@@ -137,9 +137,9 @@ def _another_judgement(results: Path, group: Group, a: Side, b: Side) -> str | N
 
 
 def _version(side: Side, task: str) -> object:
-    listed = side.manifest.get("tasks")
-    named = (row for row in listed if row.get("name") == task) if isinstance(listed, list) else iter(())
-    return next(named, {}).get("version")
+    listed: object = side.manifest.get("tasks")
+    tasks: list[JsonObject] = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    return next((row.get("version") for row in tasks if row.get("name") == task), None)
 
 
 def _group(results: Path, group: Group, a: Side, b: Side, quality: Judged | None) -> JsonObject:

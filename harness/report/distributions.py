@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from harness.report.load import is_closed
-from harness.report.pairing import Group, match
+from harness.report.pairing import match
 from harness.report.sides import Side
 from harness.stats.quantile_shift import quantile_shifts
 from harness.types import JsonObject
@@ -45,7 +45,9 @@ def distributions(results: Path, a: Side, b: Side, stage: str, time: str) -> Jso
     return {
         "metric": metric,
         "n": len(group.asked),
-        "sides": [_side(group, place, metric) for place in (1, 2)],
+        "sides": [
+            _side(asked, metric) for asked in ([pair.a for pair in group.asked], [pair.b for pair in group.asked])
+        ],
         "unit": group.unit,
         "shifts_n": len(means),
         "shifts": [
@@ -63,8 +65,7 @@ def metric_of(kind: str, stage: str, time: str) -> str:
     return f"{time}_sched_ms" if since_plan else f"{time}_ms"
 
 
-def _side(group: Group, place: int, metric: str) -> JsonObject:
-    asked = [pair[place] for pair in group.asked]
+def _side(asked: Sequence[JsonObject], metric: str) -> JsonObject:
     told = [float(row[metric]) for row in asked if row["ok"] and row[metric] is not None]
     failed = sum(not row["ok"] for row in asked)
     return {
