@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import choice, compared, plain, queries, tables
 from dashboard.drawing import draw
 from dashboard.tables import Cell, Column, number
-from harness.report import against_words, words
+from harness.report import against_words, config_diff, words
 from harness.report.charts.distributions import overlay, quantile_differences
 from harness.report.charts.marks import Marks
 from harness.report.distributions import TIMES
@@ -19,9 +19,6 @@ from harness.types import JsonObject
 
 _SIGNS = {"worse": "▼", "better": "▲", "fewer": "−", "more": "+", "same": "≈", "unclear": "?"}
 """Verdicts in the order in which they are told, each with a sign of its own."""
-_TELLING = ("worse", "better", "fewer", "more")
-_MOST = 30
-"""Differences that are listed one by one."""
 
 
 class Asked(Protocol):
@@ -51,26 +48,34 @@ def what_differs(found: JsonObject, marks: Marks) -> None:
     if refused:
         parts.append(f"{refused} not comparable")
     st.text(f"{_between(found)}: {', '.join(parts) or 'nothing was compared'}.")
-    shown = sorted(
-        (one for one in told if one[2]["verdict"] in _TELLING), key=lambda one: _TELLING.index(one[2]["verdict"])
-    )
-    if not shown:
-        st.info("No difference was shown. What could have been seen stands in the tables below.")
+    if not told:
         return
-    columns = [Column("verdict"), Column("of"), Column("in"), Column("endpoint"), *_figures()]
-    cells = [
-        (verdict(row["verdict"]), against_words.metric(row), against_words.place(group), _b(pair, marks), *_cells(row))
-        for pair, group, row in shown[:_MOST]
-    ]
+    # Of tokens only a difference is news.
+    news = {row["metric"] for _, _, row in told if row["better"] != "neither" or row["verdict"] in ("more", "fewer")}
+    metrics = [name for name in against_words.METRICS if name in news]
+    columns = [Column("endpoint"), Column("in"), number("n", "Pairs that both were asked")]
+    columns += [Column(against_words.METRICS[name]) for name in metrics]
+    cells = []
+    for pair in found["pairs"]:
+        for group in pair["groups"]:
+            by_metric = {row["metric"]: row for row in group["rows"]}
+            told_of = [_short(by_metric.get(name), group) for name in metrics]
+            cells.append((_b(pair, marks), against_words.place(group), str(group["counts"]["pairs"]), *told_of))
     tables.show("What differs", columns, cells)
-    if len(shown) > _MOST:
-        st.caption(f"{len(shown) - _MOST} more are in the tables of each task and level below.")
     adjusted = f", adjusted for {found['family']} comparisons (Benjamini-Hochberg)" if found["family"] > 1 else ""
     st.caption(
         f"better, worse, more, fewer: the interval leaves out 0, and p is at most 0.05{adjusted}. same: the whole "
         "interval lies within what counts as the same. unclear: nothing was shown; a difference under what could have "
-        "been seen may be there."
+        "been seen may be there. ×: B over the baseline; in [ ]: 95 % intervals. Figures in their units stand below."
     )
+
+
+def _short(row: JsonObject | None, group: JsonObject) -> str:
+    """Verdict, and how large the difference is with its interval."""
+    if row is None:
+        return words.NOTHING
+    size = against_words.relative(row)
+    return f"{_judgement(row, group)}\n{size}" if size else _judgement(row, group)
 
 
 def _between(found: JsonObject) -> str:
@@ -144,16 +149,14 @@ def charts(chosen: choice.Chosen, asked: Asked, pairs: Sequence[JsonObject], sta
     st.subheader("How times are spread", anchor=False)
     which, of = st.columns(2, vertical_alignment="bottom")
     with which:
-        time = st.segmented_control(
-            "Time", list(TIMES), default="ttft", key="time", required=True, bind="query-params", format_func=_upper
-        )
+        time = st.segmented_control("Time", list(TIMES), default="TTFT", key="time", required=True, bind="query-params")
     names = [pair["b"]["endpoint"] for pair in pairs]
     if st.session_state.get("of", names[0]) not in names:
         del st.session_state["of"]
     endpoint = of.selectbox("Against the baseline", names, key="of", bind="query-params")
     pair = next((pair for pair in pairs if pair["b"]["endpoint"] == endpoint), pairs[0])
-    endpoint, title = pair["b"]["endpoint"], TIMES.get(str(time), TIMES["ttft"])
-    asked_for = (chosen.version, chosen.run, asked.other, asked.baseline, endpoint, stage, str(time))
+    endpoint, title = pair["b"]["endpoint"], time if time in TIMES else "TTFT"
+    asked_for = (chosen.version, chosen.run, asked.other, asked.baseline, endpoint, stage, title)
     found = queries.or_stop(lambda: compared.spread(*asked_for))
     if found is None:
         st.info("Nothing to draw: the times of these two are not compared, as said above.")
@@ -181,10 +184,6 @@ def charts(chosen: choice.Chosen, asked: Asked, pairs: Sequence[JsonObject], sta
             f"95 % intervals of a paired bootstrap. Not enough data for others than {quantiles or 'none'}: ten "
             "values must lie past a quantile, so that p99 takes 1,000 pairs."
         )
-
-
-def _upper(name: str) -> str:
-    return TIMES[name]
 
 
 def _side(pair: JsonObject, name: str) -> tuple[str, str]:
@@ -216,17 +215,22 @@ def configuration(chosen: choice.Chosen, asked: Asked, found: JsonObject, marks:
     """What the two sides of each pair have otherwise by their manifests."""
     st.subheader("What else differs: configuration", anchor=False)
     columns = [Column("endpoint"), Column("part"), Column("setting"), Column("A, baseline"), Column("B")]
+    of_runs: list[config_diff.Difference] = []
     cells, alike = [], []
     for pair in found["pairs"]:
         name = pair["b"]["endpoint"]
-        asked_for = (chosen.version, chosen.run, asked.other, asked.baseline, name)
-        differing, same = queries.or_stop(lambda asked_for=asked_for: compared.configured(*asked_for))  # type: ignore[misc]
+        differing, same = compared.configured(chosen.version, chosen.run, asked.other, asked.baseline, name)
         alike.append(same)
-        cells += [
-            (_b(pair, marks), row.part, row.name, row.a or words.NOTHING, row.b or words.NOTHING) for row in differing
-        ]
-    if not cells:
+        cells += [(_b(pair, marks), *_setting(row)) for row in differing if not row.of_run]
+        of_runs += [row for row in differing if row.of_run and row not in of_runs]
+    if not cells and not of_runs:
         st.text(f"Nothing: all {min(alike, default=0)} settings that the manifests hold are alike.")
         return
-    tables.show("What else differs: configuration", columns, cells)
+    tables.show(
+        "What else differs: configuration", columns, [*(("the runs", *_setting(row)) for row in of_runs), *cells]
+    )
     st.caption("By the manifests: endpoint, quirks, prices, limits, and of two runs what was asked, versions, machine.")
+
+
+def _setting(row: config_diff.Difference) -> tuple[str, ...]:
+    return row.part, row.name, row.a or words.NOTHING, row.b or words.NOTHING

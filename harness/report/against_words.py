@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from harness.report import words
 from harness.types import JsonObject
 
-_NAMES = {
+METRICS = {
     "failures": "failures",
     "ttft_ms": "TTFT",
     "ttft_sched_ms": "TTFT since plan",
@@ -20,13 +20,14 @@ _NAMES = {
     "cost_usd": "cost",
     "quality": "quality",
 }
+"""What is compared, in the order in which it is told."""
 _SHARES = ("failures", "quality")
 
 
 def metric(row: JsonObject) -> str:
     """What was compared, with its unit where the figures do not carry it."""
     unit = "" if row["metric"] in _SHARES or row["unit"] in ("tokens", "tokens/s") else f", {row['unit']}"
-    return f"{_NAMES[row['metric']]}{unit}"
+    return f"{METRICS[row['metric']]}{unit}"
 
 
 def place(group: JsonObject) -> str:
@@ -80,6 +81,16 @@ def could_have_seen(row: JsonObject) -> str:
 def ratio(row: JsonObject) -> str:
     """B over A."""
     return words.NOTHING if row["ratio"] is None else f"×{row['ratio']:.3f}"
+
+
+def relative(row: JsonObject) -> str:
+    """How large the difference is, over its interval: points of a share, else a ratio; empty: no such figure."""
+    if row["metric"] in _SHARES:
+        return "" if row["difference"] is None else f"{difference(row)}\n{interval(row)}"
+    if row["ratio"] is None:
+        return ""
+    low, high = ("?" if row[name] is None else f"{row[name]:.2f}" for name in ("ratio_low", "ratio_high"))
+    return f"×{row['ratio']:.2f}\n[{low}–{high}]"
 
 
 def interval(row: JsonObject) -> str:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from harness.report.sides import Side
 from harness.types import JsonObject
 
-Part = Literal["endpoint", "quirks", "price", "limits", "what was asked", "versions", "machine", "client"]
+Part = Literal["endpoint", "quirks", "price", "limits", "what was asked", "versions", "machine"]
 
 _LONGEST = 200
 _ENDPOINT: dict[str, Part] = {
@@ -20,10 +20,9 @@ _ENDPOINT: dict[str, Part] = {
     "config": "quirks",
 }
 _RUN: dict[str, Part] = {
-    **dict.fromkeys(("suite", "seed", "planned", "plan_sha256", "selection", "tasks", "loads"), "what was asked"),
+    **dict.fromkeys(("suite", "seed", "planned", "selection", "tasks", "loads"), "what was asked"),
     **dict.fromkeys(("harness_version", "python", "duckdb"), "versions"),
     **dict.fromkeys(("os", "host", "cpus"), "machine"),
-    **dict.fromkeys(("calibration",), "client"),
 }
 _NAMED = ("tasks", "loads", "levels")
 """Lists whose entries are known by a name, not by a place."""
@@ -36,6 +35,8 @@ _ALSO_BESIDE = ("model_id", "base_url")
 class Difference(NamedTuple):
     """One value that the two have otherwise."""
 
+    of_run: bool
+    """Whether it is a matter of the two runs, not of the two endpoints."""
     part: Part
     name: str
     """``field.field``."""
@@ -49,9 +50,11 @@ def differences(a: Side, b: Side) -> tuple[list[Difference], int]:
 
     Manifests hold no keys; of headers and queries they hold names and hashes.
     """
-    told = {**_of_endpoint(a.about, b.about), **(_both(a.manifest, b.manifest, _RUN) if a.run != b.run else {})}
-    found = [Difference(part, name, x, y) for (part, name), (x, y) in told.items() if x != y]
-    return found, len(told) - len(found)
+    found, alike = [], 0
+    for of_run, told in ((False, _of_endpoint(a.about, b.about)), (True, _of_runs(a, b))):
+        found += [Difference(of_run, part, name, x, y) for (part, name), (x, y) in told.items() if x != y]
+        alike += sum(x == y for x, y in told.values())
+    return found, alike
 
 
 Told = dict[tuple[Part, str], tuple[str | None, str | None]]
@@ -61,6 +64,10 @@ def _of_endpoint(a: JsonObject, b: JsonObject) -> Told:
     # A server that the harness started listens wherever there was room.
     ours = a.get("engine") is not None and b.get("engine") is not None
     return _both(a, b, {name: part for name, part in _ENDPOINT.items() if not (ours and name == "base_url")})
+
+
+def _of_runs(a: Side, b: Side) -> Told:
+    return _both(a.manifest, b.manifest, _RUN) if a.run != b.run else {}
 
 
 def _both(a: JsonObject, b: JsonObject, parts: Mapping[str, Part]) -> Told:

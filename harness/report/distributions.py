@@ -13,8 +13,9 @@ from harness.report.sides import Side
 from harness.stats.quantile_shift import quantile_shifts
 from harness.types import JsonObject
 
-TIMES = {"ttft": "TTFT", "itl": "ITL (TPOT)", "e2e": "E2E"}
-"""What can be asked for; E2E and TTFT are since the planned arrival where arrivals do not wait for answers."""
+TIMES = {"TTFT": "ttft", "ITL": "tpot", "E2E": "e2e"}
+"""What can be asked for: TTFT and E2E are since the planned arrival where arrivals do not wait for answers; ITL is each
+request's time per output token."""
 _POINTS = 512
 """Points of a curve, whatever n is."""
 
@@ -59,10 +60,8 @@ def distributions(results: Path, a: Side, b: Side, stage: str, time: str) -> Jso
 
 def metric_of(kind: str, stage: str, time: str) -> str:
     """Which column of ``attempt_metrics`` a time is in a stage."""
-    if time == "itl":
-        return "tpot_ms"
-    since_plan = kind == "load" and not is_closed(stage.rpartition("@")[2])
-    return f"{time}_sched_ms" if since_plan else f"{time}_ms"
+    since_plan = time != "ITL" and kind == "load" and not is_closed(stage.rpartition("@")[2])
+    return f"{TIMES[time]}_sched_ms" if since_plan else f"{TIMES[time]}_ms"
 
 
 def _side(asked: Sequence[JsonObject], metric: str) -> JsonObject:
