@@ -215,9 +215,9 @@ def server_part(chosen: choice.Chosen, report: JsonObject, names: Sequence[str])
         number("prefix hits", "Share of prompt tokens found in its cache"),
     ]
     seen = {(row["endpoint"], row["stage"]): row for row in report["levels"]}
-    tables.show(
-        "The server by its own metrics", columns, [_served(row, seen.get((endpoint, row["stage"]), {})) for row in own]
-    )
+    own.sort(key=lambda row: seen.get((endpoint, row["stage"]), {}).get("load") or 0.0)
+    cells = [_served(row, seen.get((endpoint, row["stage"]), {})) for row in own]
+    tables.show("The server by its own metrics", columns, cells)
     st.caption("The server counts the requests of every client it has.")
 
 

@@ -26,7 +26,7 @@ select at_s - $begin as at_s,
     count(*) filter (where sent_s <= at_s + $step / 2 and over_s > at_s + $step / 2) as under_way,
     median(ttft_ms) filter (where sent_s >= at_s and sent_s < at_s + $step) as ttft_p50_ms,
     max(ttft_ms) filter (where sent_s >= at_s and sent_s < at_s + $step) as ttft_max_ms
-from steps join lives on sent_s < at_s + $step and over_s >= at_s
+from steps left join lives on sent_s < at_s + $step and over_s >= at_s
 group by at_s order by at_s
 """
 _SERVER = """

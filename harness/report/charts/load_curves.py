@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import plotly.graph_objects as go
@@ -15,6 +16,7 @@ from harness.types import JsonObject
 
 QUANTILES = ("p50", "p95", "p99")
 _WIDTHS = {"p50": 2.6, "p95": 1.6, "p99": 1.0}
+_BESIDE = {"p50": "bottom right", "p95": "middle right", "p99": "top right"}
 _TIMES = {"ttft": "TTFT", "tpot": "ITL (TPOT)", "e2e": "E2E"}
 _ROW_PX = 200
 
@@ -137,7 +139,7 @@ def _percentile(endpoint: str, own: Sequence[JsonObject], name: str, q: str, loo
         error_y=_bars(values, [each["low"] for each in of], [each["high"] for each in of]),
         mode="lines+markers+text",
         text=[q if drawn and place == drawn[-1] else "" for place in range(len(own))],
-        textposition="middle right",
+        textposition=_BESIDE[q],
         name=label(endpoint),
         legendgroup=endpoint,
         showlegend=False,
@@ -211,13 +213,20 @@ def _measure(endpoint: str, own: Sequence[JsonObject], field: str, look: Look) -
 
 def _failures(figure: go.Figure, levels: Sequence[JsonObject], row: int, look: Look) -> None:
     """How many requests of each level failed, each bar with its number: none of them has a time above."""
-    for endpoint, own in _by_endpoint(levels):
+    told = _by_endpoint(levels)
+    reach = _reach(_places(levels), log=look.log) / max(len(told), 1)
+    for place, (endpoint, own) in enumerate(told):
+        edges = [_edges(one["load"], place - len(told) / 2, reach, log=look.log) for one in own]
         figure.add_bar(
             x=[one["load"] for one in own],
             y=[one["n_failed"] for one in own],
+            offset=[left - one["load"] for one, (left, _) in zip(own, edges, strict=True)],
+            width=[right - left for left, right in edges],
             customdata=[[one["n"], one["stage"].rpartition("@")[2]] for one in own],
             text=[str(one["n_failed"]) for one in own],
             textposition="outside",
+            textangle=0,
+            constraintext="none",
             cliponaxis=False,
             name=label(endpoint),
             legendgroup=endpoint,
@@ -232,10 +241,31 @@ def _failures(figure: go.Figure, levels: Sequence[JsonObject], row: int, look: L
     figure.update_yaxes(title="failed", range=[0, max(most, 1) * 1.35], nticks=3, tickformat="d", row=row, col=1)
 
 
+def _places(levels: Iterable[JsonObject]) -> list[float]:
+    """One load for each level: the rates that endpoints were offered differ a little."""
+    return sorted({row["stage"]: row["load"] for row in placed(levels)}.values())
+
+
+def _reach(loads: Sequence[float], *, log: bool) -> float:
+    """How wide the bars of one level are together: most of the smallest gap, and never too thin to be seen."""
+    at = [math.log10(load) for load in loads] if log else list(loads)
+    gaps = [after - before for before, after in pairwise(at)]
+    return max(0.7 * min(gaps), 0.03 * (at[-1] - at[0])) if gaps else (0.1 if log else 0.1 * at[0] or 1.0)
+
+
+def _edges(load: float, place: float, width: float, *, log: bool) -> tuple[float, float]:
+    """Where a bar begins and ends; Plotly takes both in units of the load, on a logarithmic axis too."""
+    if log:
+        return load * 10 ** (place * width), load * 10 ** ((place + 1) * width)
+    return load + place * width, load + (place + 1) * width
+
+
 def _finish(figure: go.Figure, levels: Sequence[JsonObject], look: Look, *, logarithmic: Iterable[int]) -> go.Figure:
     """Axes, one entry in the legend for each endpoint, and where servers are full."""
-    loads = sorted({row["load"] for row in placed(levels)})
-    ticks = {"tickvals": loads, "ticktext": [f"{load:.4g}" for load in loads]} if len(loads) <= 12 else {}
+    loads = _places(levels)
+    ticks = (
+        {"tickvals": loads, "ticktext": [f"{load:.3g}" for load in loads], "tickangle": 0} if len(loads) <= 12 else {}
+    )
     figure.update_xaxes(type="log" if look.log else "linear", range=_range(loads, log=look.log), **ticks)
     last = sum(1 for _ in figure.select_yaxes())
     figure.update_xaxes(title=look.unit, row=last, col=1)
@@ -261,7 +291,7 @@ def _finish(figure: go.Figure, levels: Sequence[JsonObject], look: Look, *, loga
         _mark_full(figure, full, look)
     figure.update_yaxes(automargin=True)
     figure.update_layout(
-        barmode="group",
+        barmode="overlay",
         margin={"l": 10, "r": 40, "t": 10, "b": 10},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         hovermode="closest",

@@ -54,7 +54,8 @@ def over_time(found: JsonObject) -> go.Figure | None:
             figure.add_scatter(
                 x=[row["at_s"] for row in told],
                 y=[None if row[field] is None else factor * row[field] for row in told],
-                mode="lines",
+                mode="lines+markers",
+                marker={"color": colour, "size": 3},
                 connectgaps=source == "server",
                 name=name,
                 line={"color": colour, "dash": dash, "width": 1.6, "shape": "hv"},
@@ -68,7 +69,7 @@ def over_time(found: JsonObject) -> go.Figure | None:
     figure.add_bar(
         x=[row["at_s"] + found["step_s"] / 2 for row in failed],
         y=[row["failed_n"] for row in failed],
-        width=[max(found["step_s"], 0.004 * (found["requests"][-1]["at_s"] or 1))] * len(failed),
+        width=[max(found["step_s"], 0.004 * (found["requests"][-1]["at_s"] or 1.0))] * len(failed),
         name=f"failed ({sum(row['failed_n'] for row in failed)})",
         marker={"color": _VERMILLION},
         hovertemplate="%{x:.1f} s: %{y} failed<extra></extra>",
