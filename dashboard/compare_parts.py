@@ -55,7 +55,7 @@ def what_differs(found: JsonObject, marks: Marks) -> None:
     metrics = [name for name in against_words.METRICS if name in news]
     columns = [Column("endpoint"), Column("in"), number("n", "Pairs that both were asked")]
     columns += [Column(against_words.METRICS[name]) for name in metrics]
-    cells = []
+    cells: list[tuple[str | Cell, ...]] = []
     for pair in found["pairs"]:
         for group in pair["groups"]:
             by_metric = {row["metric"]: row for row in group["rows"]}
@@ -116,7 +116,7 @@ def stage_table(found: JsonObject, stage: str, marks: Marks) -> None:
     """Every metric of one stage, all endpoints; and what must be known of the pairs."""
     own = [(pair, group) for pair in found["pairs"] for group in pair["groups"] if group["stage"] == stage]
     columns = [Column("of"), Column("endpoint"), *_figures(), Column("verdict")]
-    rows = [
+    rows: list[tuple[str | Cell, ...]] = [
         (against_words.metric(row), _b(pair, marks), *_cells(row), _judgement(row, group))
         for pair, group in own
         for row in group["rows"]
@@ -216,7 +216,8 @@ def configuration(chosen: choice.Chosen, asked: Asked, found: JsonObject, marks:
     st.subheader("What else differs: configuration", anchor=False)
     columns = [Column("endpoint"), Column("part"), Column("setting"), Column("A, baseline"), Column("B")]
     of_runs: list[config_diff.Difference] = []
-    cells, alike = [], []
+    cells: list[tuple[str | Cell, ...]] = []
+    alike: list[int] = []
     for pair in found["pairs"]:
         name = pair["b"]["endpoint"]
         differing, same = compared.configured(chosen.version, chosen.run, asked.other, asked.baseline, name)

@@ -11,7 +11,7 @@ from dashboard.drawing import draw
 from dashboard.tables import Cell, Column, number
 from harness.report import words
 from harness.report.charts import kept_up, over_time
-from harness.report.charts.load_curves import QUANTILES, Look
+from harness.report.charts.load_curves import QUANTILES, Look, can_stand, time_of
 from harness.report.charts.marks import Marks
 from harness.types import JsonObject
 
@@ -44,10 +44,10 @@ def not_drawn(levels: Sequence[JsonObject], quantiles: Sequence[str]) -> list[st
     """What the latency chart leaves out, with how much would be needed."""
     said = []
     for q in quantiles:
-        weak = [row for row in levels if not row["times"][_whole(row)][q]["enough"]]
+        weak = [row for row in levels if not can_stand(row["times"][_whole(row)][q], q)]
         if weak:
             counts = sorted(row["times"][_whole(row)][q]["n"] for row in weak)
-            need = {"p50": 20, "p95": 200, "p99": 1000}[q]
+            need = {"p50": 6, "p95": 200, "p99": 1000}[q]
             between = str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
             said.append(
                 f"{q}: not enough data at {len(weak)} of {len(levels)} levels: it needs {need} answers, these have "
@@ -59,12 +59,12 @@ def not_drawn(levels: Sequence[JsonObject], quantiles: Sequence[str]) -> list[st
             f"{len(missing)} levels have no rate, all of their requests arrived at once: they are in the table."
         )
     failed, n = sum(row["n_failed"] for row in levels), sum(row["n"] for row in levels)
-    said.append(f"{failed} of {n} requests failed; they have no times and are the bars below.")
+    said.append(f"{failed} of {n} requests failed; they have no times, and are the bars at the bottom.")
     return said
 
 
 def _whole(row: JsonObject) -> str:
-    return "e2e_ms" if row["closed"] else "e2e_sched_ms"
+    return time_of(row, "e2e")
 
 
 def levels_table(levels: Sequence[JsonObject], marks: Marks) -> None:
@@ -78,7 +78,7 @@ def levels_table(levels: Sequence[JsonObject], marks: Marks) -> None:
         number("n", "Measured requests, warm-ups left out"),
         number("failed"),
         *(number(f"TTFT {q}, ms", f"[95 % interval]{since}; p99 takes 1,000 answers") for q in QUANTILES),
-        number("ITL p50, ms", "Each request's time per output token, by the server's own token count"),
+        number("ITL p50, ms", "Each request's time per output token, by the server's own count [95 % interval]"),
         number("ITL p99, ms", "Over tokens; * several tokens in a read: shared out, not seen"),
         *(number(f"E2E {q}, ms", f"[95 % interval]{since}") for q in QUANTILES),
         number("tokens/s", "Output tokens per second of all users together"),
@@ -90,7 +90,7 @@ def levels_table(levels: Sequence[JsonObject], marks: Marks) -> None:
 
 
 def _row(row: JsonObject, marks: Marks) -> tuple[str | Cell, ...]:
-    first = row["times"]["ttft_ms" if row["closed"] else "ttft_sched_ms"]
+    first = row["times"][time_of(row, "ttft")]
     whole = row["times"][_whole(row)]
     shared = "" if row["itl_comparable"] in (True, None) else "*"
     tokens = row["output_tokens_per_s"] if row["window_tokens_per_s"] is None else row["window_tokens_per_s"]
@@ -101,10 +101,10 @@ def _row(row: JsonObject, marks: Marks) -> tuple[str | Cell, ...]:
         words.number(row["achieved_per_s"], 2),
         str(row["n"]),
         str(row["n_failed"]),
-        *(_spread(first[q]) for q in QUANTILES),
-        words.number(row["times"]["tpot_ms"]["p50"]["value"], 2) if row["times"]["tpot_ms"]["p50"]["enough"] else "–",
+        *(_spread(first[q], q) for q in QUANTILES),
+        _spread(row["times"]["tpot_ms"]["p50"], "p50"),
         words.number(row["itl_p99_ms"], 2) + shared,
-        *(_spread(whole[q]) for q in QUANTILES),
+        *(_spread(whole[q], q) for q in QUANTILES),
         words.number(tokens, 1),
         words.number(row["goodput_per_s"], 2),
         _share(row),
@@ -112,10 +112,10 @@ def _row(row: JsonObject, marks: Marks) -> tuple[str | Cell, ...]:
     )
 
 
-def _spread(of: JsonObject) -> str:
+def _spread(of: JsonObject, q: str) -> str:
     if not of["n"]:
         return words.NOTHING
-    return words.spread(of["value"], (of["low"], of["high"])) if of["enough"] else "not enough data"
+    return words.spread(of["value"], (of["low"], of["high"])) if can_stand(of, q) else "not enough data"
 
 
 def _share(row: JsonObject) -> str:

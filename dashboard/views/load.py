@@ -107,7 +107,7 @@ def show(chosen: choice.Chosen, report: JsonObject, marks: Marks) -> None:
             load_curves.latency(levels, asked.quantiles, look, asked.limits),
             key="latency",
             alt="Percentiles of TTFT, ITL and E2E by load, and failed requests; figures in the table of levels",
-            otherwise="no level has enough answers for these percentiles: p50 takes 20, p95 200, p99 1,000.",
+            otherwise="no level has enough answers for these percentiles: p50 takes 6, p95 200, p99 1,000.",
         )
         for line in not_drawn(levels, asked.quantiles):
             st.caption(plain.message(line))

@@ -114,18 +114,24 @@ def _rows(heights: Sequence[float]) -> go.Figure:
     return figure
 
 
-def _time(row: JsonObject, name: str) -> str:
+def time_of(row: JsonObject, name: str) -> str:
+    """Which of a level's times stands for ``ttft``, ``tpot`` or ``e2e``."""
     return f"{name}_ms" if row["closed"] or name == "tpot" else f"{name}_sched_ms"
 
 
+def can_stand(of: JsonObject, q: str) -> bool:
+    """Whether a percentile may be shown: ten values lie beyond it, or it is a median whose interval is bounded."""
+    return bool(of["enough"] or (q == "p50" and None not in (of["low"], of["high"])))
+
+
 def _value(row: JsonObject, name: str, q: str) -> float | None:
-    of = row["times"][_time(row, name)][q]
-    value: float | None = of["value"] if of["enough"] else None
+    of = row["times"][time_of(row, name)][q]
+    value: float | None = of["value"] if can_stand(of, q) else None
     return value
 
 
 def _percentile(endpoint: str, own: Sequence[JsonObject], name: str, q: str, look: Look) -> go.Scatter:
-    of = [row["times"][_time(row, name)][q] for row in own]
+    of = [row["times"][time_of(row, name)][q] for row in own]
     values = [_value(row, name, q) for row in own]
     drawn = [place for place, value in enumerate(values) if value is not None]
     mark = look.marks[endpoint]
