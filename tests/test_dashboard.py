@@ -123,8 +123,16 @@ PARTS = {
         2,
         ["100 % [21–100] n=1", "100 [100–100] n=6", "1 of 8", "kernel time stamps on"],
     ),
-    "compare": (["Against the baseline"], 0, ["TTFT"]),
-    "load": (["Streaming load"], 2, ["Load levels"]),
+    "compare": (
+        ["What differs", "How times are spread", "What else differs: configuration"],
+        1,
+        ["n too small", "unclear", "A: 6 of 6 drawn", "could have seen"],
+    ),
+    "load": (
+        ["Was the load put on as planned?", "Errors by class", "Client and server, second by second"],
+        5,
+        ["Load levels", "not enough data", "1 of 13 requests failed", "not even the lowest level"],
+    ),
     "features": (["Matrix", "Support by surface"], 0, ["0.0 %", "1 broken"]),
     "quality": (
         ["Scores", "Cost of a right answer", "One task", "What the scores rest on"],
