@@ -18,9 +18,12 @@ import streamlit as st
 
 from dashboard import plain
 from harness.errors import HarnessError
+from harness.report.decision import whole
+from harness.report.decision.routing import Routed
+from harness.report.decision.whole import Recorded
 from harness.report.summary import summarise
 from harness.store.query import database_path, frame, rows
-from harness.types import JsonObject
+from harness.types import JsonObject, Slo
 
 Answer = TypeVar("Answer")
 
@@ -118,6 +121,18 @@ ORDERS = {
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
+def recorded(of: Version, run: str, load: str | None, limits: Slo) -> Recorded:
+    """What a decision rests on, for limits that were chosen."""
+    return whole.recorded(Path(of.results), summary(of, run), load, limits)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def routings(of: Version, run: str, load: str, chosen: tuple[str, str], limits: Slo) -> list[Routed]:
+    """Two endpoints alone and together, on the prompts that both were asked."""
+    return whole.routings(Path(of.results), summary(of, run), load, chosen, limits)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
 def attempts(of: Version, run: str, which: str, order: str, endpoint: str | None, stage: str | None) -> Attempts:
     """Attempts of a run with their metrics; a session's score stands at its first."""
     query = f"""
@@ -131,9 +146,9 @@ def attempts(of: Version, run: str, which: str, order: str, endpoint: str | None
         order by {ORDERS[order]} limit {MOST}
     """  # noqa: S608 - our own words
     found = frame(Path(of.results), query, {"run": run, "endpoint": endpoint, "stage": stage})
-    whole = "select count(*) as n from attempts where run_id = ? and failure_kind is distinct from 'unneeded'"
+    every = "select count(*) as n from attempts where run_id = ? and failure_kind is distinct from 'unneeded'"
     n = int(found["n"].iloc[0]) if len(found) else 0
-    return Attempts(found.drop(columns="n"), n, rows(Path(of.results), whole, [run])[0]["n"])
+    return Attempts(found.drop(columns="n"), n, rows(Path(of.results), every, [run])[0]["n"])
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
