@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
+from harness.types import JsonObject
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -64,8 +66,11 @@ class Document(NamedTuple):
     """A whole report."""
 
     title: str
+    about: tuple[Note, ...]
     parts: tuple[Part, ...]
-    numbers: object
+    foot: tuple[Note, ...]
+    """Where it comes from, and how to make it again."""
+    numbers: JsonObject
     """The figures for machines, as ``--json`` prints them."""
 
 

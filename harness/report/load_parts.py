@@ -19,7 +19,7 @@ def parts(report: JsonObject) -> Iterator[Grid | Note]:
         yield _comparisons(report["comparisons"])
     yield from machines(report)
     if report["errors"]:
-        yield _errors(report["errors"])
+        yield errors(report["errors"])
     changed = adapted.lines(report["adapted"])
     for line in (*changed, *identity.lines(report["identities"]), *server_times.lines(report["server_times"])):
         yield Note(line)
@@ -296,7 +296,7 @@ def _client(client: Sequence[JsonObject]) -> Grid:
     )
 
 
-def _errors(errors: Sequence[JsonObject]) -> Grid:
+def errors(errors: Sequence[JsonObject]) -> Grid:
     return grid(
         "Errors by class",
         3,

@@ -19,7 +19,7 @@ _STYLES = {"valid": "bold green", "contaminated": "bold red", "client-limited": 
 def show_load(report: JsonObject, console: Console) -> None:
     """Print a report made by ``harness.report.load``."""
     first, *others = load_parts.verdict(report)
-    word = (report["validity"] or {}).get("word")
+    word = report["validity"]["word"] if report["validity"] else ""
     told = Text(words.plain(first.text), style=_STYLES.get(word, "bold"))
     console.print(told, width=min(console.width, _WIDTH))
     _show(others, console)
