@@ -10,7 +10,8 @@ from harness.types import JsonObject
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-Weight = Literal["plain", "quiet", "strong", "warning"]
+Weight = Literal["plain", "quiet", "strong", "warning", "command"]
+"""What a line is: a command is one to type, as it stands."""
 
 
 class Note(NamedTuple):

@@ -42,7 +42,7 @@ def verdict(report: JsonObject) -> Iterator[Note]:
             f"{name} {words.number(row[key], 1)} ms"
             for name, key in (("TTFT p50", "ttft_p50_ms"), ("p95", "ttft_p95_ms"), ("E2E p50", "e2e_p50_ms"))
         )
-        text = f"  without the disturbed ones: {stage} of {row['endpoint']} n={row['n']} {times}"
+        text = f"without the disturbed ones: {stage} of {row['endpoint']} n={row['n']} {times}"
         yield Note(text, "quiet")
 
 
@@ -70,7 +70,7 @@ def machines(report: JsonObject) -> Iterator[Grid]:
 def warnings(report: JsonObject) -> Iterator[Note]:
     """What changes what the figures mean."""
     for warning in report["warnings"]:
-        yield Note(f"! {warning}", "warning")
+        yield Note(warning, "warning")
 
 
 # --- levels ----------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def _search(found: JsonObject) -> Iterator[Grid | Note]:
         answer = "none of them met it" if best is None else f"best: {_load(best, unit)}"
         yield Note(f"{answer}: {found['reason']}" if found.get("reason") else answer, "strong")
         for note in found.get("notes") or ():
-            yield Note(f"  {note}", "quiet")
+            yield Note(note, "quiet")
     elif found.get("left_out"):
         left = ", ".join(f"{level:g}" for level in found["left_out"])
         yield Note(f"{found.get('endpoint', '')}: not asked, it was full before: {left} {unit} (--all-levels)")
@@ -297,6 +297,7 @@ def _client(client: Sequence[JsonObject]) -> Grid:
 
 
 def errors(errors: Sequence[JsonObject]) -> Grid:
+    """How requests failed, with an example of each in the server's words."""
     return grid(
         "Errors by class",
         3,

@@ -9,16 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from html import escape
+from itertools import groupby
 
 from harness.report.document import Block, Chart, Document, Grid, Note, Part, Said
 from harness.report.words import plain
 
 _LONG = 12
 """Rows from which on a table is folded."""
-_WORDS = re.compile(r"(?:[^\W_]|(?<=\w)_(?=\w)|[ ,.;:/%()=?'\"…·×±+−–—-]|\[(?=[^\[\]()]*\](?!\())|(?<!!)\])*")
+_PLAIN = re.compile(
+    r"(?:[^\W_]|(?<=\w)_(?=\w)|[ ,.;:/%()=?'\"…·×±≥≤→+−–—-]|\[(?=[^\[\]()]*\](?!\())|(?<=[^\[\]()])\](?!\())*"
+)
 """Text that is no markup: letters, digits, single underscores inside words, and brackets that make no link."""
-_LINKS = re.compile(r"://|www\.|\bGH-\d|^\s*[-+=]|^\s*\d+[.)]\s", re.IGNORECASE)
-"""What is a link, a mention of an issue, a list or a heading though it has no sign of markup."""
+_MEANING = re.compile(r"://|www\.|\bGH-\d|:\w+:", re.IGNORECASE)
+"""What is a link, a mention of an issue or a picture though it has no sign of markup."""
+_FIRST = re.compile(r"[-+=\[]|\d+[.)]$")
+"""With what a line begins that is a list, a heading or the address of a link."""
 
 
 def markdown(document: Document) -> str:
@@ -27,13 +32,32 @@ def markdown(document: Document) -> str:
 
 
 def text(value: str) -> str:
-    """Words of others on one line, as they are where they mean nothing else, and as code where they might."""
+    """Words of others on one line: as they are where they mean nothing else, and those that might as code."""
     line = " ".join(plain(value).split())
-    if _WORDS.fullmatch(line) and not _LINKS.search(line):
+    if _harmless(line):
         return line
-    fence = "`" * (1 + max((len(found) for found in re.findall("`+", line)), default=0))
-    pad = " " if line.startswith("`") or line.endswith("`") else ""
-    return f"{fence}{pad}{line}{pad}{fence}"
+    said = []
+    for harmless, some in groupby(line.split(), _harmless):
+        joined = " ".join(some)
+        said.append(joined if harmless else _code(joined))
+    return " ".join(said)
+
+
+def _harmless(said: str) -> bool:
+    return _PLAIN.fullmatch(said) is not None and _MEANING.search(said) is None
+
+
+def _code(said: str) -> str:
+    fence = "`" * (1 + max((len(found) for found in re.findall("`+", said)), default=0))
+    pad = " " if said.startswith("`") or said.endswith("`") else ""
+    return f"{fence}{pad}{said}{pad}{fence}"
+
+
+def _paragraph(value: str) -> str:
+    """Text that begins a line."""
+    said = text(value)
+    first, space, rest = said.partition(" ")
+    return f"{_code(first)}{space}{rest}" if _FIRST.match(first) else said
 
 
 def row(cells: Sequence[str]) -> str:
@@ -62,8 +86,16 @@ def _part(part: Part, level: int) -> Iterator[str]:
         yield from ("<details>", f"<summary>{escape(plain(part.title))}</summary>")
     else:
         yield f"{'#' * level} {text(part.title)}"
-    for block in shown:
-        yield from _block(block, min(level + 1, 6))
+    for weight, run in groupby(shown, lambda block: block.weight if isinstance(block, Note) else ""):
+        blocks = list(run)
+        if weight not in ("", "command") and len(blocks) > 1:
+            # Lines of one kind are a list.
+            yield ""
+            mark = "> - " if weight == "warning" else "- "
+            yield from (f"{mark}{_paragraph(block.text)}" for block in blocks if isinstance(block, Note))
+            continue
+        for block in blocks:
+            yield from _block(block, min(level + 1, 6))
     if part.folded:
         yield from ("", "</details>")
 
@@ -80,7 +112,9 @@ def _block(block: Block, level: int) -> Iterator[str]:
 
 
 def _note(note: Note) -> str:
-    said = text(note.text.strip())
+    if note.weight == "command":
+        return _code(plain(" ".join(note.text.split())))
+    said = _paragraph(note.text)
     if note.weight == "warning":
         return f"> {said}"
     return f"**{said}**" if note.weight == "strong" else said

@@ -32,8 +32,8 @@ def drawn(of: Grid, *, close: bool = False) -> Table:
 
 
 def written(of: Note) -> Text:
-    """A line in the terminal."""
-    return Text(words.plain(of.text), style=_STYLES[of.weight])
+    """A line in the terminal; a warning is one without colour too."""
+    return Text(words.plain(f"! {of.text}" if of.weight == "warning" else of.text), style=_STYLES[of.weight])
 
 
-_STYLES: dict[Weight, str] = {"plain": "", "quiet": "dim", "strong": "bold", "warning": "yellow"}
+_STYLES: dict[Weight, str] = {"plain": "", "quiet": "dim", "strong": "bold", "warning": "yellow", "command": ""}

@@ -22,7 +22,7 @@ class Bundle(NamedTuple):
 
 
 def bundle() -> Bundle:
-    """What goes into a report: the small script where it is there and of the major version that figures are made for."""
+    """What goes into a report: the small script, where it is there and of the version that figures are made for."""
     # plotly reads its version from a file of its own; no chart is made in vain.
     from plotly.offline import get_plotlyjs, get_plotlyjs_version  # noqa: PLC0415 - heavy
 

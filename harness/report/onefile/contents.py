@@ -22,7 +22,7 @@ _MOST_CHARS = 2000
 
 
 def document(found: All, command: str, *, texts: bool) -> Document:
-    """A report of what was collected, made by ``command``; without ``texts`` no piece of a prompt or answer is in it."""
+    """A report of what was collected, made by ``command``; without ``texts`` no prompt or answer is in it."""
     several = len(found.runs) > 1
     parts = [*_over_all(found)] if several else []
     for one in found.runs:
@@ -79,9 +79,7 @@ def _over_all(found: All) -> Iterator[Part]:
     """What the runs are, how measures went from one to the next, and what the later ones add to the first."""
     charts = drawings.over_runs([one.summary for one in found.runs], found.marks)
     yield Part("Runs", (_runs(found.runs), *charts))
-    blocks: list[Block] = []
-    for each in found.against:
-        blocks.append(_compared(each))
+    blocks: list[Block] = [_compared(each) for each in found.against]
     if len(found.against) < len(found.runs) - 1:
         text = "Of so many runs only the first and the last are compared; harness compare RUN RUN does any two."
         blocks.append(Note(text, "quiet"))
@@ -273,7 +271,8 @@ def _without_texts(value: object) -> JsonObject:
 
 
 def _foot(found: All, command: str) -> Iterator[Note]:
-    yield Note(f"endpoint-harness {__version__}. Made again with: {command}")
+    yield Note(f"endpoint-harness {__version__}. The same again:")
+    yield Note(command, "command")
     for one in found.runs:
         run = one.summary["run"]
         yield Note(f"run {run['id']} · plan {run['plan_sha256']} · config {run['config_sha256']}")

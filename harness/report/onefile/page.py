@@ -22,6 +22,8 @@ from harness.report.onefile.bundle import Bundle
 _OUTSIDE = "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
 _UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 """What could end a script or begin a comment inside of one."""
+_LONG = 28
+"""Characters from which on a number with its interval may be broken into lines."""
 
 
 def html(document: Document, marks: Marks, script: Bundle) -> str:
@@ -41,6 +43,11 @@ def _sum(script: str) -> str:
 
 def _own(name: str) -> str:
     return files("harness.report.onefile").joinpath(name).read_text("utf-8")
+
+
+def _kind(block: Block) -> str:
+    """What stands together: charts side by side, lines of one weight as a list; empty: nothing."""
+    return "chart" if isinstance(block, Chart) else block.weight if isinstance(block, Note) else ""
 
 
 class _Page:
@@ -81,10 +88,14 @@ class _Page:
             yield f"<details><summary>{head}</summary>"
         else:
             yield f'<section aria-labelledby="{anchor}">{head}'
-        for kind, run in groupby(part.blocks, type):
+        for kind, run in groupby(part.blocks, _kind):
             blocks = list(run)
-            if kind is Chart:
+            if kind == "chart":
                 yield f'<div class="charts">{"".join(map(self._chart, blocks))}</div>'
+                continue
+            if kind not in ("", "command") and len(blocks) > 1:
+                lines = "".join(f"<li>{markup(block.text)}</li>" for block in blocks if isinstance(block, Note))
+                yield f'<ul class="{kind}">{lines}</ul>'
                 continue
             for block in blocks:
                 yield from self._block(block, deeper)
@@ -101,6 +112,8 @@ class _Page:
             yield f'<p class="strong">{markup(block.title)}</p><pre tabindex="0" dir="auto">{markup(block.text)}</pre>'
 
     def _note(self, note: Note) -> str:
+        if note.weight == "command":
+            return f'<pre tabindex="0">{markup(note.text)}</pre>\n'
         kind = "" if note.weight == "plain" else f' class="{note.weight}"'
         return f"<p{kind}>{markup(note.text)}</p>\n"
 
@@ -136,7 +149,9 @@ class _Page:
         for place, (cell, kind) in enumerate(zip(row, kinds, strict=True)):
             tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
             mark = self._mark(cell) if place == marked and cell in self._marks else ""
-            yield f'<{tag}{scope} class="{kind}">{mark}{markup(cell)}</{tag}>'
+            look = f"{kind} long" if kind == "n" and len(cell) > _LONG else kind
+            look = f"{look} e" if place == marked else look
+            yield f'<{tag}{scope} class="{look}">{mark}{markup(cell)}</{tag}>'
 
     def _mark(self, endpoint: str) -> str:
         """The shape and colour of this endpoint in the charts."""
