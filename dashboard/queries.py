@@ -18,9 +18,12 @@ import streamlit as st
 
 from dashboard import plain
 from harness.errors import HarnessError
+from harness.report.decision import whole
+from harness.report.decision.routing import Routed
+from harness.report.decision.whole import Recorded
 from harness.report.summary import summarise
 from harness.store.query import database_path, frame, rows
-from harness.types import JsonObject
+from harness.types import JsonObject, Slo
 
 Answer = TypeVar("Answer")
 
@@ -78,6 +81,18 @@ def marks(of: Version) -> dict[str, int]:
 def summary(of: Version, run: str) -> JsonObject:
     """A run in numbers, as the report has it."""
     return summarise(Path(of.results), run)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def recorded(of: Version, run: str, load: str | None, limits: Slo) -> Recorded:
+    """What a decision rests on, for limits that were chosen."""
+    return whole.recorded(Path(of.results), summary(of, run), load, limits)
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def routings(of: Version, run: str, load: str, chosen: tuple[str, str], limits: Slo) -> list[Routed]:
+    """Two endpoints alone and together, on the prompts that both were asked."""
+    return whole.routings(Path(of.results), summary(of, run), load, chosen, limits)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

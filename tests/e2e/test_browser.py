@@ -207,7 +207,7 @@ def test_hostile_text_is_shown_and_not_obeyed(page: Page, address: str, results:
     """Tables, charts, hover, code and messages show markup letter by letter; no script, image or link comes of it."""
     run = run_named(results, "hostile")
     page.goto(f"{address}/?run={run}")
-    expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=WAIT_MS)
+    expect(page.locator(".js-plotly-plot")).to_have_count(5, timeout=WAIT_MS)
     expect(page.locator(".js-plotly-plot .legendtext").first).to_contain_text("<script>")
     _hover_first_point(page)
     expect(page.locator(".hoverlayer").first).to_contain_text("<img src=x onerror=")
