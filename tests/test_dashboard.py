@@ -126,8 +126,16 @@ PARTS = {
         5,
         ["100 % [21–100] n=1", "100 [100–100] n=6", "1 of 8", "kernel time stamps on"],
     ),
-    "compare": (["Against the baseline"], 0, ["TTFT"]),
-    "load": (["Streaming load"], 2, ["Load levels"]),
+    "compare": (
+        ["What differs", "How times are spread", "What else differs: configuration"],
+        1,
+        ["n too small", "unclear", "A: 6 of 6 drawn", "could have seen"],
+    ),
+    "load": (
+        ["Was the load put on as planned?", "Errors by class", "Client and server, second by second"],
+        5,
+        ["Load levels", "not enough data", "1 of 13 requests failed", "not even the lowest level"],
+    ),
     "features": (["Features not fully supported"], 0, ["stream.usage"]),
     "quality": (["Tasks"], 0, ["100 % [21–100] n=1"]),
 }
