@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from harness.errors import UsageError
 from harness.report.document import Block, Chart, Document, Grid, Note, Part, Said
@@ -31,12 +32,12 @@ def _smaller(document: Document) -> Iterator[Document]:
     yield document
     document = document._replace(numbers={key: document.numbers[key] for key in ("harness_version", "command")})
     for rows in _ROWS:
-        yield _mapped(document, lambda block, rows=rows: _cut(block, rows))
+        yield _mapped(document, partial(_cut, most=rows))
     without = _without(document, Chart, f"{told}: charts.")
-    yield _mapped(without, lambda block: _cut(block, _ROWS[-1]))
+    yield _mapped(without, partial(_cut, most=_ROWS[-1]))
     heads = tuple(part for part in document.parts[:1])
     left = Note(f"{told}: all parts but the first.", "warning")
-    yield _mapped(document._replace(parts=heads, about=(*document.about, left)), lambda block: _cut(block, 60))
+    yield _mapped(document._replace(parts=heads, about=(*document.about, left)), partial(_cut, most=60))
 
 
 def _cut(block: Block, most: int) -> Block:
