@@ -67,6 +67,14 @@ def test_everything_that_a_gate_can_say(tmp_path: Path) -> None:
     assert len(gate.margins) == 3
 
 
+def test_the_example_of_the_documentation_is_a_gate(tmp_path: Path) -> None:
+    """What stands there can be copied."""
+    text = (Path(__file__).parents[1] / "docs/gates.md").read_text()
+    gate = read(_write(tmp_path, text.split("```yaml\n")[1].split("```")[0]))
+    assert len(gate.gates) == 5
+    assert gate.conformance is not None
+
+
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
@@ -111,6 +119,14 @@ def test_a_mistake_is_told_with_its_line_and_how_to_mend_it(text: str, line: int
     assert f"gate.yaml:{line}" in str(told.value)
     assert words in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_the_gate_of_a_suite_can_be_read_by_itself(tmp_path: Path) -> None:
+    """What stands under ``gate:``; a mistake in it is told at its line of the suite."""
+    text = "tasks: [a]\ngate:\n  gates:\n  - {metric: ttft_p95_ms, max: 2s}\n"
+    assert [one.limit for one in read(_write(tmp_path, text)).gates] == [2000.0]
+    with pytest.raises(ConfigError, match=r"gate.yaml:4: gate.gates\[0\].metric: there is no metric"):
+        read(_write(tmp_path, text.replace("ttft_p95_ms", "ttft_p95")))
 
 
 def test_a_gate_inside_another_file_is_read_the_same_way(tmp_path: Path) -> None:
