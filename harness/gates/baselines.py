@@ -91,7 +91,7 @@ def _understand(document: object) -> dict[str, Baseline] | list[tuple[FieldPath,
         block = FileBlock.model_validate(document)
     except ValidationError as error:
         return problems(error, _beside)
-    found: dict[str, Baseline] = Field(default={})
+    found: dict[str, Baseline] = {}
     for number, one in enumerate(block.baselines):
         if one.endpoint in found:
             return [(("baselines", number, "endpoint"), f"{one.endpoint} has a baseline already")]
