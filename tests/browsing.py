@@ -6,12 +6,15 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from harness.folder import list_runs
+
 HOSTILE = (
     "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\"> <b>b</b> **m** "
     "[a](http://evil.example/) $x^2$ :material/home: :smile: <a href='http://evil.example'>l</a> # ` h "
     "www.evil.example x@evil.example"
 )
-WAIT_MS = 30_000
+WAIT_MS = 60_000
+HARNESS_WAIT_S = 300
 PAGES = {
     "decide": "",
     "compare": "compare",
@@ -24,10 +27,10 @@ PAGES = {
 """Name of each page -> its path."""
 
 
-def harness(*arguments: str, cwd: Path | None = None) -> str:
+def harness(*arguments: str, cwd: Path | None = None, wait_s: float = HARNESS_WAIT_S) -> str:
     """What a command of ours prints; it must end well."""
     command = [sys.executable, "-m", "harness", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120, cwd=cwd).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=wait_s, cwd=cwd).stdout
 
 
 def drawn(page: Page) -> None:
@@ -48,3 +51,8 @@ def opened(page: Page, name: str) -> None:
 def titled(page: Page) -> str:
     """The page's own title."""
     return page.get_by_role("heading", level=1).inner_text()
+
+
+def run_named(results: Path, word: str) -> str:
+    """Id of the run with this word in it."""
+    return next(run.id for run in list_runs(results) if word in run.id)

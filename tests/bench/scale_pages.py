@@ -144,9 +144,9 @@ def _text(row: dict[str, Any]) -> dict[str, Any]:
 
 def _again(connection: query.Connection, of: RunFolder, results: Path, number: int) -> None:
     """One more night: the same files, with other times from the first token on."""
-    root = results / "runs" / f"20260101T000000Z-night-{number:06x}"
-    root.mkdir(parents=True)
     at = EPOCH + timedelta(days=number)
+    root = results / "runs" / f"{at:%Y%m%d}t000000z-night-{number:06x}"
+    root.mkdir(parents=True)
     # What is random follows the number: a second making gives the same store.
     factor = random.Random(number).lognormvariate(0, 0.05)
     for table in SEALED:
