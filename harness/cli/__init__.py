@@ -26,6 +26,7 @@ COMMANDS = {
     "report": "Print the comparison table of a run.",
     "gate": "Judge a run by limits, margins, features and a budget.",
     "compare": "What one endpoint or run adds to another, pair by pair.",
+    "trend": "How nightly figures went, and since when they changed.",
     "dashboard": "Look at the results in the browser.",
     "runs": "List and show runs.",
     "purge": "Take requests and answers out of runs, and keep their figures.",

@@ -48,7 +48,7 @@ class BaselineBlock(_Block):
     began: Annotated[str, AfterValidator(_moment)]
     why: Words
     who: Words
-    on: Words
+    pinned: Words
     work: dict[str, dict[str, str]] = {}
 
 
@@ -69,7 +69,7 @@ class Baseline:
     """When the run began, ISO; nights before it are not looked back on."""
     why: str
     who: str
-    on: str
+    pinned: str
     """Day on which it was pinned, ISO."""
     work: Mapping[str, Mapping[str, str]]
     """Fingerprint of each piece of work, such as ``chat@c4``: what must be the same to be compared, by name."""

@@ -12,13 +12,21 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from harness.config_schema import FieldPath, problems
 from harness.gates import quantity
 from harness.gates.terms import Budget, Gate, GateFile, History
-from harness.report.nightly_metrics import METRICS
+from harness.report.nightly_metrics import METRICS, NightlyMetric
 from harness.stats.gating import Mode
 from harness.stats.nights import FEWEST_NIGHTS
 from harness.types import JsonObject
 
 Problems = list[tuple[FieldPath, str]]
 EMPTY = "the gate is empty; it says gates:, conformance: or budget:"
+
+
+def _in_one_run(metric: NightlyMetric) -> bool:
+    """Whether two endpoints of a run can be tested against each other: by the blocks of a load, or by questions."""
+    return metric.name == "quality" or any(source.view == "load_summary" for source in metric.sources)
+
+
+COMPARED = frozenset(name for name, metric in METRICS.items() if _in_one_run(metric))
 
 
 def _metric(name: str) -> str:
@@ -73,6 +81,9 @@ class GateBlock(_Block):
                     read(value, metric.unit)
                 except ValueError as error:
                     raise ValueError(f"{field} {error}") from None
+        loss = metric.scale == "ratio" and metric.better == "higher" and self.worse_by is not None
+        if loss and quantity.margin(self.worse_by, metric.unit).amount >= 1:
+            raise ValueError("worse_by must be below 100%: nothing can lose more than all")
         return self
 
 
@@ -129,6 +140,15 @@ def understand(document: object, file: str, folder: Path) -> GateFile | Problems
         return problems(error, _beside)
     if not (block.gates or block.conformance or block.budget):
         return [((), EMPTY)]
+    unfit = [
+        number
+        for number, one in enumerate(block.gates)
+        if (one.mode or block.mode) != "history" and one.worse_by is not None and one.metric not in COMPARED
+    ]
+    if unfit:
+        metric = block.gates[unfit[0]].metric
+        words = f"{metric} has no blocks that could be compared in one run: use mode: history, or a limit"
+        return [(("gates", unfit[0], "metric"), words)]
     lacking = [
         number for number, one in enumerate(block.gates) if one.worse_by is not None and not (one.mode or block.mode)
     ]

@@ -28,7 +28,7 @@ from loads l join endpoints e using (run_id)
 left join attempts a
     on a.run_id = l.run_id and a.endpoint = e.endpoint and a.stage = l.stage and a.kind = 'load' and a.phase = 'measure'
 where l.run_id = $run and list_contains($stages, l.stage)
-group by l.stage, e.endpoint, l.n having lost > 0
+group by l.stage, e.endpoint, l.n having lost > 0 order by l.stage
 """
 _LEVELS = "select * exclude (run_id) from load_summary where run_id = ? order by all"
 _LONGEST = 160
@@ -99,7 +99,8 @@ def _lost(results: Path, run: str, manifest: JsonObject) -> dict[tuple[str, str]
     found: dict[tuple[str, str], str] = {}
     for row in rows(results, _SEEN, {"run": run, "stages": stages}) if stages else ():
         place = row["stage"].removeprefix("load.").partition("#")[0]
-        found[row["endpoint"], place] = (
+        why = (
             f"{row['lost']} of {row['n']} planned requests of {row['stage']} have no record: a part of the run is lost"
         )
+        found.setdefault((row["endpoint"], place), why)
     return found

@@ -66,6 +66,23 @@ def fingerprint(manifest: JsonObject, metric: NightlyMetric, reading: Reading) -
     return Fingerprint(tuple((name, _short(value)) for name, value in parts.items() if value not in (None, "", [], {})))
 
 
+def planned(manifest: JsonObject) -> set[tuple[str, str, str, str]]:
+    """Everything that a run was to measure: (endpoint, kind, task, stage), as in a reading."""
+    names = [str(row.get("id")) for row in _list(manifest.get("endpoints"))]
+    work = {
+        ("load", str(load.get("name")), re.sub(r"#\d+$", "", str(level.get("stage"))))
+        for load in _list(manifest.get("loads"))
+        for level in _list(load.get("levels"))
+    }
+    work |= {
+        (str(kind), str(name), f"{kind}.{name}")
+        for kind, name in ((task.get("kind"), task.get("name")) for task in _list(manifest.get("tasks")))
+    }
+    if manifest.get("probes"):
+        work.add(("probe", "probes", "probes"))
+    return {(name, *place) for name in names for place in work}
+
+
 def host_class(manifest: JsonObject) -> str:
     """System, processor and number of processors of the measuring machine: ``Linux x86_64, 4 processors``.
 

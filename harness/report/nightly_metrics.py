@@ -8,7 +8,7 @@ or runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -72,6 +72,15 @@ class NightlyMetric:
     def asked(self, margin: float, alpha: float) -> Asked:
         """A test of this metric."""
         return Asked(self.scale, self.better, margin, alpha)
+
+    def comparable(self, value: float | None) -> bool:
+        """Whether a value is there, finite and, where ratios are taken, above 0."""
+        return usable(value, self.asked(0.0, 0.05))
+
+    def middle(self, values: Iterable[float | None]) -> float | None:
+        """Mean of those that are comparable, the geometric one of ratios; None of none."""
+        asked = self.asked(0.0, 0.05)
+        return middle([value for value in values if usable(value, asked)], asked)
 
 
 class Part(NamedTuple):
@@ -271,6 +280,4 @@ def _whole(metric: NightlyMetric, parts: Sequence[Part]) -> Part:
     if counts:
         total = added(counts)
         return Part(total.share, total.n, total.of)
-    asked = metric.asked(0.0, 0.05)
-    kept = [part.value for part in parts if usable(part.value, asked)]
-    return Part(middle(kept, asked), sum(part.n for part in parts), None)
+    return Part(metric.middle(part.value for part in parts), sum(part.n for part in parts), None)

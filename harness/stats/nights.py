@@ -12,14 +12,15 @@ from harness.stats import student
 from harness.stats.blocks import added
 from harness.stats.change import Asked, Change, Count, Estimate, Sides, found, middle, untested, usable
 from harness.stats.intervals import Interval
+from harness.stats.serial import correlated
 
 FEWEST_NIGHTS = 5
 """Good nights below which nothing is said of the next."""
 FLOOR = 0.05
 """Standard deviation from night to night that is assumed at least, as a share: a few alike nights are no proof that all
 are, and what a gate cries over should be more than this."""
-_ALIKE_FROM = 10
-"""Nights from which on their likeness to their neighbours is estimated; fewer show noise."""
+_FEWEST_ALIKE = 4
+"""Nights up to which the bias is as large as what it is taken from."""
 _MOST_ALIKE = 0.8
 
 
@@ -35,20 +36,19 @@ class Likeness(NamedTuple):
 def likeness(values: Sequence[float]) -> Likeness:
     """Lag-1 autocorrelation of nights in time order, with its bias taken out, and the effective number of nights.
 
-    r = (c_1 / c_0 + 1/n) / (1 - 4/n), n_eff = n (1 - r) / (1 + r). A series that is too short to show it, or of equal
-    values, has r = 0.
+    r = (c_1 / c_0 + 1/n) / (1 - 4/n), n_eff = n (1 - r) / (1 + r). Where neighbours are not alike beyond chance
+    (``serial.correlated``) r is 0: taking chance for likeness costs a tenth of the power, and a little of it does no
+    harm, since tonight is then like last night too (docs/gates.md has the figures).
 
     Source: Marriott & Pope, "Bias in the estimation of autocorrelations", Biometrika 41 (1954), for the bias
     -(1 + 4 r) / n; Bartlett, JRSS 98 (1935), for the effective number.
     """
     n = len(values)
-    if n < _ALIKE_FROM:
+    if n <= _FEWEST_ALIKE or not correlated(values):
         return Likeness(0.0, float(n))
     mean = fmean(values)
     off = [value - mean for value in values]
     total = math.fsum(each * each for each in off)
-    if total == 0:
-        return Likeness(0.0, float(n))
     seen = math.fsum(off[i] * off[i + 1] for i in range(n - 1)) / total
     r = min(max((seen + 1 / n) / (1 - 4 / n), 0.0), _MOST_ALIKE)
     return Likeness(r, n * (1 - r) / (1 + r))
@@ -117,13 +117,11 @@ def against_share_nights(nights: Sequence[Count], tonight: Count, asked: Asked, 
         return untested(asked, Sides(total.share, None), n=len(kept), why="tonight has no requests")
     if len(kept) < FEWEST_NIGHTS:
         return untested(asked, Sides(total.share, tonight.share), n=len(kept), why=_too_few(len(kept)))
-    shares = [night.of / night.n for night in kept]
-    spread = _spread(shares, asked, floor)
-    sides, wary = Sides(fmean(shares), tonight.share), (total.of + 1) / (total.n + 2)
-    counted = math.sqrt(wary * (1 - wary) * (1 / tonight.n + 1 / total.n))
-    error = max(spread.sd * math.sqrt(1 + 1 / spread.n), counted)
-    estimate = Estimate(asked.worsening(tonight.share - fmean(shares)), error, spread.n - 1)
-    change = found(asked, estimate, sides, n=len(kept), method=f"{spread.method}, and of so many requests")
+    mean, spread = fmean(night.of / night.n for night in kept), _share_spread(kept, tonight.n, asked, floor)
+    estimate = Estimate(asked.worsening(tonight.share - mean), spread.sd, spread.n - 1)
+    change = found(
+        asked, estimate, Sides(mean, tonight.share), n=len(kept), method=f"{spread.method}, and of so many requests"
+    )
     bad = (total, tonight) if asked.better == "lower" else (_others(total), _others(tonight))
     assert change.p_changed is not None
     return replace(change, p_changed=max(change.p_changed, at_least(*bad)))
@@ -140,6 +138,16 @@ def expected(nights: Sequence[float | None], asked: Asked, *, floor: float = FLO
     if asked.scale == "ratio":
         return Interval(base * math.exp(-half), base * math.exp(half))
     return Interval(base - half, base + half)
+
+
+def expected_share(nights: Sequence[Count], n: int, asked: Asked, *, floor: float = 0.0) -> Interval:
+    """The same of a share, if the next night has ``n`` requests; within 0 and 1."""
+    kept = [night for night in nights if night.n]
+    if len(kept) < FEWEST_NIGHTS or n < 1:
+        return Interval(None, None)
+    mean, spread = fmean(night.of / night.n for night in kept), _share_spread(kept, n, asked, floor)
+    half = student.quantile(1 - asked.alpha, spread.n - 1) * spread.sd
+    return Interval(max(0.0, mean - half), min(1.0, mean + half))
 
 
 def at_least(known: Count, tonight: Count) -> float:
@@ -180,6 +188,14 @@ def _spread(kept: Sequence[float], asked: Asked, floor: float) -> _Spread:
     if alike.r:
         method += f", alike like {effective:.1f} (r = {alike.r:.2f})"
     return _Spread(max(sd, floor), effective, method)
+
+
+def _share_spread(kept: Sequence[Count], n: int, asked: Asked, floor: float) -> _Spread:
+    """Error of the prediction of a share of ``n`` requests: that of nights, and no less than that of counts."""
+    nights, total = _spread([night.of / night.n for night in kept], asked, floor), added(kept)
+    wary = (total.of + 1) / (total.n + 2)
+    counted = math.sqrt(wary * (1 - wary) * (1 / n + 1 / total.n))
+    return nights._replace(sd=max(nights.sd * math.sqrt(1 + 1 / nights.n), counted))
 
 
 def _last(nights: Sequence[float | None], asked: Asked) -> list[float]:
