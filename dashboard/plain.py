@@ -1,12 +1,10 @@
-"""Text that others wrote, made harmless for each place that reads a language: HTML, Plotly, Markdown.
+"""Text that others wrote, made harmless for Streamlit's Markdown; ``harness.report.inert`` does it for HTML and Plotly.
 
-Answers, server errors, data sets and folders received from others may hold markup. It is shown letter by letter and
-never obeyed. Text widgets that read no language (``st.code``, the cells of ``st.dataframe``) need nothing of this.
+Text widgets that read no language (``st.code``, the cells of ``st.dataframe``) need nothing of this.
 """
 
 from __future__ import annotations
 
-import html
 import re
 
 from harness.report.words import plain
@@ -14,19 +12,6 @@ from harness.report.words import plain
 _WORD = re.compile(r"[('\"]?[^\W_]+(?:['’-][^\W_]+)*[)'\"]?[.,;:]?|[.,;:)]+")
 _TICKS = re.compile("`+")
 _LIMIT = 100_000
-
-
-def markup(text: str) -> str:
-    """For HTML, inside elements and attributes, and for Plotly, whose labels know some tags and entities."""
-    return html.escape(plain(text))
-
-
-def label(text: str, longest: int = 60) -> str:
-    """For a Plotly legend or axis: one line, shortened in the middle where both ends tell."""
-    line = " ".join(text.split())
-    if len(line) > longest:
-        line = f"{line[: longest // 2]}…{line[-(longest // 2) :]}"
-    return markup(line)
 
 
 def code(text: str) -> str:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from dashboard import charts
-from dashboard.plain import markup
+from harness.report.charts.marks import colour, glyph
+from harness.report.inert import markup
 from harness.report.words import NOTHING
 
 _STYLE = """<style>
@@ -48,7 +48,7 @@ class Cell(NamedTuple):
     """A cell with the mark that its endpoint has in the charts."""
 
     text: str
-    position: int
+    mark: int
 
 
 def show(label: str, columns: Sequence[Column], rows: Iterable[Sequence[str | Cell]]) -> None:
@@ -77,7 +77,7 @@ def _head(column: Column) -> str:
 
 def _cell(column: Column, cell: str | Cell, place: int) -> str:
     text = cell.text if isinstance(cell, Cell) else cell
-    mark = _mark(cell.position) if isinstance(cell, Cell) else ""
+    mark = _mark(cell.mark) if isinstance(cell, Cell) else ""
     kind = _kind(column) + (" e" if mark else "") + (" none" if text == NOTHING else "")
     tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
     return f'<{tag}{scope} class="{kind}">{mark}{markup(text)}</{tag}>'
@@ -87,7 +87,6 @@ def _kind(column: Column) -> str:
     return "n" if column.numeric else "w"
 
 
-def _mark(position: int) -> str:
+def _mark(mark: int) -> str:
     """The shape and colour of this endpoint in the charts."""
-    glyph = charts.GLYPHS[charts.symbol(position)]
-    return f'<span class="mark" aria-hidden="true" style="color:{charts.colour(position)}">{glyph}</span>'
+    return f'<span class="mark" aria-hidden="true" style="color:{colour(mark)}">{glyph(mark)}</span>'

@@ -5,77 +5,22 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 from click.testing import CliRunner
-from published import attempt, make_run, manifest, score, verdict
-from streamlit.testing.v1 import AppTest
+from drawn import APP, HOSTILE, PAGES, open_page, said, two_endpoints
+from published import attempt, make_run, manifest
 
-from dashboard import charts, plain, tables, timeline
+from dashboard import plain, tables
 from harness import config
 from harness.cli import cli
 from harness.errors import CannotMeasure
-from harness.folder import RunFolder
+from harness.report.charts import marks, timeline
+from harness.report.charts.levels import load_levels
+from harness.report.inert import label, markup
 from harness.store.index import publish
 from harness.store.query import rows
-from harness.types import JsonObject
-
-APP = Path(__file__).parents[1] / "dashboard" / "app.py"
-PAGES = ("views/overview.py", "views/runs.py")
-HOSTILE = (
-    "<script>alert(1)</script><img src=x onerror=alert(1)> <b>b</b> **m** [a](http://evil.example/) $x^2$ "
-    ":material/home: :smile: :red[x] <a href='http://evil.example'>l</a> `c` # h"
-)
-
-
-def open_page(results: Path, page: str, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
-    """The page as it is after its first drawing; it must not have crashed."""
-    monkeypatch.setattr(sys, "argv", ["app.py", str(results)])
-    app = AppTest.from_file(APP, default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    if page != PAGES[0]:
-        app.switch_page(page)
-    app.run()
-    assert not app.exception
-    return app
-
-
-def said(app: AppTest) -> str:
-    """Every text, message and table of the page."""
-    blocks = [*app.info, *app.warning, *app.caption, *app.text, *app.markdown, *app.code, *app.subheader]
-    html = [block.proto.body for block in app.get("html")]
-    return "\n".join([*(str(block.value) for block in blocks), *html])
-
-
-def two_endpoints(results: Path, name: str = "b/m", **changes: Any) -> RunFolder:
-    """A sealed run of ``p/m`` and another endpoint, with quality, load, verdicts, a failure and texts."""
-    marks = {"send0": 0, "send1": 1, "hdr": 50, "ev1": 50, "tok1": 100, "vis1": 100, "tokn": 300, "eof": 302}
-    chunks = {"chunk_delta_us": [100_000, 200_000], "chunk_events": [1, 3], "completion_tokens": 4, "prompt_tokens": 3}
-    made = []
-    for endpoint in ("p/m", name):
-        known = {"endpoint": endpoint, **chunks, "cost_usd": 0.001}
-        made += [attempt(f"load/{endpoint}/{i}", sample=str(i), ms=marks, **known) for i in range(6)]
-        about = {"kind": "quality", "stage": "quality.sums", "task": "sums", "sample": "s"}
-        made.append(attempt(f"quality/{endpoint}", ms=marks, **known, **about))
-    failed = {"failure_kind": "http_5xx", "failure_detail": name, "status": 500, "endpoint": name, "sample": "6"}
-    made.append(attempt(f"load/{name}/6", ms={"send0": 0, "eof": 9}, **failed))
-    words = {"request_body": "{}", "response_body": name, "text": name, "reasoning": None, "tool_calls_json": "[]"}
-    texts = [
-        {"run_id": "?", "job_id": row["job_id"], "number": 0, "response_headers_json": "[]", "text_lossy": False}
-        | words
-        for row in made
-    ]
-    scores = [score(f"quality/{e}", float(e == "p/m"), endpoint=e, explanation=name) for e in ("p/m", name)]
-    found = [verdict("stream.usage", "broken") | {"endpoint": name, "reason": name, "evidence": [f"load/{name}/0"]}]
-    run = make_run(results, attempts=made, scores=scores, texts=texts, verdicts=found)
-    first = manifest(run)["endpoints"][0]
-    other = first | {"id": name, "model_id": name}
-    run.write_manifest(manifest(run, **{"endpoints": [first, other], "suite": name} | changes))
-    publish(results)
-    return run
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -169,49 +114,59 @@ def test_a_link_opens_its_run(page: str, tmp_path: Path, monkeypatch: pytest.Mon
     assert open_page(tmp_path, page, monkeypatch, run=old.id).selectbox(key="run").value == old.id
 
 
-def test_the_overview_has_every_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Table, health, comparison, load, features and errors are there, and the table's numbers are the report's."""
+PARTS = {
+    "decide": (
+        [
+            "Who is worth looking at",
+            "How many requests are inside your limits",
+            "What a month costs",
+            "What if the cheapest were asked first",
+            "Errors by class",
+        ],
+        5,
+        ["100 % [21–100] n=1", "100 [100–100] n=6", "1 of 8", "kernel time stamps on"],
+    ),
+    "compare": (
+        ["What differs", "How times are spread", "What else differs: configuration"],
+        1,
+        ["n too small", "unclear", "A: 6 of 6 drawn", "could have seen"],
+    ),
+    "load": (
+        ["Was the load put on as planned?", "Errors by class", "Client and server, second by second"],
+        5,
+        ["Load levels", "not enough data", "1 of 13 requests failed", "not even the lowest level"],
+    ),
+    "features": (["Matrix", "Support by surface"], 0, ["0.0 %", "1 broken"]),
+    "quality": (
+        ["Scores", "Cost of a right answer", "One task", "What the scores rest on"],
+        1,
+        ["100 % [21–100] n=1", "1 of 1"],
+    ),
+}
+"""Of each page: its headings, how many charts it draws, and some of what it says."""
+
+
+@pytest.mark.parametrize("page", PARTS)
+def test_a_page_has_its_parts(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables and charts are there, and their numbers are the report's."""
     two_endpoints(tmp_path)
-    app = open_page(tmp_path, PAGES[0], monkeypatch)
-    heads = [head.value for head in app.subheader]
-    assert heads == [
-        "Against the baseline",
-        "Streaming load",
-        "Tasks",
-        "Features not fully supported",
-        "Errors by class",
-    ]
-    text = said(app)
-    assert "100 % [21–100] n=1" in text
-    assert "100 [100–100] n=6" in text
-    assert "1 of 8" in text
-    assert "kernel time stamps on 100 % of" in text
-    assert len(app.get("plotly_chart")) == 4
-
-
-def test_no_known_cost_is_no_empty_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no endpoint has a cost the chart's place says what it would take."""
-    marks = {"send0": 0, "tok1": 100, "tokn": 300, "eof": 302}
-    row = attempt("q", kind="quality", stage="quality.sums", task="sums", sample="q", ms=marks)
-    run = make_run(tmp_path, attempts=[row], scores=[score("q", 1.0)])
-    run.write_manifest(manifest(run, loads=[]))
-    publish(tmp_path)
-    app = open_page(tmp_path, PAGES[0], monkeypatch)
-    assert [block.value.split(":")[0] for block in app.info] == ["Nothing to draw"] * 2
-    assert len(app.get("plotly_chart")) == 0
-    assert "unknown" in said(app)
+    app = open_page(tmp_path, f"views/{page}.py", monkeypatch)
+    heads, charts, texts = PARTS[page]
+    assert [head.value for head in app.subheader] == heads
+    assert len(app.get("plotly_chart")) == charts
+    for text in texts:
+        assert text in said(app)
 
 
 def test_one_attempt_is_shown_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ticked attempt shows its job, verdicts, marks, request and text; and purged texts are told, not crashed on."""
+    """The attempt in the address is shown with job, verdicts, marks, request and text; purged texts are told."""
     run = two_endpoints(tmp_path)
-    app = open_page(tmp_path, PAGES[1], monkeypatch)
-    app.session_state[f"attempts {run.id} all None None"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
-    app.run()
+    app = open_page(tmp_path, "views/runs.py", monkeypatch, job="load/b/m/0", **{"try": "0"})
     assert not app.exception
     assert "One attempt" in [head.value for head in app.subheader]
     assert len(app.get("plotly_chart")) == 1
     assert "first output event" in said(app)
+    assert "stream.usage" in said(app)
     run.parquet_path("texts").unlink()
     publish(tmp_path)
     app.run()
@@ -219,11 +174,29 @@ def test_one_attempt_is_shown_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "not kept" in said(app)
 
 
+def test_neighbours_of_an_attempt_are_a_click_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Next and previous go through the table as it is filtered and ordered."""
+    two_endpoints(tmp_path)
+    app = open_page(tmp_path, "views/runs.py", monkeypatch, job="load/b/m/0", endpoint="b/m", stage="load.chat@c1")
+    next(button for button in app.button if button.label == "Next").click().run()
+    assert "load/b/m/1  try 0" in said(app)
+    next(button for button in app.button if button.label == "Previous").click().run()
+    assert "load/b/m/0  try 0" in said(app)
+    assert "Previous" not in [button.label for button in app.button]
+
+
+def test_an_attempt_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stale link to an attempt says so in plain letters and the page stands."""
+    two_endpoints(tmp_path)
+    app = open_page(tmp_path, "views/runs.py", monkeypatch, job=HOSTILE, **{"try": "x"})
+    assert plain.code(f"{HOSTILE} try x") in app.warning[0].value
+
+
 @pytest.mark.parametrize(("which", "left"), [("all", 15), ("failed", 1), ("wrong", 1), ("probes", 0)])
 def test_attempts_are_filtered(which: str, left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The filter keeps the failed, the wrong, the probes; the address names it."""
     two_endpoints(tmp_path)
-    app = open_page(tmp_path, PAGES[1], monkeypatch, show=which)
+    app = open_page(tmp_path, "views/runs.py", monkeypatch, show=which)
     shown = [frame.value for frame in app.dataframe][1:]
     assert [len(frame) for frame in shown] == ([left] if left else [])
 
@@ -254,23 +227,7 @@ def test_publishing_is_never_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(rows(tmp_path, "from runs")) == 2
 
 
-def endpoint_row(name: str, **changes: Any) -> JsonObject:
-    """What a chart needs of an endpoint of the summary."""
-    quality = {"mean": 0.5, "low": 0.25, "high": 0.75}
-    return {"endpoint": name, "quality": quality, "cost_usd": 0.01, "ttft_p50_ms": 100.0} | changes
-
-
-def test_a_chart_leaves_out_what_is_unknown() -> None:
-    """No point stands at 0 for an unknown cost; with nothing to draw there is no chart."""
-    known, unknown = endpoint_row("a/m"), endpoint_row("b/m", cost_usd=None)
-    figure = charts.quality_against([known, unknown], "cost_usd", "cost", "USD")
-    assert figure is not None
-    assert [trace.name for trace in figure.data] == ["a/m"]
-    assert figure.data[0].error_y.array == (25.0,)
-    assert charts.quality_against([unknown], "cost_usd", "cost", "USD") is None
-    assert charts.quality_against([endpoint_row("a/m", quality=None)], "cost_usd", "cost", "USD") is None
-    unbounded = endpoint_row("a/m", quality={"mean": 0.5, "low": None, "high": None})
-    assert charts.quality_against([unbounded], "cost_usd", "cost", "USD") is None
+MARKS = {"a/m": 0, "b/m": 1}
 
 
 def test_load_levels_are_drawn_in_their_order_with_gaps() -> None:
@@ -280,29 +237,25 @@ def test_load_levels_are_drawn_in_their_order_with_gaps() -> None:
         {"stage": f"load.x@{name}", "level": level, "endpoint": endpoint, "ttft_p95_ms": 10.0, "n_ok": 3}
         for name, level, endpoint in found
     ]
-    figure = charts.load_levels(loads, ["a/m", "b/m"], "ttft_p95_ms", "TTFT")
+    figure = load_levels(loads, ["a/m", "b/m"], "ttft_p95_ms", "TTFT", MARKS)
     assert figure is not None
     assert figure.layout.xaxis.categoryarray == ("c1", "c8", "c16")
     assert figure.data[0].y == (10.0, None, 10.0)
-    assert charts.load_levels([row | {"ttft_p95_ms": None} for row in loads], ["a/m"], "ttft_p95_ms", "TTFT") is None
+    assert load_levels([row | {"ttft_p95_ms": None} for row in loads], ["a/m"], "ttft_p95_ms", "TTFT", MARKS) is None
 
 
 def test_every_endpoint_has_a_look_of_its_own() -> None:
     """The first 36 endpoints differ in colour or shape."""
-    assert len({(charts.colour(i), charts.symbol(i)) for i in range(36)}) == 36
+    assert len({(marks.colour(i), marks.symbol(i)) for i in range(36)}) == 36
 
 
 def test_plotly_labels_hold_no_tags() -> None:
     """Plotly reads tags in labels and hover texts: none gets there."""
-    row = endpoint_row(HOSTILE)
     load = {"stage": f"load.x@{HOSTILE}", "level": 0, "endpoint": HOSTILE, "ttft_p50_ms": 1.0, "n_ok": 1}
-    for figure in (
-        charts.quality_against([row], "ttft_p50_ms", "TTFT", "ms"),
-        charts.load_levels([load], [HOSTILE], "ttft_p50_ms", "TTFT"),
-    ):
-        assert isinstance(figure, go.Figure)
-        texts = [figure.data[0].name, figure.data[0].hovertemplate, *(figure.layout.xaxis.categoryarray or ())]
-        assert not [text for text in texts if "<b>" in text or "<a" in text or "<s" in text or "<i" in text]
+    figure = load_levels([load], [HOSTILE], "ttft_p50_ms", "TTFT", {HOSTILE: 0})
+    assert isinstance(figure, go.Figure)
+    texts = [figure.data[0].name, figure.data[0].hovertemplate, *(figure.layout.xaxis.categoryarray or ())]
+    assert not [text for text in texts if "<b>" in text or "<a" in text or "<s" in text or "<i" in text]
 
 
 def test_a_timeline_has_only_what_happened() -> None:
@@ -326,7 +279,7 @@ def test_a_timeline_has_only_what_happened() -> None:
 
 def test_text_is_made_plain_for_each_reader() -> None:
     """HTML is escaped, for Markdown what is no plain word is code, and commands in our own messages stay commands."""
-    assert plain.markup('<a href="x">&') == "&lt;a href=&quot;x&quot;&gt;&amp;"
+    assert markup('<a href="x">&') == "&lt;a href=&quot;x&quot;&gt;&amp;"
     assert plain.code("a*b $x$ <b>") == "`a*b $x$ <b>`"
     assert plain.code("a ` b `` c\n\nd") == "``` a ` b `` c d ```"
     told = plain.message("res/a_b is gone (or 'not' there). Make it with `harness db rebuild`, *now*")
@@ -334,7 +287,7 @@ def test_text_is_made_plain_for_each_reader() -> None:
     assert plain.message("see http://evil.example :material/home: x@y.z") == (
         "see `http://evil.example` `:material/home:` `x@y.z`"
     )
-    assert len(plain.label("x" * 1000)) < 70
+    assert len(label("x" * 1000)) < 70
     assert "900000 more characters" in plain.beginning("x" * 1_000_000)
 
 

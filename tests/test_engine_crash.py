@@ -155,14 +155,17 @@ def _folder(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_command_line_says_so(workers: int, tmp_path: Path) -> None:
-    """One line and exit code 3, whoever carries out the load; the command that it names goes on with the run."""
+    """One line and exit code 3, whoever carries out the load; the command that it names goes on with the run.
+
+    Each of the four places loses what is under way, and on a busy machine one more that the port still took.
+    """
     argv = ["load", "short_chat", "-e", "own/m", "--requests", "60", "--concurrency", "4", f"--workers={workers}"]
     done = harness(_folder(tmp_path), *argv)
     line = told(done, 3, f"command of provider own {WORDS}", "what was there is sealed", "resume")
     run = open_run(tmp_path / "results", "latest")
     assert run.read_manifest()["status"] == "failed"
     assert kinds(run)["connect"] == 0
-    assert sum(kinds(run)[kind] for kind in CUT) <= 4
+    assert 1 <= sum(kinds(run)[kind] for kind in CUT) <= 8
     assert run.id in line
     again = harness(tmp_path, "resume", run.id)
     assert again.returncode == 0, again.stderr

@@ -44,6 +44,12 @@ def value_in(unit: str, value: float | None) -> str:
     return f"{value:.4g} {unit}"
 
 
+def interval_in(unit: str, low: float | None, high: float | None) -> str:
+    """An interval, its unit told once: ``118–125 ms``; a bound that is not known is a question mark."""
+    begin = "?" if low is None else value_in(unit, low).removesuffix(f" {unit}").removesuffix(" %")
+    return f"{begin}–{'?' if high is None else value_in(unit, high)}"
+
+
 def size_of(series: Series, change: Change) -> str:
     """By how much: ``×1.20 [1.17–1.23]``, or ``+3.1 points [+2.0–+4.2]``."""
     if series.scale == "ratio":

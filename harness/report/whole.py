@@ -10,10 +10,9 @@ from rich.console import Console
 
 from harness.folder import RunFolder
 from harness.report import terminal
-from harness.report.load import load_report
+from harness.report.judged_load import judged_load
 from harness.report.load_terminal import show_load
 from harness.report.summary import summarise
-from harness.report.validity import validity
 from harness.store.query import held
 from harness.types import JsonObject
 
@@ -33,14 +32,8 @@ def show(results: Path, folder: RunFolder, console: Console, *, as_json: bool) -
 def tables(results: Path, folder: RunFolder) -> JsonObject:
     """All of a run's tables as plain data; errors as for ``held``."""
     manifest = folder.read_manifest()
-    return _load(results, folder, manifest) if _only_load(manifest) else summarise(results, folder.id)
+    return judged_load(results, folder) if _only_load(manifest) else summarise(results, folder.id)
 
 
 def _only_load(manifest: JsonObject) -> bool:
     return bool(manifest.get("loads")) and not manifest.get("tasks") and not manifest.get("probes")
-
-
-def _load(results: Path, folder: RunFolder, manifest: JsonObject) -> JsonObject:
-    summary = summarise(results, folder.id, only_loads=True)
-    verdict = validity(results, folder, summary["loads"])
-    return load_report(results, folder.id, summary=summary, validity=verdict, search=manifest.get("search"))

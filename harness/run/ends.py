@@ -55,6 +55,8 @@ class Ends:
         if provider.id in self._since_ns:
             return False
         found_ns = time.perf_counter_ns()
+        # The kernel closes what a process had open one by one, and the port may be the last of it.
+        await asyncio.sleep(_LOOK_EVERY_S)
         if await listens(origin_of(provider.base_url or ""), _NOTICE_S):
             return True
         self._since_ns.setdefault(provider.id, found_ns)

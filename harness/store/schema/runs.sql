@@ -90,6 +90,14 @@ comment on column endpoints.cached_input_usd_per_mtok is 'USD per million cached
 comment on column endpoints.price_source is 'Where the prices come from. NULL: no prices.';
 comment on column endpoints.usd_per_hour is 'USD of an hour of a server of one''s own. NULL: it is paid by the token, or not known.';
 
+create view endpoint_marks as
+select endpoint, (row_number() over (order by min(created_at) nulls last, min(run_id), min(position), endpoint) - 1)::integer
+    as mark
+from endpoints left join runs using (run_id)
+group by endpoint;
+comment on view endpoint_marks is 'Every endpoint of the store in the order of its first appearance: a later run changes no earlier number, so an endpoint keeps its colour.';
+comment on column endpoint_marks.mark is 'Its number from 0, which stands for a colour and a shape in every chart and table; never NULL.';
+
 create table tasks (
     run_id varchar not null,
     task varchar not null,

@@ -1,0 +1,180 @@
+"""Which endpoint to take: who is best by what one needs, how sure that is, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard import choice, plain, queries, tables
+from dashboard.choice import Chosen
+from dashboard.drawing import draw
+from dashboard.foot import foot
+from dashboard.parts import attainment, costs, routes, wishes
+from dashboard.tables import Cell, Column, number
+from harness.report import identity, words
+from harness.report.charts.marks import Marks
+from harness.report.charts.pareto import Axis, left_out, pareto
+from harness.report.decision import told
+from harness.report.decision.cards_html import STYLE, answer_html, as_html
+from harness.report.decision.measures import Measure
+from harness.report.decision.routing import Routed
+from harness.report.decision.told import TAKES, Card
+from harness.report.decision.whole import Decision, Wishes, decide, loads_of
+from harness.types import JsonObject
+
+
+def endpoints_table(endpoints: list[JsonObject], marks: Marks) -> None:
+    """The comparison itself: a row for each endpoint."""
+    columns = [
+        Column("endpoint", meaning="provider/model; the first is the baseline"),
+        number("quality", "Mean score of what was scored [95 % interval] n questions; under 95 % coverage its bounds"),
+        number("tool calls", "The same of tool tasks"),
+        number("TTFT p50, ms", "Median time from sending to the first token under load [95 % interval] n"),
+        number("TTFT p95, ms", "95th percentile of it [95 % interval]; ? where n is too small for that bound"),
+        number("tokens/s", "Output tokens per second of all users together, over all load levels"),
+        number("cost, USD", "By stated usage and the prices of that day; unknown if any part of it is unknown"),
+        number("features failed", "Probes that found a feature broken, ignored or rejected, of those judged"),
+        number("errors", "Failed attempts of all quality, tool and load attempts, retried ones too"),
+    ]
+    rows = [
+        (
+            Cell(row["endpoint"], marks[row["endpoint"]]),
+            words.score(row["quality"]),
+            words.score(row["tools"]),
+            words.spread(row.get("ttft_p50_ms"), row["ttft_p50_interval_ms"], row.get("ttft_n")),
+            words.spread(row.get("ttft_p95_ms"), row["ttft_p95_interval_ms"]),
+            words.number(row.get("output_tokens_per_s"), 1),
+            words.cost(row.get("cost_usd")),
+            words.features(row),
+            words.errors(row),
+        )
+        for row in endpoints
+    ]
+    tables.show("Endpoints", columns, rows)
+    st.caption(f"In brackets: 95 % intervals; ? where n is too small for a bound. {words.NOTHING} means not measured.")
+
+
+def fronts(decision: Decision, names: Sequence[str], marks: Marks) -> None:
+    """The three pairs of measures that pull against each other."""
+    st.subheader("Who is worth looking at", anchor=False)
+    axes = {name: _axis(decision.measure(name)) for name in ("quality", "ttft", "throughput", "cost")}
+    pairs = [("cost", "quality"), ("ttft", "quality"), ("cost", "throughput")]
+    for place, (x, y) in zip(st.columns(3), pairs, strict=True):
+        with place:
+            across, up = axes[x], axes[y]
+            title = f"{decision.measure(y).criterion.title} against {decision.measure(x).criterion.title}"
+            st.markdown(f"**{title}**")
+            missing = left_out(across, up, names)
+            lacking = [TAKES[name] for name in (x, y) if any(one not in axes[name].values for one in names)]
+            why = "; ".join(lacking) + "."
+            draw(
+                pareto(across, up, names, marks),
+                key=f"{y}_{x}",
+                alt=f"{title} with 95 % intervals; the numbers are in the tables of this page",
+                otherwise=why,
+            )
+            if missing and len(missing) < len(names):
+                st.caption(f"Not drawn: {', '.join(map(plain.code, missing))}. {why[0].upper()}{why[1:]}")
+    st.caption("Grey: another one is at least as good in both, by the estimates. Crosses are 95 % intervals.")
+
+
+def _axis(of: Measure) -> Axis:
+    criterion = of.criterion
+    if criterion.name != "quality":
+        return Axis(f"{criterion.title}, {criterion.unit}", of.values, criterion.more)
+    return Axis("Quality, % right", {name: one.times(100) for name, one in of.values.items()}, more=True, whole=100)
+
+
+def errors_table(endpoints: list[JsonObject], marks: Marks) -> None:
+    """How requests failed; the ones that probes provoke on purpose are left out."""
+    rows = [
+        (Cell(row["endpoint"], marks[row["endpoint"]]), kind, str(n))
+        for row in endpoints
+        for kind, n in row["errors"].items()
+    ]
+    if not rows:
+        return
+    st.subheader("Errors by class", anchor=False)
+    tables.show("Errors by class", [Column("endpoint"), Column("class"), number("attempts")], rows)
+    st.caption("Retried attempts are counted too; cancelled ones were broken off by this client.")
+
+
+def provenance(summary: JsonObject, marks: Marks) -> None:
+    """What it takes to check a number or to measure it again."""
+    run = summary["run"]
+    with st.expander("How this was measured"):
+        columns = [Column("endpoint"), Column("asked at"), Column("model id"), Column("engine"), Column("prices from")]
+        rows = [
+            (
+                Cell(row["endpoint"], marks[row["endpoint"]]),
+                row["base_url"] or words.NOTHING,
+                row["model_id"] or words.NOTHING,
+                row["engine_version"] or words.NOTHING,
+                (row["price"] or {}).get("source") or words.NOTHING,
+            )
+            for row in summary["endpoints"]
+        ]
+        tables.show("How this was measured", columns, rows)
+        st.code(
+            f"harness {run['harness_version']}, Python {run['python']}, {run['os']}, {run['cpus']} processors, "
+            f"seed {run['seed']}\nplan   {run['plan_sha256']}\nconfig {run['config_sha256']}\n\n"
+            f"harness report {run['id']} --json\n"
+            f"harness sql \"from endpoint_summary where run_id = '{run['id']}'\"",
+            language=None,
+        )
+
+
+def verdicts(cards: Sequence[Card], sentences: Sequence[str], marks: Marks) -> None:
+    """What to read aloud, and a card for each measure."""
+    st.html(STYLE + answer_html(sentences))
+    st.html(STYLE + as_html(cards, marks))
+    st.caption(
+        "Tied with: not told apart by the difference of the two on what both answered, adjusted for all pairs. "
+        "In brackets: 95 % intervals. The score weighs each measure as a share of the best."
+    )
+
+
+def show(chosen: Chosen, summary: JsonObject, marks: Marks) -> None:
+    """The page below its head."""
+    endpoints: list[JsonObject] = summary["endpoints"]
+    names = [row["endpoint"] for row in endpoints]
+    run = summary["run"]
+    said = (run["suite"] or "no suite", run["status"] or "status unknown", _when(run["created_at"]))
+    st.text(words.plain(" · ".join(said)))
+    top = st.container()
+    load, wanted = wishes.ask(loads_of(summary), names[0])
+    found = queries.or_stop(lambda: queries.recorded(chosen.version, chosen.run, load, wanted.limits))
+    decision = decide(summary, found, wanted)
+    with top:
+        verdicts(told.cards(summary, found, decision, wanted), told.answer(summary, found, decision, wanted), marks)
+    endpoints_table(endpoints, marks)
+    st.caption(f"Measured with {words.health(summary['health'])}.")
+    for concern in words.concerns(summary["health"]):
+        st.caption(f"⚠ {concern}")
+    for line in identity.lines(summary["identities"]):
+        st.text(words.plain(line))
+    fronts(decision, names, marks)
+    attainment.show(found, decision, wanted, marks)
+    costs.show(decision, wanted, marks)
+    routes.show(_routed(chosen, load, decision, wanted), decision.ways, wanted, marks)
+    errors_table(endpoints, marks)
+    provenance(summary, marks)
+
+
+def _routed(chosen: Chosen, load: str | None, decision: Decision, wanted: Wishes) -> list[Routed]:
+    ways = decision.ways
+    if load is None or ways is None:
+        return []
+    return queries.or_stop(lambda: queries.routings(chosen.version, chosen.run, load, ways, wanted.limits))
+
+
+def _when(stamp: Any) -> str:
+    """To the second, in UTC as it was written."""
+    return str(stamp)[:19].replace("T", " ") + " UTC" if stamp else "start unknown"
+
+
+about = choice.begin("Decide")
+show(about, queries.or_stop(lambda: queries.summary(about.version, about.run)), queries.marks(about.version))
+foot(about.version.results, about.run, {"endpoints": "endpoint_summary", "errors": "error_summary"})
