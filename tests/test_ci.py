@@ -184,7 +184,7 @@ def test_a_night_is_judged_and_reported(tmp_path: Path) -> None:
     step = "Write the report"
     told = runner.run(SCRIPTS[step], **defaults(step, RUN=runner.outputs["run"]))
     assert told.returncode == 0, told.stderr
-    assert runner.outputs["run"] in (output / "report.txt").read_text()
+    assert runner.outputs["run"] in (output / "report.html").read_text()
     assert json.loads((output / "report.json").read_text())["endpoints"]
     assert end(runner) == 0
 
@@ -220,6 +220,20 @@ def test_a_mistake_is_an_error_with_a_summary(tmp_path: Path) -> None:
     assert (runner.outputs["verdict"], runner.outputs["exit-code"]) == ("error", "2")
     assert "did not run to its end (exit code 2)" in runner.file("summary").read_text()
     assert end(runner) == 2
+
+
+def test_without_a_gate_the_report_is_what_is_shown(tmp_path: Path) -> None:
+    """In the summary and in the comment."""
+    runner = Runner(tmp_path / "w")
+    work_in(runner.folder, "")
+    night(runner)
+    assert (runner.outputs["verdict"], runner.outputs["exit-code"]) == ("none", "0")
+    step = "Write the report"
+    done = runner.run(SCRIPTS[step], **defaults(step, SUITE="ci/night.yaml", RUN=runner.outputs["run"]))
+    assert done.returncode == 0, done.stderr
+    assert "quick/sim-small" in runner.file("summary").read_text()
+    comment = (runner.folder / "harness-output" / "comment.md").read_text()
+    assert comment.startswith("<!-- endpoint-harness: night -->\n")
 
 
 def test_on_the_simulator_nothing_is_judged(tmp_path: Path) -> None:
@@ -351,7 +365,7 @@ def test_the_template_runs_and_ends_with_the_verdict(tmp_path: Path) -> None:
     done = gitlab(good)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (good.folder / "harness-output" / "junit.xml").exists()
-    assert (good.folder / "harness-output" / "report.txt").stat().st_size
+    assert (good.folder / "harness-output" / "report.html").stat().st_size
     assert gitlab(bad).returncode == 1
 
 
