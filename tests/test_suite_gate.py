@@ -56,7 +56,7 @@ def test_a_wrong_gate_costs_nothing(tmp_path: Path) -> None:
     path.write_text(
         "tasks: [arithmetic:1]\nendpoints: [quick/sim-small]\ngate:\n  gates:\n    - {metric: qualty, min: 1}\n"
     )
-    line = told(harness(tmp_path, "run", "night"), 2, "there is no metric 'qualty'. Did you mean quality")
+    line = told(harness(tmp_path, "run", "night"), 2, "unknown metric 'qualty'. Did you mean quality")
     assert "tasks/suites/night.yaml:5: gate.gates[0].metric" in line
     path.write_text("tasks: [arithmetic:1]\nendpoints: [quick/sim-small]\ngate: gone.yaml\n")
     told(harness(tmp_path, "run", "night"), 2, "gone.yaml: there is no such file")
