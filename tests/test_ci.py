@@ -17,6 +17,8 @@ import jsonschema
 import pytest
 from ci_made import ROOT, Runner, defaults, read, scripts, steps
 
+from harness.folder import open_run
+
 ACTION = read(ROOT / "action.yml")
 SCRIPTS = scripts()
 EXAMPLES = sorted((ROOT / "docs" / "ci").glob("github-*.yml"))
@@ -178,6 +180,7 @@ def test_a_night_is_judged_and_reported(tmp_path: Path) -> None:
     assert (runner.outputs["verdict"], runner.outputs["exit-code"]) == ("pass", "0")
     assert runner.file("summary").read_text().startswith("### Gate: pass")
     output = runner.folder / "harness-output"
+    assert open_run(runner.folder / "results", "latest").read_manifest()["selection"]["store_text"] == "none"
     assert ET.parse(output / "junit.xml").getroot().tag == "testsuites"
     assert (output / "comment.md").read_text().startswith("<!-- endpoint-harness: night -->")
     assert json.loads((output / "badge.json").read_text())["message"] == "pass"
