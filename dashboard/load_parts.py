@@ -11,7 +11,7 @@ from dashboard.drawing import draw
 from dashboard.tables import Cell, Column, number
 from harness.report import words
 from harness.report.charts import kept_up, over_time
-from harness.report.charts.load_curves import QUANTILES, Look, can_stand, time_of
+from harness.report.charts.load_curves import QUANTILES, Look, can_stand, placed, time_of
 from harness.report.charts.marks import Marks
 from harness.types import JsonObject
 
@@ -53,7 +53,7 @@ def not_drawn(levels: Sequence[JsonObject], quantiles: Sequence[str]) -> list[st
                 f"{q}: not enough data at {len(weak)} of {len(levels)} levels: it needs {need} answers, these have "
                 f"{between}."
             )
-    missing = [row for row in levels if row["load"] is None]
+    missing = len(levels) - len(placed(levels))
     if missing:
         said.append(
             f"{len(missing)} levels have no rate, all of their requests arrived at once: they are in the table."

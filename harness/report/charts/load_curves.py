@@ -39,7 +39,9 @@ def latency(
 
     A percentile that too few requests lie beyond is not drawn. ``limits`` (ttft, tpot, e2e -> ms) are drawn across.
     """
-    times = [name for name in _TIMES if any(_value(row, name, q) is not None for row in levels for q in quantiles)]
+    times = [
+        name for name in _TIMES if any(_value(row, name, q) is not None for row in placed(levels) for q in quantiles)
+    ]
     if not times:
         return None
     figure = _rows([*(1.0,) * len(times), 0.5])
@@ -66,7 +68,7 @@ def throughput(levels: Sequence[JsonObject], look: Look) -> go.Figure | None:
             ("requests/s", ("ok_per_s", "goodput_per_s")),
             ("within objectives, %", ("slo_attainment",)),
         )
-        if any(_figure_of(row, field) is not None for row in levels for field in fields)
+        if any(_figure_of(row, field) is not None for row in placed(levels) for field in fields)
     ]
     if not shown:
         return None
@@ -97,7 +99,7 @@ _WORDS = {
 
 def placed(levels: Iterable[JsonObject]) -> list[JsonObject]:
     """The levels that have a place on the axis: where all arrived at once there is no rate."""
-    return [row for row in levels if row["load"] is not None]
+    return [row for row in levels if row["load"]]
 
 
 def _by_endpoint(levels: Sequence[JsonObject]) -> list[tuple[str, list[JsonObject]]]:
