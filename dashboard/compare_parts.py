@@ -49,6 +49,7 @@ def what_differs(found: JsonObject, marks: Marks) -> None:
         parts.append(f"{refused} not comparable")
     st.text(f"{_between(found)}: {', '.join(parts) or 'nothing was compared'}.")
     if not told:
+        st.info("Nothing of these can be compared; the reasons stand below.")
         return
     # Of tokens only a difference is news.
     news = {row["metric"] for _, _, row in told if row["better"] != "neither" or row["verdict"] in ("more", "fewer")}

@@ -279,7 +279,7 @@ def _finish(figure: go.Figure, levels: Sequence[JsonObject], look: Look, *, loga
     figure.update_xaxes(title=look.unit, row=last, col=1)
     for place in range(1, last):
         if look.log and place in logarithmic:
-            figure.update_yaxes(type="log", row=place, col=1)
+            figure.update_yaxes(type="log", dtick="D2", row=place, col=1)
         else:
             figure.update_yaxes(rangemode="tozero", row=place, col=1)
     for endpoint in dict.fromkeys(row["endpoint"] for row in levels):
