@@ -107,7 +107,7 @@ def test_another_baseline_may_be_chosen(tmp_path: Path, monkeypatch: pytest.Monk
     night(tmp_path, 2, {"a/m": 150.0, "b/m": 100.0})
     new = night(tmp_path, 3, {"a/m": 150.0, "b/m": 100.0})
     chosen = {"against": "another run", "with": old.id, "baseline": "b/m", "endpoint": "a/m", "time": "E2E"}
-    app = open_page(tmp_path, PAGE, monkeypatch, run=new.id, alike="any difference", **chosen)
+    app = open_page(tmp_path, PAGE, monkeypatch, run=new.id, alike="no difference", **chosen)
     assert f"A (baseline): b/m, {old.id}" not in said(app)  # in the chart alone
     assert "fewer than" not in said(app)
     assert app.selectbox(key="baseline").value == "b/m"

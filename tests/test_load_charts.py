@@ -30,7 +30,14 @@ def times(n: int, value: float = 100.0) -> dict[str, Any]:
 def level(load: float | None, n: int = 60, failed: int = 0, **changes: Any) -> dict[str, Any]:
     """A level of a load report."""
     names = ("ttft_ms", "ttft_sched_ms", "tpot_ms", "e2e_ms", "e2e_sched_ms")
-    row = {"endpoint": "p/m", "stage": f"load.chat@c{load}", "load": load, "closed": True, "saturated": False}
+    row = {
+        "endpoint": "p/m",
+        "stage": f"load.chat@c{load}",
+        "law": f"c{load}",
+        "load": load,
+        "closed": True,
+        "saturated": False,
+    }
     row |= {"n": n + failed, "n_failed": failed, "api": "chat", "times": {name: times(n) for name in names}}
     row |= dict.fromkeys(("output_tokens_per_s", "window_tokens_per_s", "ok_per_s", "goodput_per_s"), 10.0)
     row |= {"slo_attainment": 0.9, "slo_attainment_low": 0.8, "slo_attainment_high": 0.95, "slo_judged_n": n}
@@ -72,6 +79,16 @@ def test_every_failure_is_a_counted_bar(log: bool) -> None:
         assert ends[0] == pytest.approx(1)
         assert bars[1].offset[0] == pytest.approx(0)
         assert all(width > 0 for bar in bars for width in bar.width)
+
+
+def test_blocks_of_a_level_are_counted_together() -> None:
+    """A level that was gone through twice has one bar with the failures of both, and both points above it."""
+    levels = [level(4, failed=2, stage="load.chat@c4#1"), level(4, failed=3, stage="load.chat@c4#2")]
+    figure = load_curves.latency(levels, ["p50"], CLOSED)
+    assert figure is not None
+    (bar,) = [trace for trace in figure.data if trace.type == "bar"]
+    assert (bar.x, bar.y) == ((4,), (5,))
+    assert drawn(figure, "scatter")[0].x == (4, 4)
 
 
 def test_a_full_server_is_marked() -> None:

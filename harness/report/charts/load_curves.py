@@ -223,7 +223,8 @@ def _failures(figure: go.Figure, levels: Sequence[JsonObject], row: int, look: L
     """How many requests of each level failed, each bar with its number: none of them has a time above."""
     told = _by_endpoint(levels)
     reach = _reach(_places(levels), log=look.log) / max(len(told), 1)
-    for place, (endpoint, own) in enumerate(told):
+    for place, (endpoint, every) in enumerate(told):
+        own = _by_level(every)
         edges = [_edges(one["load"], place - len(told) / 2, reach, log=look.log) for one in own]
         figure.add_bar(
             x=[one["load"] for one in own],
@@ -245,13 +246,23 @@ def _failures(figure: go.Figure, levels: Sequence[JsonObject], row: int, look: L
             row=row,
             col=1,
         )
-    most = max((one["n_failed"] for one in placed(levels)), default=0)
+    most = max((one["n_failed"] for _, every in told for one in _by_level(every)), default=0)
     figure.update_yaxes(title="failed", range=[0, max(most, 1) * 1.35], nticks=3, tickformat="d", row=row, col=1)
+
+
+def _by_level(own: Sequence[JsonObject]) -> list[JsonObject]:
+    """One row for each level of an endpoint: where it was gone through several times, all of it together."""
+    found: dict[object, JsonObject] = {}
+    for row in own:
+        first = found.setdefault(row["law"] or row["stage"], row | {"n": 0, "n_failed": 0})
+        first["n"] += row["n"]
+        first["n_failed"] += row["n_failed"]
+    return list(found.values())
 
 
 def _places(levels: Iterable[JsonObject]) -> list[float]:
     """One load for each level: the rates that endpoints were offered differ a little."""
-    return sorted({row["stage"]: row["load"] for row in placed(levels)}.values())
+    return sorted({row["law"] or row["stage"]: row["load"] for row in placed(levels)}.values())
 
 
 def _reach(loads: Sequence[float], *, log: bool) -> float:
