@@ -48,7 +48,10 @@ def test_no_file_is_no_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("notes: []", ":1: should have one field, annotations:"),
         ("annotations: {}", ":1: annotations: should be a list"),
         ("annotations: [x]", ":1: annotations[0]: should have the fields"),
-        ("annotations:\n- {date: 2026-01-01, txt: a}", ":2: annotations[0].txt: unknown field 'txt'. Did you mean text?"),
+        (
+            "annotations:\n- {date: 2026-01-01, txt: a}",
+            ":2: annotations[0].txt: unknown field 'txt'. Did you mean text?",
+        ),
         ("annotations:\n- {date: 2026-01-01}", ":2: annotations[0]: lacks text"),
         ("annotations:\n- {date: yesterday, text: a}", ":2: annotations[0].date: should be a date such as 2026-11-05"),
         ("annotations:\n- {date: 5, text: a}", ":2: annotations[0].date: should be a date"),

@@ -124,7 +124,7 @@ def test_every_answer_of_a_question(tmp_path: Path) -> None:
     assert [row["endpoint"] for row in first] == ["b/m", "a/m"]
     assert question.answered(first[0]) == "b/m says 5"
     assert question.asked(first[0]["request_body"]) == "[system]\nBe brief\n\n[user]\n2 + 3?"
-    assert list(question.judged(first[0]))[0].startswith("score 1 by exact")
+    assert next(iter(question.judged(first[0]))).startswith("score 1 by exact")
     failed = question.answers(tmp_path, run.id, "sums", "s4", ["a/m", "b/m"])[0]
     assert question.answered(failed) == "http_5xx: gone"
     assert list(question.judged(failed)) == ["failed: not judged"]
