@@ -5,13 +5,12 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import plotly.graph_objects as go
 import pytest
 from click.testing import CliRunner
 from drawn import APP, HOSTILE, PAGES, open_page, said, two_endpoints
-from published import attempt, make_run, manifest, score
+from published import attempt, make_run, manifest
 
 from dashboard import plain, tables
 from harness import config
@@ -19,11 +18,9 @@ from harness.cli import cli
 from harness.errors import CannotMeasure
 from harness.report.charts import marks, timeline
 from harness.report.charts.levels import load_levels
-from harness.report.charts.pareto import quality_against
 from harness.report.inert import label, markup
 from harness.store.index import publish
 from harness.store.query import rows
-from harness.types import JsonObject
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -119,12 +116,26 @@ def test_a_link_opens_its_run(page: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 PARTS = {
     "decide": (
-        ["Errors by class"],
-        2,
+        [
+            "Who is worth looking at",
+            "How many requests are inside your limits",
+            "What a month costs",
+            "What if the cheapest were asked first",
+            "Errors by class",
+        ],
+        5,
         ["100 % [21–100] n=1", "100 [100–100] n=6", "1 of 8", "kernel time stamps on"],
     ),
-    "compare": (["Against the baseline"], 0, ["TTFT"]),
-    "load": (["Streaming load"], 2, ["Load levels"]),
+    "compare": (
+        ["What differs", "How times are spread", "What else differs: configuration"],
+        1,
+        ["n too small", "unclear", "A: 6 of 6 drawn", "could have seen"],
+    ),
+    "load": (
+        ["Was the load put on as planned?", "Errors by class", "Client and server, second by second"],
+        5,
+        ["Load levels", "not enough data", "1 of 13 requests failed", "not even the lowest level"],
+    ),
     "features": (["Matrix", "Support by surface"], 0, ["0.0 %", "1 broken"]),
     "quality": (
         ["Scores", "Cost of a right answer", "One task", "What the scores rest on"],
@@ -147,34 +158,38 @@ def test_a_page_has_its_parts(page: str, tmp_path: Path, monkeypatch: pytest.Mon
         assert text in said(app)
 
 
-def test_no_known_cost_is_no_empty_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no endpoint has a cost the chart's place says what it would take."""
-    marks = {"send0": 0, "tok1": 100, "tokn": 300, "eof": 302}
-    row = attempt("q", kind="quality", stage="quality.sums", task="sums", sample="q", ms=marks)
-    run = make_run(tmp_path, attempts=[row], scores=[score("q", 1.0)])
-    run.write_manifest(manifest(run, loads=[]))
-    publish(tmp_path)
-    app = open_page(tmp_path, PAGES[0], monkeypatch)
-    assert [block.value.split(":")[0] for block in app.info] == ["Nothing to draw"] * 2
-    assert len(app.get("plotly_chart")) == 0
-    assert "unknown" in said(app)
-
-
 def test_one_attempt_is_shown_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ticked attempt shows its job, verdicts, marks, request and text; and purged texts are told, not crashed on."""
+    """The attempt in the address is shown with job, verdicts, marks, request and text; purged texts are told."""
     run = two_endpoints(tmp_path)
-    app = open_page(tmp_path, "views/runs.py", monkeypatch)
-    app.session_state[f"attempts {run.id} all None None"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
-    app.run()
+    app = open_page(tmp_path, "views/runs.py", monkeypatch, job="load/b/m/0", **{"try": "0"})
     assert not app.exception
     assert "One attempt" in [head.value for head in app.subheader]
     assert len(app.get("plotly_chart")) == 1
     assert "first output event" in said(app)
+    assert "stream.usage" in said(app)
     run.parquet_path("texts").unlink()
     publish(tmp_path)
     app.run()
     assert not app.exception
     assert "not kept" in said(app)
+
+
+def test_neighbours_of_an_attempt_are_a_click_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Next and previous go through the table as it is filtered and ordered."""
+    two_endpoints(tmp_path)
+    app = open_page(tmp_path, "views/runs.py", monkeypatch, job="load/b/m/0", endpoint="b/m", stage="load.chat@c1")
+    next(button for button in app.button if button.label == "Next").click().run()
+    assert "load/b/m/1  try 0" in said(app)
+    next(button for button in app.button if button.label == "Previous").click().run()
+    assert "load/b/m/0  try 0" in said(app)
+    assert "Previous" not in [button.label for button in app.button]
+
+
+def test_an_attempt_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stale link to an attempt says so in plain letters and the page stands."""
+    two_endpoints(tmp_path)
+    app = open_page(tmp_path, "views/runs.py", monkeypatch, job=HOSTILE, **{"try": "x"})
+    assert plain.code(f"{HOSTILE} try x") in app.warning[0].value
 
 
 @pytest.mark.parametrize(("which", "left"), [("all", 15), ("failed", 1), ("wrong", 1), ("probes", 0)])
@@ -215,25 +230,6 @@ def test_publishing_is_never_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 MARKS = {"a/m": 0, "b/m": 1}
 
 
-def endpoint_row(name: str, **changes: Any) -> JsonObject:
-    """What a chart needs of an endpoint of the summary."""
-    quality = {"mean": 0.5, "low": 0.25, "high": 0.75}
-    return {"endpoint": name, "quality": quality, "cost_usd": 0.01, "ttft_p50_ms": 100.0} | changes
-
-
-def test_a_chart_leaves_out_what_is_unknown() -> None:
-    """No point stands at 0 for an unknown cost; with nothing to draw there is no chart."""
-    known, unknown = endpoint_row("a/m"), endpoint_row("b/m", cost_usd=None)
-    figure = quality_against([known, unknown], "cost_usd", "cost", "USD", MARKS)
-    assert figure is not None
-    assert [trace.name for trace in figure.data] == ["a/m"]
-    assert figure.data[0].error_y.array == (25.0,)
-    assert quality_against([unknown], "cost_usd", "cost", "USD", MARKS) is None
-    assert quality_against([endpoint_row("a/m", quality=None)], "cost_usd", "cost", "USD", MARKS) is None
-    unbounded = endpoint_row("a/m", quality={"mean": 0.5, "low": None, "high": None})
-    assert quality_against([unbounded], "cost_usd", "cost", "USD", MARKS) is None
-
-
 def test_load_levels_are_drawn_in_their_order_with_gaps() -> None:
     """c1, c8, c16 by rising stress; a level that one endpoint lacks is a gap in its line."""
     found = [("c16", 2, "a/m"), ("c1", 0, "a/m"), ("c8", 1, "b/m")]
@@ -255,15 +251,11 @@ def test_every_endpoint_has_a_look_of_its_own() -> None:
 
 def test_plotly_labels_hold_no_tags() -> None:
     """Plotly reads tags in labels and hover texts: none gets there."""
-    row = endpoint_row(HOSTILE)
     load = {"stage": f"load.x@{HOSTILE}", "level": 0, "endpoint": HOSTILE, "ttft_p50_ms": 1.0, "n_ok": 1}
-    for figure in (
-        quality_against([row], "ttft_p50_ms", "TTFT", "ms", {HOSTILE: 0}),
-        load_levels([load], [HOSTILE], "ttft_p50_ms", "TTFT", {HOSTILE: 0}),
-    ):
-        assert isinstance(figure, go.Figure)
-        texts = [figure.data[0].name, figure.data[0].hovertemplate, *(figure.layout.xaxis.categoryarray or ())]
-        assert not [text for text in texts if "<b>" in text or "<a" in text or "<s" in text or "<i" in text]
+    figure = load_levels([load], [HOSTILE], "ttft_p50_ms", "TTFT", {HOSTILE: 0})
+    assert isinstance(figure, go.Figure)
+    texts = [figure.data[0].name, figure.data[0].hovertemplate, *(figure.layout.xaxis.categoryarray or ())]
+    assert not [text for text in texts if "<b>" in text or "<a" in text or "<s" in text or "<i" in text]
 
 
 def test_a_timeline_has_only_what_happened() -> None:

@@ -1,18 +1,27 @@
-"""Which endpoint is how good, how fast, how dear: one run at a glance."""
+"""Which endpoint to take: who is best by what one needs, how sure that is, and what it costs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from dashboard import choice, plain, queries, tables
+from dashboard.choice import Chosen
 from dashboard.drawing import draw
 from dashboard.foot import foot
+from dashboard.parts import attainment, costs, routes, wishes
 from dashboard.tables import Cell, Column, number
 from harness.report import identity, words
 from harness.report.charts.marks import Marks
-from harness.report.charts.pareto import lacks, quality_against
+from harness.report.charts.pareto import Axis, left_out, pareto
+from harness.report.decision import told
+from harness.report.decision.cards_html import STYLE, answer_html, as_html
+from harness.report.decision.measures import Measure
+from harness.report.decision.routing import Routed
+from harness.report.decision.told import TAKES, Card
+from harness.report.decision.whole import Decision, Wishes, decide, loads_of
 from harness.types import JsonObject
 
 
@@ -47,19 +56,35 @@ def endpoints_table(endpoints: list[JsonObject], marks: Marks) -> None:
     st.caption(f"In brackets: 95 % intervals; ? where n is too small for a bound. {words.NOTHING} means not measured.")
 
 
-def scatter(endpoints: list[JsonObject], marks: Marks, field: str, title: str, unit: str, why: str) -> None:
-    """Quality against one measure, and who could not be placed."""
-    st.markdown(f"**Quality against {title}**")
-    figure = quality_against(endpoints, field, title, unit, marks)
-    missing = [plain.code(row["endpoint"]) for row in endpoints if lacks(row, field)]
-    draw(
-        figure,
-        key=f"quality_{field}",
-        alt=f"Quality against {title}; the numbers are in the table above",
-        otherwise=why,
-    )
-    if figure is not None and missing:
-        st.caption(f"Not drawn: {', '.join(missing)}. {why[0].upper()}{why[1:]}")
+def fronts(decision: Decision, names: Sequence[str], marks: Marks) -> None:
+    """The three pairs of measures that pull against each other."""
+    st.subheader("Who is worth looking at", anchor=False)
+    axes = {name: _axis(decision.measure(name)) for name in ("quality", "ttft", "throughput", "cost")}
+    pairs = [("cost", "quality"), ("ttft", "quality"), ("cost", "throughput")]
+    for place, (x, y) in zip(st.columns(3), pairs, strict=True):
+        with place:
+            across, up = axes[x], axes[y]
+            title = f"{decision.measure(y).criterion.title} against {decision.measure(x).criterion.title}"
+            st.markdown(f"**{title}**")
+            missing = left_out(across, up, names)
+            lacking = [TAKES[name] for name in (x, y) if any(one not in axes[name].values for one in names)]
+            why = "; ".join(lacking) + "."
+            draw(
+                pareto(across, up, names, marks),
+                key=f"{y}_{x}",
+                alt=f"{title} with 95 % intervals; the numbers are in the tables of this page",
+                otherwise=why,
+            )
+            if missing and len(missing) < len(names):
+                st.caption(f"Not drawn: {', '.join(map(plain.code, missing))}. {why[0].upper()}{why[1:]}")
+    st.caption("Grey: another one is at least as good in both, by the estimates. Crosses are 95 % intervals.")
+
+
+def _axis(of: Measure) -> Axis:
+    criterion = of.criterion
+    if criterion.name != "quality":
+        return Axis(f"{criterion.title}, {criterion.unit}", of.values, criterion.more)
+    return Axis("Quality, % right", {name: one.times(100) for name, one in of.values.items()}, more=True, whole=100)
 
 
 def errors_table(endpoints: list[JsonObject], marks: Marks) -> None:
@@ -101,26 +126,48 @@ def provenance(summary: JsonObject, marks: Marks) -> None:
         )
 
 
-def show(summary: JsonObject, marks: Marks) -> None:
+def verdicts(cards: Sequence[Card], sentences: Sequence[str], marks: Marks) -> None:
+    """What to read aloud, and a card for each measure."""
+    st.html(STYLE + answer_html(sentences))
+    st.html(STYLE + as_html(cards, marks))
+    st.caption(
+        "Tied with: not told apart by the difference of the two on what both answered, adjusted for all pairs. "
+        "In brackets: 95 % intervals. The score weighs each measure as a share of the best."
+    )
+
+
+def show(chosen: Chosen, summary: JsonObject, marks: Marks) -> None:
     """The page below its head."""
     endpoints: list[JsonObject] = summary["endpoints"]
+    names = [row["endpoint"] for row in endpoints]
     run = summary["run"]
     said = (run["suite"] or "no suite", run["status"] or "status unknown", _when(run["created_at"]))
     st.text(words.plain(" · ".join(said)))
+    top = st.container()
+    load, wanted = wishes.ask(loads_of(summary), names[0])
+    found = queries.or_stop(lambda: queries.recorded(chosen.version, chosen.run, load, wanted.limits))
+    decision = decide(summary, found, wanted)
+    with top:
+        verdicts(told.cards(summary, found, decision, wanted), told.answer(summary, found, decision, wanted), marks)
     endpoints_table(endpoints, marks)
     st.caption(f"Measured with {words.health(summary['health'])}.")
     for concern in words.concerns(summary["health"]):
         st.caption(f"⚠ {concern}")
     for line in identity.lines(summary["identities"]):
         st.text(words.plain(line))
-    left, right = st.columns(2)
-    with left:
-        scatter(endpoints, marks, "ttft_p50_ms", "TTFT p50", "ms", "it takes scored answers and a streaming load.")
-    with right:
-        why = "it takes scored answers, prices, and usage stated by the server for every answer."
-        scatter(endpoints, marks, "cost_usd", "cost of this run", "USD", why)
+    fronts(decision, names, marks)
+    attainment.show(found, decision, wanted, marks)
+    costs.show(decision, wanted, marks)
+    routes.show(_routed(chosen, load, decision, wanted), decision.ways, wanted, marks)
     errors_table(endpoints, marks)
     provenance(summary, marks)
+
+
+def _routed(chosen: Chosen, load: str | None, decision: Decision, wanted: Wishes) -> list[Routed]:
+    ways = decision.ways
+    if load is None or ways is None:
+        return []
+    return queries.or_stop(lambda: queries.routings(chosen.version, chosen.run, load, ways, wanted.limits))
 
 
 def _when(stamp: Any) -> str:
@@ -128,6 +175,6 @@ def _when(stamp: Any) -> str:
     return str(stamp)[:19].replace("T", " ") + " UTC" if stamp else "start unknown"
 
 
-chosen = choice.begin("Decide")
-show(queries.or_stop(lambda: queries.summary(chosen.version, chosen.run)), queries.marks(chosen.version))
-foot(chosen.version.results, chosen.run, {"endpoints": "endpoint_summary", "errors": "error_summary"})
+about = choice.begin("Decide")
+show(about, queries.or_stop(lambda: queries.summary(about.version, about.run)), queries.marks(about.version))
+foot(about.version.results, about.run, {"endpoints": "endpoint_summary", "errors": "error_summary"})

@@ -81,9 +81,9 @@ class GateBlock(_Block):
                     read(value, metric.unit)
                 except ValueError as error:
                     raise ValueError(f"{field} {error}") from None
-        if metric.scale == "ratio" and metric.better == "higher" and self.worse_by is not None:
-            if quantity.margin(self.worse_by, metric.unit).amount >= 1:
-                raise ValueError("worse_by must be below 100%: nothing can lose more than all")
+        loss = metric.scale == "ratio" and metric.better == "higher" and self.worse_by is not None
+        if loss and quantity.margin(self.worse_by, metric.unit).amount >= 1:
+            raise ValueError("worse_by must be below 100%: nothing can lose more than all")
         return self
 
 

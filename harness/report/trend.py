@@ -152,7 +152,7 @@ def trend(
     last: int | None = None,
     seed: int = 0,
 ) -> list[Series]:
-    """Every series, by endpoint, work, metric and time of its first point.
+    """Every series, by endpoint, work, metric and the time at which each began.
 
     Args:
         results: the results folder; runs must be published.
@@ -176,7 +176,7 @@ def trend(
         if any(point.value is not None for point in series.points)
     ]
     order = {metric.name: place for place, metric in enumerate(asked)}
-    return sorted(found, key=lambda one: (one.endpoint, one.kind, one.place, order[one.metric], one.points[0].at))
+    return sorted(found, key=lambda one: (one.endpoint, one.kind, one.place, order[one.metric]))
 
 
 def as_json(found: Sequence[Series]) -> list[JsonObject]:
