@@ -177,13 +177,14 @@ def _by_weights(decision: Decision) -> str:
     apart = f"told apart from {_others(len(of.order.worse))}"
     tied = f"tied with {_listed(of.order.tied)}" if of.order.tied else apart
     said = f"By your weights {best} comes first with {points(of.scores[best])} of 100, {tied}; {cost}."
-    lacking = [f"{_named(names)} of {name}" for name, names in of.unknown.items()]
+    lacking = [f"{titles(names)} of {name}" for name, names in of.unknown.items()]
     return f"{said} Not known, and so counted from worst to best: {_listed(lacking)}." if lacking else said
 
 
-def _named(criteria: Sequence[str]) -> str:
-    titles = {one.name: one.title for one in CRITERIA}
-    return ", ".join(titles[name] for name in criteria)
+def titles(criteria: Sequence[str]) -> str:
+    """Criteria as they are called on the page."""
+    called = {one.name: one.title for one in CRITERIA}
+    return ", ".join(called[name] for name in criteria)
 
 
 def _others(n: int) -> str:
