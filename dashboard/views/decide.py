@@ -17,7 +17,7 @@ from harness.report import identity, words
 from harness.report.charts.decided import Front, fronts
 from harness.report.charts.marks import Marks
 from harness.report.decision.routing import Routed
-from harness.report.decision.whole import Decision, Wishes, decide, loads_of
+from harness.report.decision.whole import Decision, Wishes, decide
 from harness.types import JsonObject
 
 
@@ -113,7 +113,7 @@ def show(chosen: Chosen, summary: JsonObject, marks: Marks) -> None:
     said = (run["suite"] or "no suite", run["status"] or "status unknown", _when(run["created_at"]))
     st.text(words.plain(" · ".join(said)))
     top = st.container()
-    load, wanted = wishes.ask(loads_of(summary), names[0])
+    load, wanted = wishes.ask(summary, names[0])
     found = queries.or_stop(lambda: queries.recorded(chosen.version, chosen.run, load, wanted.limits))
     decision = decide(summary, found, wanted)
     with top:
@@ -136,7 +136,9 @@ def _routed(chosen: Chosen, load: str | None, decision: Decision, wanted: Wishes
     ways = decision.ways
     if load is None or ways is None:
         return []
-    return queries.or_stop(lambda: queries.routings(chosen.version, chosen.run, load, ways, wanted.limits))
+    return queries.or_stop(
+        lambda: queries.routings(chosen.version, chosen.run, load, ways, wanted.limits, wanted.level)
+    )
 
 
 def _when(stamp: Any) -> str:
