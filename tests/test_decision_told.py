@@ -69,7 +69,7 @@ def test_there_is_a_card_for_each_verdict(tmp_path: Path) -> None:
     assert found["Features"].missing == ("p/m",)
     assert found["Tool calls"].best is None
     assert "it takes a tool task" in found["Tool calls"].said
-    assert found["Cost"].said == "48.7 USD a month"
+    assert found["Cost"].said == "487 USD a month"
 
 
 def test_the_answer_says_what_could_not_have_been_seen(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_the_answer_says_what_could_not_have_been_seen(tmp_path: Path) -> None:
 
 def test_names_are_harmless_in_cards_answers_and_charts(tmp_path: Path) -> None:
     """An endpoint's name full of markup is shown letter by letter."""
-    summary, found, decision, wishes = weighed(tmp_path, HOSTILE, limits=Slo())
+    summary, _, decision, wishes = about = weighed(tmp_path, HOSTILE, limits=Slo())
     marks = {"p/m": 0, HOSTILE: 1}
     html = as_html(cards(summary, found, decision, wishes), marks) + answer_html(
         answer(summary, found, decision, wishes)
