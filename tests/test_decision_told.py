@@ -84,9 +84,7 @@ def test_names_are_harmless_in_cards_answers_and_charts(tmp_path: Path) -> None:
     """An endpoint's name full of markup is shown letter by letter."""
     summary, _, decision, wishes = about = weighed(tmp_path, HOSTILE, limits=Slo())
     marks = {"p/m": 0, HOSTILE: 1}
-    html = as_html(cards(summary, found, decision, wishes), marks) + answer_html(
-        answer(summary, found, decision, wishes)
-    )
+    html = as_html(cards(*about), marks) + answer_html(answer(*about))
     assert "&lt;script&gt;" in html
     assert "<script" not in html
     assert "<img" not in html

@@ -35,8 +35,8 @@ def show(found: Recorded, decision: Decision, wishes: Wishes, marks: Marks) -> N
     st.caption(
         f"Over {_where(wishes.level)} of {plain.code(str(found.load))}. A failed request is outside; times are since "
         "the planned arrival; a limit that does not apply to an answer (time per token of one token) does not judge "
-        "it. Intervals are Wilson's, wider where requests that followed each other were alike. The dashed line is the share that you "
-        "ask of a server. Told apart: by the difference of the two, adjusted for all pairs."
+        "it. Intervals are Wilson's, wider where requests that followed each other were alike. The dashed line is the "
+        "share that you ask of a server. Told apart: by the difference of the two, adjusted for all pairs."
     )
 
 
