@@ -126,10 +126,22 @@ PARTS = {
         5,
         ["100 % [21–100] n=1", "100 [100–100] n=6", "1 of 8", "kernel time stamps on"],
     ),
-    "compare": (["Against the baseline"], 0, ["TTFT"]),
-    "load": (["Streaming load"], 2, ["Load levels"]),
-    "features": (["Features not fully supported"], 0, ["stream.usage"]),
-    "quality": (["Tasks"], 0, ["100 % [21–100] n=1"]),
+    "compare": (
+        ["What differs", "How times are spread", "What else differs: configuration"],
+        1,
+        ["n too small", "unclear", "A: 6 of 6 drawn", "could have seen"],
+    ),
+    "load": (
+        ["Was the load put on as planned?", "Errors by class", "Client and server, second by second"],
+        5,
+        ["Load levels", "not enough data", "1 of 13 requests failed", "not even the lowest level"],
+    ),
+    "features": (["Matrix", "Support by surface"], 0, ["0.0 %", "1 broken"]),
+    "quality": (
+        ["Scores", "Cost of a right answer", "One task", "What the scores rest on"],
+        1,
+        ["100 % [21–100] n=1", "1 of 1"],
+    ),
 }
 """Of each page: its headings, how many charts it draws, and some of what it says."""
 
@@ -147,20 +159,37 @@ def test_a_page_has_its_parts(page: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_one_attempt_is_shown_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ticked attempt shows its job, verdicts, marks, request and text; and purged texts are told, not crashed on."""
+    """The attempt in the address is shown with job, verdicts, marks, request and text; purged texts are told."""
     run = two_endpoints(tmp_path)
-    app = open_page(tmp_path, "views/runs.py", monkeypatch)
-    app.session_state[f"attempts {run.id} all None None"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
-    app.run()
+    app = open_page(tmp_path, "views/runs.py", monkeypatch, job="load/b/m/0", **{"try": "0"})
     assert not app.exception
     assert "One attempt" in [head.value for head in app.subheader]
     assert len(app.get("plotly_chart")) == 1
     assert "first output event" in said(app)
+    assert "stream.usage" in said(app)
     run.parquet_path("texts").unlink()
     publish(tmp_path)
     app.run()
     assert not app.exception
     assert "not kept" in said(app)
+
+
+def test_neighbours_of_an_attempt_are_a_click_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Next and previous go through the table as it is filtered and ordered."""
+    two_endpoints(tmp_path)
+    app = open_page(tmp_path, "views/runs.py", monkeypatch, job="load/b/m/0", endpoint="b/m", stage="load.chat@c1")
+    next(button for button in app.button if button.label == "Next").click().run()
+    assert "load/b/m/1  try 0" in said(app)
+    next(button for button in app.button if button.label == "Previous").click().run()
+    assert "load/b/m/0  try 0" in said(app)
+    assert "Previous" not in [button.label for button in app.button]
+
+
+def test_an_attempt_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stale link to an attempt says so in plain letters and the page stands."""
+    two_endpoints(tmp_path)
+    app = open_page(tmp_path, "views/runs.py", monkeypatch, job=HOSTILE, **{"try": "x"})
+    assert plain.code(f"{HOSTILE} try x") in app.warning[0].value
 
 
 @pytest.mark.parametrize(("which", "left"), [("all", 15), ("failed", 1), ("wrong", 1), ("probes", 0)])

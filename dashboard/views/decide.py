@@ -113,7 +113,7 @@ def show(chosen: Chosen, summary: JsonObject, marks: Marks) -> None:
     said = (run["suite"] or "no suite", run["status"] or "status unknown", _when(run["created_at"]))
     st.text(words.plain(" · ".join(said)))
     top = st.container()
-    load, wanted = wishes.ask(summary, names[0])
+    load, wanted = wishes.ask(summary, names[0] if names else words.NOTHING)
     found = queries.or_stop(lambda: queries.recorded(chosen.version, chosen.run, load, wanted.limits))
     decision = decide(summary, found, wanted)
     with top:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,9 @@ from harness.errors import CannotMeasure, TaskError, UsageError
 from harness.folder import open_run
 from harness.provider import Endpoint
 from harness.report import dialects, terminal, whole
-from harness.run import crew, stored
-from harness.run.arrivals import (
-    Burst,
-    Closed,
-    Law,
-    law_json,
-    parse_concurrency,
-    parse_ramp,
-    parse_rates,
-    parse_steps,
-)
+from harness.run import crew, load_words, stored
+from harness.run.arrivals import Closed
 from harness.run.budget import most
-from harness.run.conduct import OWN_KINDS
 from harness.run.forecast import forecasts
 from harness.run.plan import Plan
 from harness.run.selection import Changes, Search, Selection
@@ -50,10 +39,10 @@ class _Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read ``90``, ``90s``, ``10m`` or ``2h``."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
-        if found is None or float(found[1]) <= 0:
-            self.fail(f"{value!r} is no time above 0; give seconds, or 90s, 10m, 2h", param, ctx)
-        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+        try:
+            return load_words.duration(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 class _Group(click.Group):
@@ -95,6 +84,9 @@ _amounts = [
     click.option("--duration", type=_Duration(), metavar="TIME", help="Ask so long per level: 90s, 10m, 2h (a soak)."),
     click.option("--warmup", type=click.IntRange(min=0), metavar="N", help="Requests before, kept out of all metrics."),
     click.option("--cooldown", type=click.IntRange(min=0), metavar="N", help="Requests after, kept out as well."),
+    click.option(
+        "--repeats", type=click.IntRange(1, 100), default=1, metavar="N", help="Go through all levels N times: blocks."
+    ),
     click.option("--all-levels", is_flag=True, help="Do not end a sweep where more load brings no more throughput."),
     click.option("--slo", metavar="TEXT", help='As in "ttft_p95<800ms and tpot_p95<50ms and errors<1%".'),
 ]
@@ -142,6 +134,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
     Examples:
       harness load chat -e local/smollm2 --concurrency 1,2,4
       harness load chat -e mine/llama --rate 2,4,8 --duration 2m --slo "ttft_p95<800ms and errors<1%"
+      harness load chat -e old/llama -e new/llama --concurrency 4 --repeats 5     # blocks by turns, for harness gate
       harness load chat -e mine/llama --search rate --slo "ttft_p95<800ms and tpot_p95<50ms"
       harness load questions.jsonl -e groq/gpt-oss-120b -e mine/llama --rate 1 -n 200
       harness load chat -e mine/llama --trace mooncake.jsonl --speed 2
@@ -159,7 +152,8 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         seed=given["seed"],
         max_requests=budget.max_requests,
         nonce=new_nonce(),
-        paired=_paired(endpoints, asked=given["paired"]),
+        blocks=given["repeats"],
+        paired=load_words.paired(endpoints, asked=given["paired"], blocks=given["repeats"]),
         owned=given["owned"],
         api=given["api"],
         store_text=given["store_text"],
@@ -227,27 +221,8 @@ def _changes(profile: str, found: Catalog, given: dict[str, Any]) -> tuple[str, 
         files[kind] = path
         profile = "chat"
     found.load(profile)
-    levels = _laws(given)
-    same = (
-        "requests",
-        "warmup",
-        "cooldown",
-        "input_tokens",
-        "output_tokens",
-        "prefix",
-        "turns",
-        "kind",
-        "speed",
-        "batch",
-    )
-    changed: dict[str, Any] = {name: given[name] for name in (*same, "slo", "think_s", "give_up", "nonce")}
     files["tokenizer"] = given["tokenizer"]
-    changed |= {name: str(value.resolve()) if value else None for name, value in files.items()}
-    if given["slo"]:
-        parse(given["slo"])
-    return profile, Changes(
-        levels=tuple(law_json(law) for law in levels) if levels else None, duration_s=given["duration"], **changed
-    )
+    return profile, load_words.changes({**given, "duration_s": given["duration"]}, files)
 
 
 def _is_trace(path: Path) -> bool:
@@ -258,29 +233,13 @@ def _is_trace(path: Path) -> bool:
     return True
 
 
-def _laws(given: dict[str, Any]) -> list[Law]:
-    kinds = [name for name in ("concurrency", "rate", "ramp", "steps", "burst", "trace", "search") if given[name]]
-    if len(kinds) > 1:
-        raise UsageError(f"--{kinds[0]} and --{kinds[1]} cannot go together", hint="Each says when requests are sent")
-    arrival = given["arrival"] or "poisson"
-    if given["arrival"] and not {"rate", "ramp", "steps", "search"} & set(kinds):
-        raise UsageError("--arrival goes with a rate", hint="Give --rate, --ramp or --steps too")
-    if given["concurrency"]:
-        return list(parse_concurrency(given["concurrency"]))
-    if given["rate"]:
-        return list(parse_rates(given["rate"], arrival))
-    if given["ramp"]:
-        return [parse_ramp(given["ramp"], arrival)]
-    if given["steps"]:
-        return [parse_steps(given["steps"], arrival)]
-    return [Burst(given["burst"])] if given["burst"] else []
-
-
 def _with_search(selection: Selection, changes: Changes, given: dict[str, Any]) -> Selection:
     """The selection with its changes; levels that depend on what is measured become a search or a sweep."""
     if given["search"]:
         if not changes.slo:
             raise UsageError("--search needs --slo", hint='As in --slo "ttft_p95<800ms and errors<1%"')
+        if selection.blocks > 1:
+            raise UsageError("--repeats goes with stated levels", hint="Give --concurrency or --rate, not --search")
         low, high = given["low"] or 1.0, given["high"] or _OPEN_ENDED
         if low > high:
             raise UsageError(f"--from {low:g} is above --to {high:g}")
@@ -292,18 +251,10 @@ def _with_search(selection: Selection, changes: Changes, given: dict[str, Any]) 
     axis = "concurrency" if given["concurrency"] else "rate"
     at = [float(part) for part in (given["concurrency"] or given["rate"] or "").split(",") if part]
     plain = given["arrival"] in (None, "poisson", "constant") and changes.duration_s is None
-    if len(at) < 2 or given["all_levels"] or selection.paired or at != sorted(at) or not plain:
+    if len(at) < 2 or given["all_levels"] or selection.paired or selection.blocks > 1 or at != sorted(at) or not plain:
         return dataclasses.replace(selection, changes=changes)
     search = Search(axis, at[0], at[-1], even=given["arrival"] == "constant", sweep=tuple(at))  # type: ignore[arg-type]
     return dataclasses.replace(selection, changes=changes, search=search)
-
-
-def _paired(endpoints: list[Endpoint], *, asked: bool | None) -> bool:
-    """Several endpoints are asked at the same time, but for servers that would take each other's processor."""
-    if asked is not None:
-        return asked
-    here = sum(one.provider.kind in OWN_KINDS or one.provider.serve is not None for one in endpoints)
-    return len(endpoints) > 1 and here <= 1
 
 
 def _refuse_what_has_no_tokens(plan: Plan) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from statistics import fmean
 from typing import Literal, NamedTuple
@@ -12,6 +13,7 @@ from harness.report import identity
 from harness.report.load import is_closed
 from harness.report.pairing import Group, match
 from harness.report.quality import Quality
+from harness.report.same_questions import Asked, scores
 from harness.report.sides import Side
 from harness.stats.coverage import FLOOR
 from harness.stats.family import benjamini_hochberg
@@ -33,6 +35,15 @@ class Metric(NamedTuple):
     better: Better
 
 
+class Alike(NamedTuple):
+    """Differences so small that they do not matter to whoever asks."""
+
+    ratio: float
+    """Of times, tokens and costs, as a share of A's; above 0."""
+    points: float
+    """Of failures and quality, as a difference of shares; above 0."""
+
+
 _CLOSED = (Metric("ttft_ms", "ms", "less"), Metric("tpot_ms", "ms", "less"), Metric("e2e_ms", "ms", "less"))
 # What a request waited for its turn is a part of its time where arrivals do not wait for answers.
 _OPEN = (Metric("ttft_sched_ms", "ms", "less"), Metric("tpot_ms", "ms", "less"), Metric("e2e_sched_ms", "ms", "less"))
@@ -42,16 +53,19 @@ _AMOUNTS = (
     Metric("output_tokens", "tokens", "neither"),
     Metric("cost_usd", "USD", "less"),
 )
+
 _FAILURES, _QUALITY = Metric("failures", "share", "less"), Metric("quality", "score", "more")
 
-_SCORES = """
-select sample, workload_sha256, cluster, mean_score from question_scores
-where run_id = $run and endpoint = $endpoint and kind = $kind and task = $task and n_scored > 0
+_SCORERS = """
+select distinct scorer || ' version ' || version as scorer from scores
+where run_id = $run and endpoint = $endpoint and task = $task order by all
 """
 
 
-def compared(results: Path, pairs: Sequence[tuple[Side, Side]]) -> JsonObject:
+def compared(results: Path, pairs: Sequence[tuple[Side, Side]], alike: Alike | None = None) -> JsonObject:
     """Everything that can be said of B against A, for each pair of endpoints.
+
+    Where ``alike`` is given, a difference whose whole 95 % interval lies within it is called ``same``.
 
     Returns:
         ``family`` (how many p-values were adjusted together) and ``pairs``, each with ``a`` and ``b`` (``run``,
@@ -65,7 +79,8 @@ def compared(results: Path, pairs: Sequence[tuple[Side, Side]]) -> JsonObject:
 
     Errors: as ``rows``.
     """
-    found = [_pair(results, a, b) for a, b in pairs]
+    judged = cache(lambda run, seed: Quality(results, run, seed))
+    found = [_pair(results, a, b, judged) for a, b in pairs]
     told = [row for pair in found for group in pair["groups"] for row in group["rows"]]
     tested = [row for row in told if row["p_value"] is not None]
     for row, adjusted in zip(tested, benjamini_hochberg([row["p_value"] for row in tested]), strict=True):
@@ -73,18 +88,25 @@ def compared(results: Path, pairs: Sequence[tuple[Side, Side]]) -> JsonObject:
     for pair in found:
         for group in pair["groups"]:
             for row in group["rows"]:
-                row["verdict"] = _word(row, withheld=row["metric"] == "quality" and group["withheld"] is not None)
+                withheld = row["metric"] == "quality" and group["withheld"] is not None
+                row["verdict"] = "same" if not withheld and _is_same(row, alike) else _word(row, withheld=withheld)
     return {"pairs": found, "family": len(tested)}
 
 
-def _pair(results: Path, a: Side, b: Side) -> JsonObject:
+Judged = Callable[[str, int], Quality]
+"""The quality of a run by its id and the seed of what is drawn; asked for once."""
+
+
+def _pair(results: Path, a: Side, b: Side, quality: Judged) -> JsonObject:
     matched = match(results, a, b)
+    judged = {group.task: why for group in matched.groups if (why := _another_judgement(results, group, a, b))}
+    places = {group.task: {"kind": group.kind, "task": group.task, "stage": group.stage} for group in matched.groups}
     return {
         **{name: _about(side) for name, side in (("a", a), ("b", b))},
         "same_run": a.run == b.run,
         "identities": [line for side in (a, b) for line in _who_answered(results, side)],
-        "groups": [_group(results, group, a, b) for group in matched.groups],
-        "not_compared": list(matched.refused),
+        "groups": [_group(results, group, a, b, None if group.task in judged else quality) for group in matched.groups],
+        "not_compared": [*matched.refused, *({**places[task], "why": why} for task, why in judged.items())],
     }
 
 
@@ -98,15 +120,34 @@ def _who_answered(results: Path, side: Side) -> list[str]:
     return identity.lines([row for row in found if row["endpoint"] == side.endpoint])
 
 
-def _group(results: Path, group: Group, a: Side, b: Side) -> JsonObject:
+def _another_judgement(results: Path, group: Group, a: Side, b: Side) -> str | None:
+    """Why the scores of two runs of a task are not comparable; None: they are, or there are none."""
+    if group.kind == "load" or a.run == b.run:
+        return None
+    versions = [_version(side, group.task) for side in (a, b)]
+    if versions[0] != versions[1]:
+        return f"quality: versions {versions[0]} and {versions[1]} of the task"
+    asked = [{"run": side.run.id, "endpoint": side.endpoint, "task": group.task} for side in (a, b)]
+    one, other = (" and ".join(row["scorer"] for row in rows(results, _SCORERS, each)) for each in asked)
+    return f"quality: scored by {one}, and by {other}" if one and other and one != other else None
+
+
+def _version(side: Side, task: str) -> object:
+    listed: object = side.manifest.get("tasks")
+    tasks: list[JsonObject] = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    return next((row.get("version") for row in tasks if row.get("name") == task), None)
+
+
+def _group(results: Path, group: Group, a: Side, b: Side, quality: Judged | None) -> JsonObject:
+    """What was found in one stage; without ``quality`` scores are not compared."""
     seed = a.manifest.get("seed")
     drawn = seed if isinstance(seed, int) and seed >= 0 else 0
     found = [_failures(group, drawn), *_measures(group, drawn)]
     withheld = None
-    if group.kind != "load":
+    if group.kind != "load" and quality is not None:
         scored = _quality(results, group, a, b, drawn)
         found += [scored] if scored["n"] else []
-        withheld = _withheld(results, group, a, b, drawn) if scored["n"] else None
+        withheld = _withheld(group, a, b, lambda run: quality(run, drawn)) if scored["n"] else None
     return {
         **{name: getattr(group, name) for name in ("kind", "task", "stage", "unit", "no_times")},
         "counts": group.failures,
@@ -148,16 +189,9 @@ def _failures(group: Group, seed: int) -> JsonObject:
 
 def _quality(results: Path, group: Group, a: Side, b: Side, seed: int) -> JsonObject:
     """Mean scores of the questions that both have a score for."""
-    first, second = (_scores(results, group, side) for side in (a, b))
-    shared = [question for question in first if question in second]
-    before, after = ([side[question]["mean_score"] for question in shared] for side in (first, second))
-    return _of_shares(_QUALITY, before, after, [first[question]["cluster"] for question in shared], seed)
-
-
-def _scores(results: Path, group: Group, side: Side) -> dict[tuple[str, str], JsonObject]:
-    """The questions of one side that have a score, by sample and hash."""
-    asked = {"run": side.run.id, "endpoint": side.endpoint, "kind": group.kind, "task": group.task}
-    return {(row["sample"], row["workload_sha256"]): row for row in rows(results, _SCORES, asked)}
+    sides = (Asked(side.run.id, side.endpoint) for side in (a, b))
+    found = scores(results, group.kind, group.task, *sides)
+    return _of_shares(_QUALITY, found.before, found.after, found.clusters, seed)
 
 
 def _of_shares(
@@ -174,12 +208,12 @@ def _row(metric: Metric, found: JsonObject) -> JsonObject:
     return {"metric": metric.name, "unit": metric.unit, "better": metric.better, **found, "p_adjusted": None}
 
 
-def _withheld(results: Path, group: Group, a: Side, b: Side, seed: int) -> str | None:
+def _withheld(group: Group, a: Side, b: Side, quality: Callable[[str], Quality]) -> str | None:
     """Why quality has no verdict; None: enough of both could be scored."""
     low = [
         name
         for name, side in (("A", a), ("B", b))
-        if not Quality(results, side.run.id, seed).measured((group.kind, group.task, side.endpoint))["enough"]
+        if not quality(side.run.id).measured((group.kind, group.task, side.endpoint))["enough"]
     ]
     if not low:
         return None
@@ -193,3 +227,15 @@ def _word(row: JsonObject, *, withheld: bool) -> str:
         low, high = (None if bound is None else -bound for bound in (high, low))
     word = verdict(low, high, row["p_adjusted"])
     return {"better": "more", "worse": "fewer"}.get(word, word) if row["better"] == "neither" else word
+
+
+def _is_same(row: JsonObject, alike: Alike | None) -> bool:
+    """Whether the whole interval lies within what does not matter."""
+    if alike is None or row["low"] is None or row["high"] is None:
+        return False
+    if row["metric"] in (_FAILURES.name, _QUALITY.name):
+        return bool(-alike.points <= row["low"] and row["high"] <= alike.points)
+    if row["low"] == row["high"] == 0:
+        return True
+    low, high = row["ratio_low"], row["ratio_high"]
+    return low is not None and high is not None and bool(1 - alike.ratio <= low and high <= 1 + alike.ratio)

@@ -10,6 +10,7 @@ from harness.types import JsonObject
 
 _FAILED = ("broken", "ignored")
 _UNTOLD = ("untestable", "skipped")
+_NO_CHARACTERS = dict.fromkeys((0xFFFE, 0xFFFF), "?")
 
 
 def junit(found: JsonObject) -> str:
@@ -21,27 +22,31 @@ def junit(found: JsonObject) -> str:
         suite = ET.SubElement(
             top,
             "testsuite",
-            name=_text(name),
+            name=text(name),
             tests=str(len(cells)),
             failures=str(sum(cell["verdict"] in _FAILED for _, cell in cells)),
             skipped=str(sum(cell["verdict"] in _UNTOLD for _, cell in cells)),
         )
         properties = ET.SubElement(suite, "properties")
         for key in ("grade", "support", "honesty", "broken_n", "evidence", "model_id", "engine_version"):
-            ET.SubElement(properties, "property", name=key, value=_text(endpoint.get(key, "")))
+            ET.SubElement(properties, "property", name=key, value=text(endpoint.get(key, "")))
         for row, cell in cells:
             case = ET.SubElement(suite, "testcase", classname=row["surface"], name=row["probe"])
             if cell["verdict"] in _FAILED:
-                failure = ET.SubElement(case, "failure", type=cell["verdict"], message=_text(cell["reason"]))
-                failure.text = _text(why(cell))
+                failure = ET.SubElement(case, "failure", type=cell["verdict"], message=text(cell["reason"]))
+                failure.text = text(why(cell))
             elif cell["verdict"] in _UNTOLD:
-                ET.SubElement(case, "skipped", message=_text(f"{cell['verdict']}: {cell['reason']}"))
+                ET.SubElement(case, "skipped", message=text(f"{cell['verdict']}: {cell['reason']}"))
             elif cell["verdict"] != "supported":
-                ET.SubElement(case, "system-out").text = _text(f"{cell['verdict']}: {why(cell)}")
+                ET.SubElement(case, "system-out").text = text(f"{cell['verdict']}: {why(cell)}")
     ET.indent(top)
     return ET.tostring(top, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _text(value: object) -> str:
-    """Text that XML can hold: controls are spelt out, and what is no character becomes a question mark."""
-    return words.plain("" if value is None else str(value)).encode("utf-8", "replace").decode()
+def text(value: object) -> str:
+    """Text that XML can hold: controls are spelt out, and what is no character becomes a question mark.
+
+    Source: Extensible Markup Language (XML) 1.0, fifth edition (2008), production 2, Char.
+    """
+    plain = words.plain("" if value is None else str(value)).encode("utf-8", "replace").decode()
+    return plain.translate(_NO_CHARACTERS)

@@ -57,8 +57,9 @@ def load_report(
 
     Returns:
         ``run``, ``validity``, ``levels`` (a row for each endpoint and stage: all of ``load_summary``, with ``closed``,
-        ``since`` (``send`` or ``plan``: where its times begin), ``times`` (metric -> quantile -> value, interval, n,
-        enough), ``steady``, ``growing`` and ``saturated``), ``saturation``, ``comparisons``, ``server``, ``client``,
+        ``load`` (requests at once where closed, else per second), ``since`` (``send`` or ``plan``: where its times
+        begin), ``times`` (metric -> quantile -> value, interval, n, enough), ``steady``, ``growing`` and
+        ``saturated``), ``saturation``, ``comparisons``, ``server``, ``client``,
         ``errors``, ``limits``, ``adapted``, ``identities``, ``server_times``, ``warnings`` and ``search``.
         Milliseconds, per second and USD; None: not measured or not known.
 
@@ -107,6 +108,7 @@ def _level(row: JsonObject, attempts: Sequence[JsonObject]) -> JsonObject:
     return {
         **row,
         "closed": closed,
+        "load": _load_of(row, closed=closed),
         "since": "send" if closed else "plan",
         "times": {name: _percentiles(name, measured, None) for name in _TIMES},
         "steady": _steady(measured),
@@ -174,20 +176,20 @@ def _saturation(levels: Sequence[JsonObject]) -> list[JsonObject]:
         points = [
             LevelPoint(load, row["ok_per_s"], row["e2e_sched_p50_ms"])
             for row in own
-            if (load := _load_of(row)) and row["ok_per_s"] and row["e2e_sched_p50_ms"]
+            if (load := row["load"]) and row["ok_per_s"] and row["e2e_sched_p50_ms"]
         ]
         full = saturated(points)
         if full is None:
             continue
         found.append({"endpoint": endpoint, "axis": "concurrency" if closed else "rate", **full._asdict()})
         for row in own:
-            row["saturated"] = (_load_of(row) or 0) >= full.at
+            row["saturated"] = (row["load"] or 0) >= full.at
     return found
 
 
-def _load_of(row: JsonObject) -> float | None:
+def _load_of(row: JsonObject, *, closed: bool) -> float | None:
     """Requests at once of a closed level, requests per second of an open one."""
-    if not row["closed"]:
+    if not closed:
         offered: float | None = row["offered_per_s"]
         return offered
     number = re.search(r"\d+", row["law"] or row["stage"].rpartition("@")[2])

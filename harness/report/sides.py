@@ -45,14 +45,18 @@ def pairs_of(results: Path, first: str, second: str, run: str) -> list[tuple[Sid
         StoreError: a manifest is missing or damaged.
     """
     one, other = _found(results, first, run), _found(results, second, run)
-    matched = _matched(one, other)
-    for a, b in matched:
+    found = matched(one, other)
+    for a, b in found:
         if (a.run.id, a.endpoint) == (b.run.id, b.endpoint):
             raise UsageError(f"{first} and {second} are the same: {a.name}", hint="Name two endpoints, or two runs")
-    return matched
+    return found
 
 
-def _matched(one: Sequence[Side], other: Sequence[Side]) -> list[tuple[Side, Side]]:
+def matched(one: Sequence[Side], other: Sequence[Side]) -> list[tuple[Side, Side]]:
+    """The endpoints that two runs have in common, or the only one of each.
+
+    Errors: UsageError where there is neither.
+    """
     if len(one) == len(other) == 1:
         return [(one[0], other[0])]
     by_name = {side.endpoint: side for side in other}
@@ -68,10 +72,10 @@ def _found(results: Path, text: str, run: str) -> list[Side]:
     runs = list_runs(results)
     begun, colon, rest = text.partition(":")
     if colon and "/" not in begun and _is_run(runs, begun):
-        return [_of_name(_sides(open_run(results, begun)), rest)]
-    known = _sides(open_run(results, run))
+        return [_of_name(sides_of(open_run(results, begun)), rest)]
+    known = sides_of(open_run(results, run))
     if _is_run(runs, text) and not _fitting(known, text):
-        return _sides(open_run(results, text))
+        return sides_of(open_run(results, text))
     return [_of_name(known, text, runs)]
 
 
@@ -79,7 +83,11 @@ def _is_run(runs: Sequence[RunFolder], text: str) -> bool:
     return text == "latest" or any(text and one.id.startswith(text) for one in runs)
 
 
-def _sides(run: RunFolder) -> list[Side]:
+def sides_of(run: RunFolder) -> list[Side]:
+    """Every endpoint of a run, the first one of it first.
+
+    Errors: UsageError where it asked none; StoreError when its manifest is missing or damaged.
+    """
     manifest = run.read_manifest()
     found = [Side(run, manifest, about) for about in endpoints_of(run, manifest)]
     if not found:

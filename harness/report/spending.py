@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Table
-
 from harness.report import words
-from harness.report.tables import plain_table
+from harness.report.document import Grid, grid
 from harness.stats.ratio import ratio_of_means
 from harness.store.query import rows
 from harness.types import JsonObject
@@ -44,14 +42,14 @@ def _bounds(items: Sequence[JsonObject]) -> JsonObject:
     return {"usd_per_right_low": low, "usd_per_right_high": high}
 
 
-def table(found: Sequence[JsonObject]) -> Table | None:
+def table(found: Sequence[JsonObject]) -> Grid | None:
     """The table of what was spent, where that is known; None: nowhere, which the overview says already."""
     known = [row for row in found if row["total_usd"]]
     if not known:
         return None
     columns = ("task", "endpoint", "paid by", "USD", "per item", "per right answer", "per million chars", "per Mtok")
-    return plain_table(
-        "\nCost of the tasks [95 % intervals]",
+    return grid(
+        "Cost of the tasks [95 % intervals]",
         3,
         columns,
         (
@@ -61,7 +59,7 @@ def table(found: Sequence[JsonObject]) -> Table | None:
                 row["basis"] or words.NOTHING,
                 words.cost(row["total_usd"]),
                 words.cost(row["usd_per_item"]),
-                _per_right(row),
+                per_right(row),
                 words.cost(row["usd_per_mchar"]),
                 words.cost(row["usd_per_mtok"]),
             )
@@ -70,7 +68,8 @@ def table(found: Sequence[JsonObject]) -> Table | None:
     )
 
 
-def _per_right(row: JsonObject) -> str:
+def per_right(row: JsonObject) -> str:
+    """What a right answer cost with its interval, or why there is no such figure."""
     if row["usd_per_right"] is None:
         if row["total_usd"] is None:
             return "unknown"

@@ -1,24 +1,21 @@
-"""The one look of a table in the terminal."""
+"""The one look of tables and lines in the terminal."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from harness.report import words
+from harness.report.document import Grid, Note, Weight
 
 
-def plain_table(
-    title: str, words_first: int, columns: Sequence[str], rows: Iterable[Sequence[str]], *, close: bool = False
-) -> Table:
-    """A plain table: the first columns hold words and stand left, the others hold numbers and stand right.
+def drawn(of: Grid, *, close: bool = False) -> Table:
+    """A plain table in the terminal, an empty line above it.
 
     ``close`` leaves one space between columns, for tables of many.
     """
     table = Table(
-        title=Text(words.plain(title)),
+        title=Text(words.plain(f"\n{of.title}")),
         title_justify="left",
         title_style="bold",
         header_style="dim",
@@ -26,9 +23,17 @@ def plain_table(
         pad_edge=False,
         padding=(0, 1, 0, 0) if close else (0, 1),
     )
-    for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position < words_first else "right", overflow="fold")
-    for row in rows:
+    for position, column in enumerate(of.columns):
+        table.add_column(column, justify="left" if position < of.words_first else "right", overflow="fold")
+    for row in of.rows:
         # What a server or a model wrote must not be read as markup, nor move the cursor.
         table.add_row(*(Text(words.plain(cell)) for cell in row))
     return table
+
+
+def written(of: Note) -> Text:
+    """A line in the terminal; a warning is one without colour too."""
+    return Text(words.plain(f"! {of.text}" if of.weight == "warning" else of.text), style=_STYLES[of.weight])
+
+
+_STYLES: dict[Weight, str] = {"plain": "", "quiet": "dim", "strong": "bold", "warning": "yellow", "command": ""}

@@ -12,11 +12,9 @@ from itertools import combinations
 from pathlib import Path
 
 import orjson
-from rich.table import Table
-from rich.text import Text
 
 from harness.report import words
-from harness.report.tables import plain_table
+from harness.report.document import Grid, Note, grid
 from harness.stats.vectors import Alike, Structure, alike, structure
 from harness.store.query import rows
 from harness.types import JsonObject
@@ -117,21 +115,21 @@ def _structure(found: Structure | None) -> JsonObject | None:
     return {**found._asdict(), "correlation": correlation, "neighbours": found.neighbours._asdict()}
 
 
-# --- in the terminal -------------------------------------------------------------------------------------
+# --- in words -------------------------------------------------------------------------------------------
 
 
-def shown(found: JsonObject) -> Iterator[Table | Text]:
+def shown(found: JsonObject) -> Iterator[Grid | Note]:
     """The tables of an agreement."""
-    yield plain_table(
-        "\nVectors",
+    yield grid(
+        "Vectors",
         1,
         ("endpoint", "texts", "dimensions", "asked twice", "cosine to itself", "lowest"),
         (_own(row) for row in found["endpoints"]),
     )
     if not found["pairs"]:
         return
-    yield plain_table(
-        "\nAgreement of vectors [95 % intervals]",
+    yield grid(
+        "Agreement of vectors [95 % intervals]",
         2,
         (
             "of",
@@ -145,7 +143,7 @@ def shown(found: JsonObject) -> Iterator[Table | Text]:
         ),
         (_two(row) for row in found["pairs"]),
     )
-    yield Text(_MEANING, style="dim")
+    yield Note(_MEANING, "quiet")
 
 
 _MEANING = (

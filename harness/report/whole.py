@@ -10,10 +10,9 @@ from rich.console import Console
 
 from harness.folder import RunFolder
 from harness.report import terminal
-from harness.report.load import load_report
+from harness.report.judged_load import judged_load
 from harness.report.load_terminal import show_load
 from harness.report.summary import summarise
-from harness.report.validity import validity
 from harness.store.query import held
 from harness.types import JsonObject
 
@@ -21,22 +20,20 @@ from harness.types import JsonObject
 def show(results: Path, folder: RunFolder, console: Console, *, as_json: bool) -> None:
     """Print a run's tables, or all of them as one JSON object."""
     with held(results):
-        _show(results, folder, console, as_json=as_json)
+        found = tables(results, folder)
+        if as_json:
+            click.echo(json.dumps(found, indent=2))
+        elif _only_load(folder.read_manifest()):
+            show_load(found, console)
+        else:
+            terminal.show(found, console)
 
 
-def _show(results: Path, folder: RunFolder, console: Console, *, as_json: bool) -> None:
+def tables(results: Path, folder: RunFolder) -> JsonObject:
+    """All of a run's tables as plain data; errors as for ``held``."""
     manifest = folder.read_manifest()
-    only_load = bool(manifest.get("loads")) and not manifest.get("tasks") and not manifest.get("probes")
-    found = _load(results, folder, manifest) if only_load else summarise(results, folder.id)
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-    elif only_load:
-        show_load(found, console)
-    else:
-        terminal.show(found, console)
+    return judged_load(results, folder) if _only_load(manifest) else summarise(results, folder.id)
 
 
-def _load(results: Path, folder: RunFolder, manifest: JsonObject) -> JsonObject:
-    summary = summarise(results, folder.id, only_loads=True)
-    verdict = validity(results, folder, summary["loads"])
-    return load_report(results, folder.id, summary=summary, validity=verdict, search=manifest.get("search"))
+def _only_load(manifest: JsonObject) -> bool:
+    return bool(manifest.get("loads")) and not manifest.get("tasks") and not manifest.get("probes")

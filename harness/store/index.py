@@ -197,13 +197,21 @@ def _parts(run_id: str, manifest: JsonObject) -> dict[str, list[JsonObject]]:
                 "task": row["name"],
                 "version": row.get("version"),
                 "position": position,
-                **{name: level.get(name) for name in ("stage", "law", "n")},
+                **{name: level.get(name) for name in ("stage", "law", "n", "block")},
                 **{f"slo_{name}": (row.get("slo") or {}).get(name) for name in ("ttft_ms", "tpot_ms", "e2e_ms")},
             }
             for row in manifest.get("loads") or []
-            for position, level in enumerate(row.get("levels") or [])
+            for position, level in enumerate(_levels(row))
         ],
     }
+
+
+def _levels(load: JsonObject) -> list[JsonObject]:
+    """The levels of a load, each once: a sweep of endpoints one by one plans the same level for each of them."""
+    found: dict[str, JsonObject] = {}
+    for level in load.get("levels") or []:
+        found.setdefault(level.get("stage"), level)
+    return list(found.values())
 
 
 def _endpoint(row: JsonObject) -> JsonObject:
