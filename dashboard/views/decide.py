@@ -108,28 +108,42 @@ def provenance(summary: JsonObject, marks: Marks) -> None:
 def show(chosen: Chosen, summary: JsonObject, marks: Marks) -> None:
     """The page below its head."""
     endpoints: list[JsonObject] = summary["endpoints"]
-    names = [row["endpoint"] for row in endpoints]
     run = summary["run"]
     said = (run["suite"] or "no suite", run["status"] or "status unknown", _when(run["created_at"]))
     st.text(words.plain(" · ".join(said)))
-    top = st.container()
-    load, wanted = wishes.ask(summary, names[0] if names else words.NOTHING)
-    found = queries.or_stop(lambda: queries.recorded(chosen.version, chosen.run, load, wanted.limits))
-    decision = decide(summary, found, wanted)
-    with top:
-        verdicts.show(summary, found, decision, wanted, marks)
-    endpoints_table(endpoints, marks)
+    if any(row.get("n") or row.get("features_judged") for row in endpoints):
+        decided(chosen, summary, marks)
+    else:
+        st.text("Nothing was measured yet, so there is nothing to decide by.")
+        overview(summary, marks)
+    errors_table(endpoints, marks)
+    provenance(summary, marks)
+
+
+def overview(summary: JsonObject, marks: Marks) -> None:
+    """The figures of the report, how well they were measured, and who answered."""
+    endpoints_table(summary["endpoints"], marks)
     st.caption(f"Measured with {words.health(summary['health'])}.")
     for concern in words.concerns(summary["health"]):
         st.caption(f"⚠ {concern}")
     for line in identity.lines(summary["identities"]):
         st.text(words.plain(line))
+
+
+def decided(chosen: Chosen, summary: JsonObject, marks: Marks) -> None:
+    """The answer above what it was asked by, then what it rests on."""
+    names = [row["endpoint"] for row in summary["endpoints"]]
+    top = st.container()
+    load, wanted = wishes.ask(summary, names[0])
+    found = queries.or_stop(lambda: queries.recorded(chosen.version, chosen.run, load, wanted.limits))
+    decision = decide(summary, found, wanted)
+    with top:
+        verdicts.show(summary, found, decision, wanted, marks)
+    overview(summary, marks)
     worth_looking_at(fronts(decision, names, marks))
     attainment.show(found, decision, wanted, marks)
     costs.show(decision, wanted, marks)
     routes.show(_routed(chosen, load, decision, wanted), decision.ways, wanted, marks)
-    errors_table(endpoints, marks)
-    provenance(summary, marks)
 
 
 def _routed(chosen: Chosen, load: str | None, decision: Decision, wanted: Wishes) -> list[Routed]:
