@@ -7,7 +7,7 @@ problems.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -50,6 +50,8 @@ from harness.provider import (
 )
 
 FieldPath = tuple[str | int, ...]
+Beside = Callable[[FieldPath], list[str]]
+"""The names that a field could have had at a place."""
 
 
 class _Block(BaseModel):
@@ -271,7 +273,7 @@ def parse(
     try:
         content = FileBlock.model_validate(document)
     except ValidationError as error:
-        return [_problem(dict(one)) for one in error.errors(include_url=False, include_input=False)]
+        return problems(error, _fields_beside)
     everyone = {*known, *content.providers}
     named = [(model, name) for model, ids in content.models.items() for name in ids if name not in everyone]
     if named:
@@ -285,12 +287,17 @@ def _no_provider(name: str, everyone: Collection[str]) -> str:
     return f"there is no provider {name!r}. " + (f"Did you mean {near[0]}?" if near else "See harness providers list")
 
 
-def _problem(error: Mapping[str, Any]) -> tuple[FieldPath, str]:
+def problems(error: ValidationError, beside: Beside) -> list[tuple[FieldPath, str]]:
+    """What Pydantic refused, as (path, words) pairs without any value; ``beside`` knows the names there could be."""
+    return [_problem(dict(one), beside) for one in error.errors(include_url=False, include_input=False)]
+
+
+def _problem(error: Mapping[str, Any], beside: Beside) -> tuple[FieldPath, str]:
     path: FieldPath = tuple(part for part in error["loc"] if part != "[key]")
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(path[-1]), _fields_beside(path), n=1, cutoff=0.5)
-        known = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(_fields_beside(path))}"
+        near = difflib.get_close_matches(str(path[-1]), beside(path), n=1, cutoff=0.5)
+        known = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(beside(path))}"
         return path, f"unknown field. {known}"
     if kind == "value_error":
         return path, str(context["error"])

@@ -12,7 +12,7 @@ from harness.folder import RunFolder
 from harness.store.index import publish
 
 APP = Path(__file__).parents[1] / "dashboard" / "app.py"
-PAGES = tuple(f"views/{name}.py" for name in ("decide", "compare", "load", "features", "quality", "runs"))
+PAGES = tuple(f"views/{name}.py" for name in ("decide", "compare", "load", "features", "trend", "quality", "runs"))
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)> <b>b</b> **m** [a](http://evil.example/) $x^2$ "
     ":material/home: :smile: :red[x] <a href='http://evil.example'>l</a> `c` # h"
@@ -62,6 +62,7 @@ def two_endpoints(results: Path, name: str = "b/m", **changes: Any) -> RunFolder
     run = make_run(results, attempts=made, scores=scores, texts=texts, verdicts=found)
     first = manifest(run)["endpoints"][0]
     other = first | {"id": name, "model_id": name}
-    run.write_manifest(manifest(run, **{"endpoints": [first, other], "suite": name} | changes))
+    probes = {"profile": "core", "ids": ["stream.usage"]}
+    run.write_manifest(manifest(run, **{"endpoints": [first, other], "suite": name, "probes": probes} | changes))
     publish(results)
     return run

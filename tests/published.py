@@ -1,5 +1,6 @@
 """Runs made of rows, so that what the store says about them can be worked out by hand."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from harness.folder import RunFolder, create
 from harness.store import query
 from harness.store.columns import ATTEMPTS, SCORES, SEALED, TEXTS, VERDICTS
+from harness.store.index import publish
 from harness.store.rows import to_line
 
 MS = 1_000_000
@@ -132,6 +134,55 @@ def make_run(
     return run
 
 
+def make_nights(
+    results: Path,
+    n: int,
+    *,
+    endpoints: Sequence[str] = ("p/m",),
+    ttft_ms: Callable[[str, int], float] = lambda endpoint, night: 100.0,
+    about: Callable[[int], dict[str, Any] | None] = lambda night: {},
+) -> list[RunFolder]:
+    """A published store of nightly runs, the oldest first, each of one load and of one task of six questions.
+
+    ``ttft_ms`` is the median of eight requests of that night; ``about`` what the night's manifest says otherwise, None:
+    there was no run. Each night's first question is answered wrongly.
+    """
+    made = []
+    for night in range(n):
+        changes = about(night)
+        if changes is None:
+            continue
+        at = EPOCH + timedelta(days=night)
+        rows, scores = [], []
+        for name in endpoints:
+            known: dict[str, Any] = {"endpoint": name, "completion_tokens": 4, "prompt_tokens": 3, "started_at": at}
+            for i in range(8):
+                first = ttft_ms(name, night) * (0.965 + 0.01 * i)
+                marks = {"send0": 0, "tok1": first, "tokn": first + 60, "eof": first + 62}
+                rows.append(attempt(f"load/{name}/{i}", sample=str(i), ms=marks, **known))
+            asked = {"kind": "quality", "stage": "quality.sums", "task": "sums", "cost_usd": 0.001}
+            for i in range(6):
+                job = f"sums/{name}/{i}"
+                rows.append(attempt(job, sample=str(i), ms={"send0": 0, "tok1": 9, "eof": 10}, **known, **asked))
+                scores.append(score(job, float(i > 0), endpoint=name, sample=str(i)))
+        run = make_run(results, f"night{night}", attempts=rows, scores=scores)
+        one = manifest(run)["endpoints"][0]
+        run.write_manifest(
+            manifest(
+                run,
+                **{
+                    "suite": "nightly",
+                    "created_at": f"{at.isoformat(timespec='milliseconds')}+00:00",
+                    "endpoints": [one | {"id": name} for name in endpoints],
+                    **changes,
+                },
+            )
+        )
+        made.append(run)
+    publish(results)
+    return made
+
+
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     """Moments as sealing writes them."""
     since_1970 = {name: at - datetime(1970, 1, 1) for name, at in row.items() if isinstance(at, datetime)}  # noqa: DTZ001
@@ -143,4 +194,16 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-__all__ = ["ATTEMPTS", "MS", "SCORES", "TEXTS", "VERDICTS", "attempt", "make_run", "manifest", "score", "verdict"]
+__all__ = [
+    "ATTEMPTS",
+    "MS",
+    "SCORES",
+    "TEXTS",
+    "VERDICTS",
+    "attempt",
+    "make_nights",
+    "make_run",
+    "manifest",
+    "score",
+    "verdict",
+]

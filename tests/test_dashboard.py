@@ -136,8 +136,12 @@ PARTS = {
         5,
         ["Load levels", "not enough data", "1 of 13 requests failed", "not even the lowest level"],
     ),
-    "features": (["Features not fully supported"], 0, ["stream.usage"]),
-    "quality": (["Tasks"], 0, ["100 % [21–100] n=1"]),
+    "features": (["Matrix", "Support by surface"], 0, ["0.0 %", "1 broken"]),
+    "quality": (
+        ["Scores", "Cost of a right answer", "One task", "What the scores rest on"],
+        1,
+        ["100 % [21–100] n=1", "1 of 1"],
+    ),
 }
 """Of each page: its headings, how many charts it draws, and some of what it says."""
 

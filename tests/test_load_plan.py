@@ -15,6 +15,7 @@ from harness.errors import UsageError
 from harness.exchange import ToolCall
 from harness.provider import Limits
 from harness.run.arrivals import Burst, Closed, Constant, Law, Poisson, Ramp, law_json, offsets_ns
+from harness.run.manifest import loads_json
 from harness.run.plan import Plan, make
 from harness.run.selection import Changes, Level, Search, Selection
 from harness.run.session import answer, nonced
@@ -178,6 +179,35 @@ def test_the_levels_of_a_search_are_those_it_decided_on() -> None:
     stored = Selection.from_json(json.loads(json.dumps(asdict(made.selection))))
     assert stored == made.selection
     assert make(stored, catalog(_chat(Closed(9))), TWO).lines() == made.lines()
+
+
+def test_blocks_go_by_turns_and_each_is_a_stage_of_its_own() -> None:
+    """A B, B A, A B: a drift in time falls on both alike; both are asked the same in a block, and no two blocks are."""
+    made = plan([_chat(Closed(1), Closed(4))], TWO, blocks=3)
+    order = [(stage.name, stage.block, [lane[0].endpoint[0] for lane in stage.lanes]) for stage in made.stages]
+    assert order == [
+        ("load.chat@c1#1", 1, ["a", "b"]),
+        ("load.chat@c4#1", 1, ["a", "b"]),
+        ("load.chat@c1#2", 2, ["b", "a"]),
+        ("load.chat@c4#2", 2, ["b", "a"]),
+        ("load.chat@c1#3", 3, ["a", "b"]),
+        ("load.chat@c4#3", 3, ["a", "b"]),
+    ]
+    asked = [[{job.sample for job in lane} for lane in stage.lanes] for stage in made.stages]
+    assert all(one == other for one, other in asked)
+    assert len(set.union(*(one for one, _ in asked))) == sum(len(one) for one, _ in asked)
+    assert all(not stage.together for stage in made.stages)
+    stored = Selection.from_json(json.loads(json.dumps(asdict(made.selection))))
+    assert make(stored, catalog(_chat(Closed(1), Closed(4))), TWO).lines() == made.lines()
+    levels = loads_json(made)[0]["levels"]
+    assert [level.get("block") for level in levels] == [1, 1, 2, 2, 3, 3]
+
+
+def test_a_load_that_is_gone_through_once_has_no_blocks() -> None:
+    """Its plan is byte for byte what it always was."""
+    once = plan([_chat(Closed(1))], TWO)
+    assert [stage.name for stage in once.stages] == ["load.chat@c1"]
+    assert "block" not in loads_json(once)[0]["levels"][0]
 
 
 @pytest.mark.parametrize(

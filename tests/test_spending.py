@@ -92,6 +92,6 @@ def test_nothing_right_is_said_in_words(tmp_path: Path) -> None:
     """The cost of a right answer is neither infinite nor 0 where there was none."""
     row = spent(tmp_path, [item("a/m", "s1", 0.0, cost_usd=0.01, cost_source="prices")])
     assert row["usd_per_right"] is None
-    assert spending._per_right(row) == "none right"
+    assert spending.per_right(row) == "none right"
     row = spent(tmp_path / "unjudged", [item("a/m", "s1", None, cost_usd=0.01, cost_source="prices")])
-    assert spending._per_right(row) == "none scored"
+    assert spending.per_right(row) == "none scored"

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from harness.stats.family import benjamini_hochberg, rank_ranges
+from harness.stats.family import benjamini_hochberg, holm, rank_ranges
 from harness.stats.verdict import verdict
 
 
@@ -24,6 +24,15 @@ def test_adjusted_p_is_that_of_statsmodels(p_values: list[float]) -> None:
     """In the order given, whatever that is; a family of none has none."""
     found = benjamini_hochberg(p_values)
     assert found == pytest.approx(multipletests(p_values, method="fdr_bh")[1].tolist() if p_values else [])
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), max_size=40))
+def test_holms_p_is_that_of_statsmodels(p_values: list[float]) -> None:
+    """In the order given, and no smaller than Benjamini's and Hochberg's."""
+    found = holm(p_values)
+    assert found == pytest.approx(multipletests(p_values, method="holm")[1].tolist() if p_values else [])
+    assert all(one >= other - 1e-12 for one, other in zip(found, benjamini_hochberg(p_values), strict=True))
 
 
 def test_endpoints_that_are_told_apart_have_one_rank() -> None:

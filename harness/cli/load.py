@@ -95,6 +95,9 @@ _amounts = [
     click.option("--duration", type=_Duration(), metavar="TIME", help="Ask so long per level: 90s, 10m, 2h (a soak)."),
     click.option("--warmup", type=click.IntRange(min=0), metavar="N", help="Requests before, kept out of all metrics."),
     click.option("--cooldown", type=click.IntRange(min=0), metavar="N", help="Requests after, kept out as well."),
+    click.option(
+        "--repeats", type=click.IntRange(1, 100), default=1, metavar="N", help="Go through all levels N times: blocks."
+    ),
     click.option("--all-levels", is_flag=True, help="Do not end a sweep where more load brings no more throughput."),
     click.option("--slo", metavar="TEXT", help='As in "ttft_p95<800ms and tpot_p95<50ms and errors<1%".'),
 ]
@@ -142,6 +145,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
     Examples:
       harness load chat -e local/smollm2 --concurrency 1,2,4
       harness load chat -e mine/llama --rate 2,4,8 --duration 2m --slo "ttft_p95<800ms and errors<1%"
+      harness load chat -e old/llama -e new/llama --concurrency 4 --repeats 5     # blocks by turns, for harness gate
       harness load chat -e mine/llama --search rate --slo "ttft_p95<800ms and tpot_p95<50ms"
       harness load questions.jsonl -e groq/gpt-oss-120b -e mine/llama --rate 1 -n 200
       harness load chat -e mine/llama --trace mooncake.jsonl --speed 2
@@ -159,7 +163,8 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         seed=given["seed"],
         max_requests=budget.max_requests,
         nonce=new_nonce(),
-        paired=_paired(endpoints, asked=given["paired"]),
+        blocks=given["repeats"],
+        paired=_paired(endpoints, asked=given["paired"], blocks=given["repeats"]),
         owned=given["owned"],
         api=given["api"],
         store_text=given["store_text"],
@@ -281,6 +286,8 @@ def _with_search(selection: Selection, changes: Changes, given: dict[str, Any]) 
     if given["search"]:
         if not changes.slo:
             raise UsageError("--search needs --slo", hint='As in --slo "ttft_p95<800ms and errors<1%"')
+        if selection.blocks > 1:
+            raise UsageError("--repeats goes with stated levels", hint="Give --concurrency or --rate, not --search")
         low, high = given["low"] or 1.0, given["high"] or _OPEN_ENDED
         if low > high:
             raise UsageError(f"--from {low:g} is above --to {high:g}")
@@ -292,16 +299,19 @@ def _with_search(selection: Selection, changes: Changes, given: dict[str, Any]) 
     axis = "concurrency" if given["concurrency"] else "rate"
     at = [float(part) for part in (given["concurrency"] or given["rate"] or "").split(",") if part]
     plain = given["arrival"] in (None, "poisson", "constant") and changes.duration_s is None
-    if len(at) < 2 or given["all_levels"] or selection.paired or at != sorted(at) or not plain:
+    if len(at) < 2 or given["all_levels"] or selection.paired or selection.blocks > 1 or at != sorted(at) or not plain:
         return dataclasses.replace(selection, changes=changes)
     search = Search(axis, at[0], at[-1], even=given["arrival"] == "constant", sweep=tuple(at))  # type: ignore[arg-type]
     return dataclasses.replace(selection, changes=changes, search=search)
 
 
-def _paired(endpoints: list[Endpoint], *, asked: bool | None) -> bool:
-    """Several endpoints are asked at the same time, but for servers that would take each other's processor."""
-    if asked is not None:
-        return asked
+def _paired(endpoints: list[Endpoint], *, asked: bool | None, blocks: int) -> bool:
+    """Several endpoints are asked at the same time, but in blocks, and servers that would take each other's processor.
+
+    Blocks go by turns: each endpoint is then alone with this client, and still asked in the same hour as the others.
+    """
+    if asked is not None or blocks > 1:
+        return bool(asked)
     here = sum(one.provider.kind in OWN_KINDS or one.provider.serve is not None for one in endpoints)
     return len(endpoints) > 1 and here <= 1
 

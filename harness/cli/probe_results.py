@@ -106,15 +106,13 @@ def show(
 def _show_evidence(folder: RunFolder, about: JsonObject, cell: JsonObject, provider: Provider | None) -> None:
     """Print what was found about one endpoint, with the exchanges that it rests on."""
     click.echo(f"\n== {plain(about['endpoint'])}")
-    for line in evidence.verdict_lines(cell):
+    for line in (*evidence.verdict_lines(cell), *evidence.engine_lines(about)):
         click.echo(line)
-    if about.get("engine"):
-        click.echo(f"note      {about['engine']} was started for the run: start it again to send anything once more")
-    for attempt in evidence.evidence(folder, cell["evidence"]):
-        click.echo(f"\n-- {attempt.job.sample}, repeat {attempt.job.repeat}")
-        for line in (*evidence.exchange_lines(attempt), *evidence.official_client(attempt)):
+    for one in evidence.exhibits(folder, about, cell, provider):
+        click.echo(f"\n-- {one.title}")
+        for line in (*one.exchange, *one.official):
             click.echo(line)
-        click.echo(f"\n{evidence.curl(attempt, about['base_url'] or 'http://127.0.0.1:PORT/v1', provider)}")
+        click.echo(f"\n{one.curl}")
 
 
 @click.command("matrix")

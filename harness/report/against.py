@@ -13,13 +13,13 @@ from harness.report import identity
 from harness.report.load import is_closed
 from harness.report.pairing import Group, match
 from harness.report.quality import Quality
+from harness.report.same_questions import Asked, scores
 from harness.report.sides import Side
 from harness.stats.coverage import FLOOR
 from harness.stats.family import benjamini_hochberg
 from harness.stats.paired import paired_difference
 from harness.stats.shift import mean_shift, median_shift
 from harness.stats.verdict import verdict
-from harness.store.query import rows
 from harness.types import JsonObject
 
 Better = Literal["less", "more", "neither"]
@@ -54,11 +54,6 @@ _AMOUNTS = (
 )
 
 _FAILURES, _QUALITY = Metric("failures", "share", "less"), Metric("quality", "score", "more")
-
-_SCORES = """
-select sample, workload_sha256, cluster, mean_score from question_scores
-where run_id = $run and endpoint = $endpoint and kind = $kind and task = $task and n_scored > 0
-"""
 
 _SCORERS = """
 select distinct scorer || ' version ' || version as scorer from scores
@@ -193,16 +188,9 @@ def _failures(group: Group, seed: int) -> JsonObject:
 
 def _quality(results: Path, group: Group, a: Side, b: Side, seed: int) -> JsonObject:
     """Mean scores of the questions that both have a score for."""
-    first, second = (_scores(results, group, side) for side in (a, b))
-    shared = [question for question in first if question in second]
-    before, after = ([side[question]["mean_score"] for question in shared] for side in (first, second))
-    return _of_shares(_QUALITY, before, after, [first[question]["cluster"] for question in shared], seed)
-
-
-def _scores(results: Path, group: Group, side: Side) -> dict[tuple[str, str], JsonObject]:
-    """The questions of one side that have a score, by sample and hash."""
-    asked = {"run": side.run.id, "endpoint": side.endpoint, "kind": group.kind, "task": group.task}
-    return {(row["sample"], row["workload_sha256"]): row for row in rows(results, _SCORES, asked)}
+    sides = (Asked(side.run.id, side.endpoint) for side in (a, b))
+    found = scores(results, group.kind, group.task, *sides)
+    return _of_shares(_QUALITY, found.before, found.after, found.clusters, seed)
 
 
 def _of_shares(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.conformance.probe import by_surface
@@ -23,8 +23,9 @@ def conformance(results: Path, run: str) -> JsonObject:
 
     Returns:
         ``run`` (what it was), ``endpoints`` (a row each: grade, support in percent, honesty as a share, counts,
-        evidence as a share; None means withheld or not known), ``probes`` (a row each in the order of the plan, with a
-        cell for each endpoint under ``cells``) and ``declared`` (where a provider says otherwise than was measured).
+        evidence as a share; None means withheld or not known; under ``surfaces`` a row of each surface of the API),
+        ``probes`` (a row each in the order of the plan, with a cell for each endpoint under ``cells``) and
+        ``declared`` (where a provider says otherwise than was measured).
 
     Raises:
         UsageError: the run has no probes.
@@ -38,6 +39,9 @@ def conformance(results: Path, run: str) -> JsonObject:
     stored = {row["id"]: row for row in manifest["endpoints"]}
     scores = rows(results, "select * exclude (run_id) from conformance_score where run_id = ?", [folder.id])
     by_endpoint = {row["endpoint"]: row for row in scores}
+    supports: dict[str, JsonObject] = {}
+    for row in rows(results, "select * exclude (run_id) from conformance_surface where run_id = ?", [folder.id]):
+        supports.setdefault(row["endpoint"], {})[row["surface"]] = row
     found = rows(results, "select * exclude (run_id) from feature_matrix where run_id = ?", [folder.id])
     return {
         "run": {"id": folder.id, "profile": asked["profile"], **{name: manifest.get(name) for name in _ABOUT}},
@@ -46,6 +50,7 @@ def conformance(results: Path, run: str) -> JsonObject:
                 "endpoint": name,
                 **{key: row.get(key) for key in ("model_id", "base_url", "engine", "engine_version")},
                 **{key: value for key, value in by_endpoint.get(name, {}).items() if key != "endpoint"},
+                "surfaces": supports.get(name, {}),
             }
             for name, row in stored.items()
         ],
@@ -90,7 +95,10 @@ def _names(pattern: str, probe: str) -> bool:
 
 
 def beside(found: Sequence[JsonObject]) -> JsonObject:
-    """Several runs as one matrix, the endpoints of all beside one another; one that comes twice is told by its run."""
+    """Several runs as one matrix, the endpoints of all beside one another; one that comes twice is told by its run.
+
+    Each row of ``endpoints`` says besides which ``run`` it is of and what the endpoint is ``called`` there.
+    """
     names = Counter(row["endpoint"] for each in found for row in each["endpoints"])
     probes: dict[str, JsonObject] = {}
     endpoints, declared = [], []
@@ -101,7 +109,10 @@ def beside(found: Sequence[JsonObject]) -> JsonObject:
             else f"{row['endpoint']} ({each['run']['id']})"
             for row in each["endpoints"]
         }
-        endpoints += [row | {"endpoint": called[row["endpoint"]]} for row in each["endpoints"]]
+        endpoints += [
+            row | {"endpoint": called[row["endpoint"]], "run": each["run"]["id"], "called": row["endpoint"]}
+            for row in each["endpoints"]
+        ]
         declared += [row | {"endpoint": called[row["endpoint"]]} for row in each["declared"]]
         for row in each["probes"]:
             cells = {called[name]: cell for name, cell in row["cells"].items()}
@@ -115,6 +126,25 @@ def surfaces(found: JsonObject) -> Iterator[tuple[str, list[JsonObject]]]:
     """The probes by surface, both in their order."""
     for surface in by_surface(row["surface"] for row in found["probes"]):
         yield surface, [row for row in found["probes"] if row["surface"] == surface]
+
+
+def narrowed(
+    probes: Sequence[JsonObject], *, surfaces: Collection[str] = (), severities: Collection[str] = (), text: str = ""
+) -> list[JsonObject]:
+    """The probes of these surfaces and severities (none: of all) that have a text in their id, title or reasons."""
+    wanted = text.casefold().strip()
+    return [
+        row
+        for row in probes
+        if (not surfaces or row["surface"] in surfaces)
+        and (not severities or row["severity"] in severities)
+        and (not wanted or wanted in _words(row).casefold())
+    ]
+
+
+def _words(row: JsonObject) -> str:
+    told = (str(cell[name]) for cell in row["cells"].values() for name in ("verdict", "reason", "expected", "actual"))
+    return "\n".join((row["probe"], row["title"], *told))
 
 
 def differs(row: JsonObject) -> bool:

@@ -6,6 +6,7 @@ import base64
 import os
 import shlex
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from harness.clouds import AWS_BEARER, ENTRA_SCOPE, aws_service
 from harness.conformance.capture import Capture
@@ -39,6 +40,46 @@ _SIGNED = (
 """Has curl sign; it sends no header whose variable is empty."""
 
 
+class Exhibit(NamedTuple):
+    """One exchange that a verdict rests on, in lines to be read; all that came from elsewhere is made plain."""
+
+    job: str
+    number: int
+    """0 for the first try of its job."""
+    title: str
+    """Scenario and repeat."""
+    exchange: tuple[str, ...]
+    """Request, response, and each read with its time."""
+    official: tuple[str, ...]
+    """What the official client makes of it."""
+    curl: str
+    """Sends the same again; without any key."""
+
+
+def exhibits(folder: RunFolder, about: JsonObject, cell: JsonObject, provider: Provider | None) -> list[Exhibit]:
+    """The exchanges that a verdict rests on.
+
+    Args:
+        folder: of the run.
+        about: the endpoint's row of ``conformance``.
+        cell: the probe's cell of that endpoint.
+        provider: as it is configured now, for the names of headers and variables; None: it no longer is.
+
+    Errors: as ``evidence``.
+    """
+    return [
+        Exhibit(
+            job=attempt.job.id,
+            number=attempt.number,
+            title=f"{attempt.job.sample}, repeat {attempt.job.repeat}",
+            exchange=tuple(exchange_lines(attempt)),
+            official=tuple(official_client(attempt)),
+            curl=curl(attempt, about["base_url"] or "http://127.0.0.1:PORT/v1", provider),
+        )
+        for attempt in evidence(folder, cell["evidence"])
+    ]
+
+
 def evidence(folder: RunFolder, jobs: list[str]) -> list[Attempt]:
     """The last attempt of each of these jobs, in their order.
 
@@ -67,6 +108,12 @@ def verdict_lines(cell: JsonObject) -> Iterator[str]:
     for name, key in (("why", "reason"), ("expected", "expected"), ("actual", "actual")):
         if cell.get(key):
             yield f"{name:<9} {plain(str(cell[key]))}"
+
+
+def engine_lines(about: JsonObject) -> Iterator[str]:
+    """That a server which was started for the run is gone by now; nothing of one that runs by itself."""
+    if about.get("engine"):
+        yield f"note      {about['engine']} was started for the run: start it again to send anything once more"
 
 
 def exchange_lines(attempt: Attempt) -> Iterator[str]:

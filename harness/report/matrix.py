@@ -28,7 +28,8 @@ LETTERS: Mapping[str, str] = MappingProxyType(
 """A letter and a sign for each verdict."""
 _STYLES = {"supported": "green", "partial": "yellow", "ignored": "magenta", "rejected": "cyan", "broken": "bold red"}
 LEGEND = "S supported · P partial · I ignored silently · R rejected · B broken · U untestable · K skipped"
-_HEADS = ("grade", "support", "honesty", "broken", "evidence")
+HEADS = ("grade", "support", "honesty", "broken", "evidence")
+"""Of what ``heads`` says of an endpoint."""
 
 
 def show(found: JsonObject, console: Console, *, only_differences: bool = False, whole: bool = False) -> None:
@@ -54,6 +55,11 @@ def show(found: JsonObject, console: Console, *, only_differences: bool = False,
     console.print(Text(LEGEND, style="dim"), soft_wrap=True)
     for line in (*mute_lines(found), *declared_lines(found)):
         console.print(Text(line), soft_wrap=True)
+
+
+def with_sign(verdict: str) -> str:
+    """A verdict and its sign: ``✕ broken``; one that is not known here as it is."""
+    return f"{LETTERS[verdict][2:]} {verdict}" if verdict in LETTERS else verdict
 
 
 def worth_a_look(probes: Iterable[JsonObject], *, only_differences: bool, whole: bool) -> Iterator[JsonObject]:
@@ -83,6 +89,15 @@ def heads(row: JsonObject) -> tuple[str, ...]:
     )
 
 
+def of_surface(row: JsonObject | None) -> str:
+    """Support of one surface in words, ``86 % of 14, 1 broken``; None: it was not probed."""
+    if row is None:
+        return words.NOTHING
+    told = [f"{row['support']:.0f} % of {row['support_n']}"] if row["support"] is not None else []
+    told += [f"{row[f'{word}_n']} {word}" for word in ("broken", "ignored") if row[f"{word}_n"]]
+    return ", ".join(told) or f"none of {row['probes_n']} judged"
+
+
 def mute_lines(found: JsonObject) -> list[str]:
     """Of endpoints that answer no plain chat: that nearly nothing could be judged, and why."""
     chats: JsonObject = next((row["cells"] for row in found["probes"] if row["probe"] == "chat.basic"), {})
@@ -106,7 +121,7 @@ def declared_lines(found: JsonObject) -> list[str]:
 def markdown(found: JsonObject, *, only_differences: bool = False, whole: bool = True) -> str:
     """The same as Markdown, with a table for each surface and the reasons below the matrix."""
     names = [row["endpoint"] for row in found["endpoints"]]
-    lines = [_line("endpoint", *_HEADS), _rule(1 + len(_HEADS))]
+    lines = [_line("endpoint", *HEADS), _rule(1 + len(HEADS))]
     lines += [_line(row["endpoint"], *heads(row)) for row in found["endpoints"]]
     lines += ["", LEGEND]
     for surface, probes in surfaces(found):
@@ -138,7 +153,7 @@ def why(cell: JsonObject) -> str:
 def _heads(endpoints: Iterable[JsonObject]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("endpoint", overflow="fold")
-    for name in _HEADS:
+    for name in HEADS:
         table.add_column(name, justify="right")
     for row in endpoints:
         table.add_row(Text(words.plain(row["endpoint"])), *heads(row))

@@ -59,7 +59,7 @@ def table(found: Sequence[JsonObject]) -> Grid | None:
                 row["basis"] or words.NOTHING,
                 words.cost(row["total_usd"]),
                 words.cost(row["usd_per_item"]),
-                _per_right(row),
+                per_right(row),
                 words.cost(row["usd_per_mchar"]),
                 words.cost(row["usd_per_mtok"]),
             )
@@ -68,7 +68,8 @@ def table(found: Sequence[JsonObject]) -> Grid | None:
     )
 
 
-def _per_right(row: JsonObject) -> str:
+def per_right(row: JsonObject) -> str:
+    """What a right answer cost with its interval, or why there is no such figure."""
     if row["usd_per_right"] is None:
         if row["total_usd"] is None:
             return "unknown"

@@ -150,6 +150,7 @@ def _load_json(plan: Plan, name: str) -> JsonObject:
             "law": stage.law.label,
             "closed": isinstance(stage.law, Closed),
             "duration_s": stage.duration_s,
+            **({} if stage.block is None else {"block": stage.block}),
             "n": max(sum(job.phase == "measure" for job in lane) for lane in stage.lanes),
         }
         for stage in _stages_of(plan, name)

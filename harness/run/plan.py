@@ -265,7 +265,13 @@ def _unlimited(endpoint: Endpoint) -> Endpoint:
 def levels(load: Load, selection: Selection) -> list[Step]:
     """The levels of a load: those of its file, or those that a search has decided on so far."""
     if selection.search is None:
-        return [Step("", law, load.requests_per_level, None) for law in load.levels]
+        if selection.blocks == 1:
+            return [Step("", law, load.requests_per_level, None) for law in load.levels]
+        return [
+            Step(f"#{block}", law, load.requests_per_level, None, block)
+            for block in range(1, selection.blocks + 1)
+            for law in load.levels
+        ]
     return [
         Step(
             f"#{one.repeat + 1}" if one.repeat else "", _at_level(selection.search, one.at), one.requests, one.endpoint

@@ -87,6 +87,9 @@ class Selection:
     data: str | None = None
     """Local file or folder read by the tasks in place of their own source; None: their own source."""
     repeats: int = 1
+    blocks: int = 1
+    """How often the levels of a load are gone through; from 2 on each time is a block, a stage of its own, and the
+    endpoints change their order from block to block, so that drift in time falls on all of them alike."""
     concurrency: int = 4
     """Requests under way per endpoint in quality and tool tasks."""
     seed: int = 0

@@ -39,6 +39,8 @@ class Stage:
     """When it stops asking; its jobs are then at most those in the lanes. None: when they are through."""
     think_s: float = 0.0
     """Mean pause of a user, seconds."""
+    block: int | None = None
+    """Which block of a load it belongs to, from 1; None: it is not planned in blocks."""
 
 
 def job_of(
@@ -66,6 +68,8 @@ class Step(NamedTuple):
     """Measured requests; None: as many as the law or the duration gives."""
     endpoint: str | None
     """The one endpoint that is asked; None: all."""
+    block: int | None = None
+    """Which time from 1 on the levels are gone through; None: they are gone through once."""
 
 
 def stage_name(load: Load, step: Step) -> str:
@@ -79,8 +83,8 @@ def load_stages(
     """One stage for each step.
 
     Every request of the load has its own index, so that no two levels ask the same; levels of the same name ask
-    different endpoints the same. Each lane begins with the warm-ups and ends with the cool-downs, under the same law:
-    what is measured is never a start or an end.
+    different endpoints the same. Every second block has its lanes the other way round. Each lane begins with the
+    warm-ups and ends with the cool-downs, under the same law: what is measured is never a start or an end.
     """
     index = itertools.count()
     numbered: dict[str, list[int]] = {}
@@ -101,12 +105,21 @@ def load_stages(
                     _phase(load, place, len(times)),
                 )
             )
-            for endpoint in endpoints
+            for endpoint in _in_turn(endpoints, step.block)
             if only in (None, endpoint)
         )
         yield Stage(
-            name, "load", law, lanes, together=selection.paired, duration_s=load.duration_s, think_s=load.think_s
+            *(name, "load", law, lanes),
+            together=selection.paired,
+            duration_s=load.duration_s,
+            think_s=load.think_s,
+            block=step.block,
         )
+
+
+def _in_turn(endpoints: Mapping[str, Endpoint], block: int | None) -> list[str]:
+    """The endpoints in the order of a block: A B, B A, A B... takes a steady drift out of what tells them apart."""
+    return list(endpoints) if block is None or block % 2 else list(endpoints)[::-1]
 
 
 def _times(load: Load, law: Law, requests: int | None, seed: int, name: str) -> list[int | None]:

@@ -23,6 +23,22 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p of each: calling those up to alpha different keeps the chance of any wrong call at alpha or below.
+
+    Adjusted p of the i-th smallest of m: the largest of (m - j + 1) p_j over j up to i, at most 1. It holds whatever
+    the tests have to do with each other.
+
+    Source: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian J. of Statistics 6 (1979).
+    """
+    m = len(p_values)
+    adjusted, most = [1.0] * m, 0.0
+    for position, at in enumerate(sorted(range(m), key=p_values.__getitem__)):
+        most = max(most, min(1.0, p_values[at] * (m - position)))
+        adjusted[at] = most
+    return adjusted
+
+
 class Ranks(NamedTuple):
     """The ranks that an endpoint can have; 1 is the best."""
 

@@ -197,7 +197,7 @@ def _parts(run_id: str, manifest: JsonObject) -> dict[str, list[JsonObject]]:
                 "task": row["name"],
                 "version": row.get("version"),
                 "position": position,
-                **{name: level.get(name) for name in ("stage", "law", "n")},
+                **{name: level.get(name) for name in ("stage", "law", "n", "block")},
                 **{f"slo_{name}": (row.get("slo") or {}).get(name) for name in ("ttft_ms", "tpot_ms", "e2e_ms")},
             }
             for row in manifest.get("loads") or []

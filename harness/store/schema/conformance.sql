@@ -6,21 +6,46 @@ select
 from verdicts;
 comment on view feature_matrix is 'What each endpoint supports, one row for each probe.';
 
+create view verdict_weights as
+select
+    run_id, endpoint, probe, surface, severity, verdict,
+    case severity when 'core' then 5 when 'common' then 3 else 1 end as weight,
+    case verdict when 'supported' then 1.0 when 'partial' then 0.6 when 'rejected' then 0.25 else 0.0 end as worth,
+    verdict not in ('untestable', 'skipped') as judged,
+    verdict != 'skipped' as tried,
+    -- Nobody has to offer these; that they are not there is shown, and costs nothing.
+    verdict = 'rejected' and surface in (
+        'emb', 'cpl', 'resp', 'reason', 'vision', 'audio', 'file', 'opt'
+    ) as absent
+from verdicts;
+comment on view verdict_weights is 'What each verdict counts for in support.';
+comment on column verdict_weights.weight is 'core 5, common 3, ext 1; never NULL.';
+comment on column verdict_weights.worth is 'supported 1, partial 0.6, rejected 0.25, else 0; never NULL.';
+comment on column verdict_weights.judged is 'Whether it is a verdict other than untestable or skipped; never NULL.';
+comment on column verdict_weights.tried is 'Whether it was not skipped; never NULL.';
+comment on column verdict_weights.absent is 'Whether it rejects a surface that nobody has to offer, which is left out of support; never NULL.';
+
+create view conformance_surface as
+select
+    run_id, endpoint, surface,
+    count(*) as probes_n,
+    count(*) filter (where judged) as judged_n,
+    100 * sum(weight * worth) filter (where judged and not absent)
+        / nullif(sum(weight) filter (where judged and not absent), 0) as support,
+    count(*) filter (where judged and not absent) as support_n,
+    count(*) filter (where verdict = 'broken') as broken_n,
+    count(*) filter (where verdict = 'ignored') as ignored_n
+from verdict_weights group by all;
+comment on view conformance_surface is 'Support of each surface of the API by itself, as conformance_score has it of all of them.';
+comment on column conformance_surface.probes_n is 'Probes of the surface in the run.';
+comment on column conformance_surface.judged_n is 'Probes with a verdict other than untestable or skipped.';
+comment on column conformance_surface.support is 'Percent, as in conformance_score. NULL: nothing was judged, or the surface says that it is not there.';
+comment on column conformance_surface.support_n is 'Probes that support rests on.';
+comment on column conformance_surface.broken_n is 'Probes with the verdict broken.';
+comment on column conformance_surface.ignored_n is 'Probes with the verdict ignored.';
+
 create view conformance_score as
-with weighed as (
-    select
-        *,
-        case severity when 'core' then 5 when 'common' then 3 else 1 end as weight,
-        case verdict when 'supported' then 1.0 when 'partial' then 0.6 when 'rejected' then 0.25 else 0.0 end as worth,
-        verdict not in ('untestable', 'skipped') as judged,
-        verdict != 'skipped' as tried,
-        -- Nobody has to offer these; that they are not there is shown, and costs nothing.
-        verdict = 'rejected' and surface in (
-            'emb', 'cpl', 'resp', 'reason', 'vision', 'audio', 'file', 'opt'
-        ) as absent
-    from verdicts
-),
-counted as (
+with counted as (
     select
         run_id, endpoint,
         count(*) as probes_n,
@@ -40,7 +65,7 @@ counted as (
         count(*) filter (where judged) / nullif(count(*) filter (where tried), 0) as evidence,
         count(*) filter (where judged and severity = 'core')
             / nullif(count(*) filter (where tried and severity = 'core'), 0) as core_evidence
-    from weighed
+    from verdict_weights
     group by all
 )
 select

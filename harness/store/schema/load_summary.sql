@@ -79,7 +79,7 @@ shared as (
     from counted
 )
 select
-    run_id, endpoint, task, stage, loads.position as level, loads.law,
+    run_id, endpoint, task, stage, loads.position as level, loads.law, loads.block,
     shared.n, n_ok, n_failed, n_throttled, n_cancelled, n_abandoned, n_unasked, ttft_n, tpot_n,
     ttft_mean_ms,
     ttft[1] as ttft_p50_ms, ttft[2] as ttft_p75_ms, ttft[3] as ttft_p90_ms, ttft[4] as ttft_p95_ms, ttft[5] as
@@ -128,8 +128,9 @@ left join load_flow using (run_id, endpoint, stage)
 left join load_itl using (run_id, endpoint, stage)
 left join loads using (run_id, task, stage);
 comment on view load_summary is 'Measured load attempts by endpoint and stage; warm-ups and cool-downs are left out. What was cancelled, abandoned or never asked is in no n, no percentile and no share. Percentiles are over ok attempts, interpolated.';
-comment on column load_summary.level is 'Place of the stage from 0, in the order of rising stress. NULL: not stated.';
+comment on column load_summary.level is 'Place of the stage from 0, in the order in which they were asked. NULL: not stated.';
 comment on column load_summary.law is 'Arrival law, for people. NULL: not stated.';
+comment on column load_summary.block is 'Which block of its level it is, from 1. NULL: the load was not planned in blocks (harness load --repeats).';
 comment on column load_summary.n is 'Attempts: n_ok + n_failed.';
 comment on column load_summary.n_throttled is 'Refused by a limit (throttled) or for want of room (overloaded); they are in n_failed.';
 comment on column load_summary.n_cancelled is 'Broken off because the run was stopped; not in n.';

@@ -126,6 +126,7 @@ create table loads (
     position integer not null,
     law varchar,
     n integer,
+    block integer,
     slo_ttft_ms double,
     slo_tpot_ms double,
     slo_e2e_ms double
@@ -135,9 +136,10 @@ comment on column loads.run_id is 'The run; never NULL.';
 comment on column loads.task is 'Name of the load; never NULL.';
 comment on column loads.version is 'Version of the load. NULL: not stated.';
 comment on column loads.stage is 'Stage of the level, as in attempts; never NULL.';
-comment on column loads.position is 'Place of the level from 0, in the order of rising stress; never NULL.';
+comment on column loads.position is 'Place of the level from 0, in the order in which they were asked, which is that of rising stress within a block; never NULL.';
 comment on column loads.law is 'Arrival law, for people. NULL: not stated.';
 comment on column loads.n is 'Measured requests per endpoint. NULL: not stated.';
+comment on column loads.block is 'Which time from 1 on the levels of the load were gone through; the stage ends with it. NULL: once.';
 comment on column loads.slo_ttft_ms is 'Objective for the time to first token from the planned arrival, ms. NULL: no such objective.';
 comment on column loads.slo_tpot_ms is 'Objective for the time per output token, ms. NULL: no such objective.';
 comment on column loads.slo_e2e_ms is 'Objective for the whole answer from the planned arrival, ms. NULL: no such objective.';

@@ -1,0 +1,111 @@
+"""A run that is judged: its endpoints, who is compared with whom, and what of it can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UnknownName, UsageError
+from harness.folder import RunFolder, open_run, results_option
+from harness.gates.baselines import Baseline
+from harness.gates.terms import Gate, GateFile
+from harness.gates.trust import Trust, trust
+from harness.report.nightly_metrics import METRICS, Reading, readings
+from harness.report.summary import endpoints_of
+from harness.stats.gating import ALPHA, Mode
+from harness.types import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One run under one gate."""
+
+    results: Path
+    gate: GateFile
+    folder: RunFolder
+    manifest: JsonObject
+    names: tuple[str, ...]
+    """Endpoints of the run, in its order."""
+    trust: Trust
+    baselines: Mapping[str, Baseline]
+
+    @property
+    def run(self) -> str:
+        """Id of the run."""
+        return self.folder.id
+
+    @property
+    def base(self) -> str:
+        """The endpoint that others are compared with in this run."""
+        return self.gate.base or self.names[0]
+
+    def tested(self, one: Gate | None = None) -> list[str]:
+        """The endpoints that a gate is about; None: those of the file."""
+        named = (one.endpoints if one is not None else ()) or self.gate.endpoints
+        if named:
+            return list(named)
+        beside = self.gate.base is not None or any(gate.mode in ("paired", "release") for gate in self.gate.gates)
+        return [name for name in self.names if not beside or name != self.base]
+
+    def alpha(self, mode: Mode) -> float:
+        """Chance of a false alarm that is accepted."""
+        return ALPHA[mode] if self.gate.alpha is None else self.gate.alpha
+
+    def readings(self, gate: Gate, endpoint: str) -> list[Reading]:
+        """What the run measured of a gate's metric at one endpoint, in the work that the gate is about."""
+        found = readings(self.results, METRICS[gate.metric], runs=[self.run], endpoint=endpoint)
+        stages = {stage.removeprefix("load.") for stage in gate.stages}
+        return [
+            one
+            for one in found
+            if (not gate.tasks or one.task in gate.tasks)
+            and (not stages or (one.kind == "load" and one.place in stages))
+        ]
+
+    def again(self, *, blocks: int = 0) -> str:
+        """The command that makes a run like this one once more."""
+        chosen, where = self.manifest.get("selection") or {}, results_option(self.results)
+        endpoints = " ".join(f"-e {name}" for name in self.names)
+        suite = self.manifest.get("suite")
+        if chosen.get("loads") and not chosen.get("tasks") and not chosen.get("probes"):
+            repeats = f" --repeats {blocks}" if blocks else ""
+            return f"harness load {suite} {endpoints}{repeats}{where}"
+        if chosen.get("tasks") and not chosen.get("loads") and not chosen.get("probes"):
+            return f"harness eval {' '.join(chosen['tasks'])} {endpoints}{where}"
+        return f"harness suite run {suite} {endpoints}{where}"
+
+    def gate_command(self, rest: str) -> str:
+        """``harness gate`` on this file with more words behind it."""
+        return f"harness gate {self.gate.file} {rest}{results_option(self.results)}"
+
+
+def context(results: Path, gate: GateFile, run: str, baselines: Mapping[str, Baseline]) -> Context:
+    """The run under the gate.
+
+    Raises:
+        UnknownName: there is no such run, or the gate names an endpoint that it did not ask; the nearest is told.
+        UsageError: there is nothing in the run to compare with.
+        StoreError: a manifest is damaged, or the database cannot be read.
+    """
+    folder = open_run(results, run)
+    manifest = folder.read_manifest()
+    names = tuple(row["id"] for row in endpoints_of(folder, manifest))
+    for name in _named(gate):
+        if name not in names:
+            raise UnknownName(f"endpoint in {gate.file}", name, names, where=f"They are those of run {folder.id}")
+    found = Context(results, gate, folder, manifest, names, trust(results, folder, manifest), baselines)
+    for one in gate.gates:
+        if one.mode in ("paired", "release") and found.tested(one) in ([], [found.base]):
+            raise UsageError(
+                f"{gate.file}: {one.mode} compares endpoints of one run, and run {folder.id} asked {', '.join(names)}",
+                hint="Ask base and candidate in one run, or use mode: history",
+            )
+    return found
+
+
+def _named(gate: GateFile) -> Iterator[str]:
+    yield from [gate.base] if gate.base is not None else []
+    yield from gate.endpoints
+    for one in gate.gates:
+        yield from one.endpoints

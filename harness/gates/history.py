@@ -1,0 +1,184 @@
+"""A run against the last good nights of the same fingerprint, and whether a second one found the same.
+
+A night is good if it was measured to its end and was not itself worse than the good nights before it: what is broken
+for a week does not become what is expected.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from harness.errors import UsageError
+from harness.gates.context import Context
+from harness.gates.judgement import Case
+from harness.gates.margins import Compared, asked_of, questions, unmeasured
+from harness.gates.terms import Gate
+from harness.report.fingerprint import Fingerprint, fingerprint
+from harness.report.nightly_metrics import METRICS, NightlyMetric, Reading, readings
+from harness.report.same_questions import Asked as Side
+from harness.stats.change import Asked, Change
+from harness.stats.gating import GateWord, gated
+from harness.stats.nights import FEWEST_NIGHTS, against_nights, against_share_nights
+from harness.store.query import rows
+from harness.types import JsonObject
+
+_RUNS = """
+select run_id, created_at, manifest from runs
+where status = 'finished' and sealed and problem is null and list_contains($runs, run_id) order by created_at, run_id
+"""
+_NAMED = 3
+"""Differences that one line tells."""
+
+
+class Night(NamedTuple):
+    """One earlier run of the same, as far as a metric goes."""
+
+    run: str
+    reading: Reading
+    good: bool
+
+
+class Past(NamedTuple):
+    """What came before a run."""
+
+    nights: tuple[Night, ...]
+    """Of the same fingerprint, the oldest first."""
+    others: int
+    """Earlier runs of another one."""
+    difference: tuple[str, ...]
+    """How the last of those differs."""
+
+    @property
+    def good(self) -> list[Reading]:
+        """The good nights."""
+        return [night.reading for night in self.nights if night.good]
+
+    @property
+    def worse_before(self) -> str | None:
+        """The run just before, if it was worse as well; None: it was not, or there is none."""
+        return self.nights[-1].run if self.nights and not self.nights[-1].good else None
+
+
+def against(context: Context, gate: Gate, reading: Reading) -> tuple[Compared | Case, Past | None]:
+    """A reading against its past; of questions with a pinned run against the answers of that run.
+
+    The past is None where that is no matter.
+
+    Errors: UsageError when the pinned baseline is of another fingerprint; the others as ``rows``.
+    """
+    metric = METRICS[gate.metric]
+    mine = fingerprint(context.manifest, metric, reading)
+    pinned = context.baselines.get(reading.endpoint)
+    if pinned is not None:
+        _refuse_another(context, reading, mine)
+        if reading.kind in ("quality", "tools") and gate.metric in ("quality", "error_rate"):
+            return _against_pinned(context, gate, reading, pinned.run), None
+    past = _past(context, gate, reading, mine, since=None if pinned is None else _utc(pinned.began))
+    asked = asked_of(context, gate)
+    change = compare(metric, past.good[-context.gate.history.nights :], reading, asked)
+    compared = Compared(gate, reading, change, "nights")
+    if len(past.good) < FEWEST_NIGHTS:
+        return _too_few(context, compared, past), past
+    return compared, past
+
+
+def compare(metric: NightlyMetric, nights: Sequence[Reading], tonight: Reading, asked: Asked) -> Change:
+    """One night against others."""
+    if tonight.count is not None:
+        counts = [night.count for night in nights if night.count is not None]
+        return against_share_nights(counts, tonight.count, asked, floor=metric.floor)
+    return against_nights([night.value for night in nights], tonight.value, asked, floor=metric.floor)
+
+
+def word_of(change: Change) -> GateWord:
+    """What one change would be called alone."""
+    return gated([change], "history")[0].word
+
+
+def _past(context: Context, gate: Gate, reading: Reading, mine: Fingerprint, *, since: datetime | None) -> Past:
+    metric, asked = METRICS[gate.metric], asked_of(context, gate)
+    place = (reading.kind, reading.task, reading.stage)
+    found = {
+        one.run_id: one
+        for one in readings(context.results, metric, endpoint=reading.endpoint)
+        if (one.kind, one.task, one.stage) == place and one.run_id != context.run and one.value is not None
+    }
+    began = _utc(context.manifest["created_at"])
+    nights: list[Night] = []
+    others = 0
+    difference: tuple[str, ...] = ()
+    for row in rows(context.results, _RUNS, {"runs": list(found)}):
+        run, manifest = row["run_id"], _manifest(row)
+        if row["created_at"] >= began or (since is not None and row["created_at"] < since):
+            continue
+        its = fingerprint(manifest, metric, found[run])
+        if its != mine:
+            others, difference = others + 1, tuple(its.differences(mine))
+            continue
+        good = [night.reading for night in nights if night.good][-context.gate.history.nights :]
+        worse = word_of(compare(metric, good, found[run], asked)) == "fail"
+        nights.append(Night(run, found[run], not worse))
+    return Past(tuple(nights), others, difference)
+
+
+def _utc(text: str) -> datetime:
+    """UTC without a zone, as the tables have it."""
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+
+
+def _manifest(row: JsonObject) -> JsonObject:
+    found = json.loads(row["manifest"])
+    return found if isinstance(found, dict) else {}
+
+
+def _too_few(context: Context, compared: Compared, past: Past) -> Compared:
+    """No baseline yet: how many nights there are, and the command that makes one more."""
+    why = f"{len(past.good)} good nights of the same, {FEWEST_NIGHTS} are needed"
+    if past.others:
+        told = "; ".join(past.difference[:_NAMED])
+        why += f"; {past.others} earlier runs were of another ({told})"
+    change = compared.change
+    return compared._replace(change=_with_reason(change, why), next=context.again())
+
+
+def _with_reason(change: Change, why: str) -> Change:
+    return Change(
+        change.asked,
+        change.n,
+        change.base,
+        change.candidate,
+        *(None,) * 7,
+        method="none",
+        why=why,
+        dropped=change.dropped,
+    )
+
+
+def _against_pinned(context: Context, gate: Gate, reading: Reading, pinned: str) -> Compared | Case:
+    """Questions against the answers that the pinned run got to the same ones."""
+    known = readings(context.results, METRICS[gate.metric], runs=[pinned], endpoint=reading.endpoint)
+    if not any((one.kind, one.task) == (reading.kind, reading.task) for one in known):
+        why = f"baseline {pinned} has no {reading.task} here: bring that run back into the results, or set another"
+        again = context.gate_command(f"--set-baseline {context.run} --why WHY --who WHO")
+        return unmeasured(gate, reading.endpoint, reading.place, why, verdict="inconclusive", command=again)
+    before, after = (Side(run, reading.endpoint) for run in (pinned, context.run))
+    return questions(context, gate, reading, before, after)
+
+
+def _refuse_another(context: Context, reading: Reading, mine: Fingerprint) -> None:
+    """UsageError when the pinned run was of another endpoint, work or machine."""
+    pinned = context.baselines[reading.endpoint]
+    stored = pinned.work.get(reading.place)
+    now = {name: value for name, value in mine.parts if name != "objectives"}
+    if stored is None or stored == now:
+        return
+    told = Fingerprint(tuple(stored.items())).differences(Fingerprint(tuple(now.items())))
+    raise UsageError(
+        f"{context.gate.baseline.name} pins run {pinned.run} for {reading.endpoint}, which was another at "
+        f"{reading.place} ({'; '.join(told[:_NAMED])})",
+        hint=f"Set a new one: {context.gate_command(f'--set-baseline {context.run} --why WHY --who WHO')}",
+    )
