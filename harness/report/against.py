@@ -20,6 +20,7 @@ from harness.stats.family import benjamini_hochberg
 from harness.stats.paired import paired_difference
 from harness.stats.shift import mean_shift, median_shift
 from harness.stats.verdict import verdict
+from harness.store.query import rows
 from harness.types import JsonObject
 
 Better = Literal["less", "more", "neither"]

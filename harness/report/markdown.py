@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
-from harness.report.document import Block, Chart, Document, Grid, Note, Part, Said
+from harness.report.document import Block, Cards, Chart, Document, Grid, Note, Part, Said
 from harness.report.words import plain
 
 _LONG = 12
@@ -107,6 +107,8 @@ def _block(block: Block, level: int) -> Iterator[str]:
         yield from ("", _note(block))
     elif isinstance(block, Grid):
         yield from _grid(block)
+    elif isinstance(block, Cards):
+        yield from _grid(block.table)
     elif isinstance(block, Said):
         yield from ("", text(block.title), "", *_fenced(block.text))
 
