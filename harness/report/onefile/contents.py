@@ -20,6 +20,8 @@ from harness.types import JsonObject
 
 _WRITTEN_BY_OTHERS = frozenset({"actual", "expected", "example", "least_text"})
 """Fields of the figures that hold a piece of a prompt or an answer."""
+_MANY = 4
+"""Runs above which each is folded."""
 _MOST_CHARS = 2000
 """Of one request or answer that is shown."""
 
@@ -32,7 +34,8 @@ def document(found: All, command: str, *, texts: bool) -> Document:
         inner = tuple(_of_run(one, found, texts=texts))
         if several:
             run = one.summary["run"]
-            parts.append(Part(f"{run['suite'] or 'run'} {drawings.run_name(run)}", (*_state(one), *inner)))
+            title = f"{run['suite'] or 'run'} {drawings.run_name(run)}"
+            parts.append(Part(title, (*_state(one), *inner), folded=len(found.runs) > _MANY))
         else:
             parts += inner
     title, about = _head(found)
