@@ -255,8 +255,8 @@ def _measured(summary: JsonObject) -> Iterator[Block]:
     )
     machine = f"Python {run['python']}, {run['os']}, {run['cpus']} processors"
     yield Note(f"harness {run['harness_version']}, {machine}, seed {run['seed']}", "quiet")
-    yield Note(f"plan sha256 {run['plan_sha256']}", "quiet")
-    yield Note(f"config sha256 {run['config_sha256']}", "quiet")
+    yield Note(f"plan sha256 {run['plan_sha256'] or words.NOTHING}", "quiet")
+    yield Note(f"config sha256 {run['config_sha256'] or words.NOTHING}", "quiet")
 
 
 # --- what was said ---------------------------------------------------------------------------------------
@@ -316,4 +316,5 @@ def _foot(found: All, command: str) -> Iterator[Note]:
     yield Note(command, "command")
     for one in found.runs:
         run = one.summary["run"]
-        yield Note(f"run {run['id']} · plan {run['plan_sha256']} · config {run['config_sha256']}")
+        plan, config = (run[name] or words.NOTHING for name in ("plan_sha256", "config_sha256"))
+        yield Note(f"run {run['id']} · plan {plan} · config {config}")

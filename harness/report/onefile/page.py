@@ -74,7 +74,7 @@ class _Page:
             for anchor, part in zip(anchors, document.parts, strict=True)
         )
         yield f'<nav aria-label="Contents"><ol>{"".join(links)}</ol></nav>\n<main id="report" tabindex="-1">'
-        yield "<noscript><p>Charts need scripts; their numbers stand below each.</p></noscript>"
+        yield '<p class="unscripted">Charts need scripts, which are off here; their numbers stand below each.</p>'
         for anchor, part in zip(anchors, document.parts, strict=True):
             yield from self._part(part, 2, anchor)
         yield f"</main>\n<footer>{''.join(map(self._note, document.foot))}</footer>\n"
