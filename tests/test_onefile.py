@@ -6,6 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,16 +41,19 @@ class Read(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
         self.elements.append((tag, dict(attrs)))
         self._inside = tag == "script" and dict(attrs).get("type") is None
         if self._inside:
             self.scripts.append("")
 
     def handle_endtag(self, tag: str) -> None:
+        """See where a script ends."""
         if tag == "script":
             self._inside = False
 
     def handle_data(self, data: str) -> None:
+        """Keep the text of scripts."""
         if self._inside:
             self.scripts[-1] += data
 
@@ -119,9 +123,13 @@ def test_the_rules_of_the_page_allow_its_own_scripts_and_nothing_else(tmp_path: 
     policy = next(about["content"] or "" for tag, about in found.elements if about.get("http-equiv"))
     sums = [f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in found.scripts]
     assert len(sums) == 2
-    assert policy.startswith(f"default-src 'none'; script-src {' '.join(sums)}; style-src 'unsafe-inline'; img-src data:")
+    assert policy.startswith(
+        f"default-src 'none'; script-src {' '.join(sums)}; style-src 'unsafe-inline'; img-src data:"
+    )
     assert "unsafe-eval" not in policy
-    addresses = [about[name] or "" for _, about in found.elements for name in ("src", "href", "action") if name in about]
+    addresses = [
+        about[name] or "" for _, about in found.elements for name in ("src", "href", "action") if name in about
+    ]
     assert all(address.startswith("#") for address in addresses)
     assert not [about for _, about in found.elements if any(name.startswith("on") for name in about)]
     assert len(text.encode()) < 2_000_000
@@ -167,7 +175,7 @@ def test_headings_step_down_by_one_and_regions_have_names(tmp_path: Path) -> Non
     found = Read(text)
     depths = [int(tag[1]) for tag, _ in found.elements if re.fullmatch(r"h\d", tag)]
     assert depths.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(depths, depths[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(depths))
     ids = [about["id"] for _, about in found.elements if "id" in about]
     assert len(set(ids)) == len(ids)
     targets = [(about["href"] or "")[1:] for tag, about in found.elements if tag == "a"]
@@ -199,7 +207,7 @@ def test_the_figures_are_those_of_the_summary(tmp_path: Path) -> None:
 
 
 def test_several_runs_are_put_together_and_compared(tmp_path: Path) -> None:
-    """Each run has its part; the same questions asked again are compared with the first run, others are said not to be."""
+    """Each run has its part; the same questions asked again are compared with the first run, others are refused."""
     first, second = two_endpoints(tmp_path), two_endpoints(tmp_path)
     text = report(tmp_path, first.id, second.id)
     assert f"{second.id} against {first.id}" in text

@@ -17,7 +17,7 @@ from harness.report.words import plain
 _LONG = 12
 """Rows from which on a table is folded."""
 _PLAIN = re.compile(
-    r"(?:[^\W_]|(?<=\w)_(?=\w)|[ ,.;:/%()=?'\"…·×±≥≤→+−–—-]|\[(?=[^\[\]()]*\](?!\())|(?<=[^\[\]()])\](?!\())*"
+    r"(?:[^\W_]|(?<=\w)_(?=\w)|[ ,.;:/%()=?'\"…·×±≥≤→+−–—-]|\[(?=[^\[\]()]*\](?![(\[:]))|(?<=[^\[\]()])\](?![(\[:]))*"
 )
 """Text that is no markup: letters, digits, single underscores inside words, and brackets that make no link."""
 _MEANING = re.compile(r"://|www\.|\bGH-\d|:\w+:", re.IGNORECASE)

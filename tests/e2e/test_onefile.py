@@ -61,7 +61,7 @@ def page(browser: Browser) -> Iterator[Page]:
     asked: list[str] = []
     wrong: list[Any] = []
     found.on("request", lambda request: asked.append(request.url))
-    found.on("pageerror", lambda error: wrong.append(error))
+    found.on("pageerror", lambda error: wrong.append(str(error)))
     found.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     yield found
     context.close()
@@ -93,7 +93,9 @@ def test_nothing_hostile_comes_of_it(page: Page, file: Path) -> None:
     page.wait_for_timeout(300)
     assert page.title() != "taken"
     assert page.url == file.as_uri()
-    assert page.locator("img, iframe, base, main svg[onload], main b, a:not([href^='#']):not(.modebar-btn)").count() == 0
+    assert (
+        page.locator("img, iframe, base, main svg[onload], main b, a:not([href^='#']):not(.modebar-btn)").count() == 0
+    )
     assert page.evaluate("document.querySelectorAll('meta[http-equiv=refresh]').length") == 0
 
 
