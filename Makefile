@@ -57,9 +57,9 @@ fuzz: $(VENV)/.test
 		PYTHONPATH=$(FUZZ)/lib:.:tests nice -n 19 $(BIN)/python -m fuzz.search $$target $(FUZZ)/$$target \
 		-max_total_time=$(SECONDS) -timeout=10 -verbosity=0 -print_final_stats=1 -artifact_prefix=$(FUZZ)/$$target- || exit 1; done
 
-# All 200 kills and every failing write; `make test` has some of them.
+# All 200 kills and every failing write, with their figures; `make test` has some of them.
 crash: $(VENV)/.test
-	HARNESS_CRASH=all $(BIN)/pytest -m crash tests/test_crash.py
+	HARNESS_CRASH=all $(BIN)/pytest -m crash -rP tests/test_crash.py
 
 # The tables in docs/ that are made of the code: tasks, probes, faults.
 pages: $(VENV)/.test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pandas as pd
@@ -30,13 +31,18 @@ _ASKED = "asked"
 """The run in the address, noted before anything is read: who opens another page meanwhile keeps it."""
 
 
-def begin(title: str) -> Chosen:
-    """Head of a page; ends the page when the results cannot be read or hold no run."""
+def begin(title: str, *, before: Callable[[queries.Version], None] | None = None) -> Chosen:
+    """Head of a page; ends the page when the results cannot be read or hold no run.
+
+    ``before`` draws, above that end, what needs no published run.
+    """
     if asked := st.query_params.get(_KEY):
         st.session_state[_ASKED] = asked
     left, right = st.columns([1, 3], vertical_alignment="center")
     left.title(title, anchor=False)
     version = queries.version()
+    if before is not None:
+        before(version)
     runs = queries.or_stop(lambda: queries.runs(version))
     if runs.empty:
         st.info("No runs yet. Make one with `harness demo`")

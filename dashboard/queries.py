@@ -60,15 +60,26 @@ def or_stop(ask: Callable[[], Answer]) -> Answer:
 def runs(of: Version) -> pd.DataFrame:
     """Every run, newest first."""
     query = """
-        select r.run_id, r.suite, r.status, r.created_at, r.planned,
-            (select count(*) from attempts a where a.run_id = r.run_id) as attempts,
-            (select string_agg(e.endpoint, ', ' order by e.position) from endpoints e where e.run_id = r.run_id)
-                as endpoints,
-            100 * h.clock_kernel_share as clock_kernel_percent, h.lag_p99_ms, r.sealed, r.problem
-        from runs r left join run_health h using (run_id)
-        order by r.created_at desc nulls last, r.run_id desc
+        with counted as (
+            select run_id, count(*) as attempts,
+                count(*) filter (where failure_kind is not null and kind <> 'probe') / count(*) as failed_share
+            from attempts where failure_kind is distinct from 'unneeded' group by run_id
+        ), named as (
+            select run_id, string_agg(endpoint, ', ' order by position) as endpoints from endpoints group by run_id
+        )
+        select run_id, suite, status, created_at, planned, coalesce(attempts, 0) as attempts, failed_share, endpoints,
+            clock_kernel_share, lag_p99_ms, sealed, problem
+        from runs left join run_health using (run_id) left join counted using (run_id) left join named using (run_id)
+        order by created_at desc nulls last, run_id desc
     """
     return frame(Path(of.results), query)
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def finished(of: Version) -> frozenset[str]:
+    """The runs that are finished, and so never under way again."""
+    query = "select run_id from runs where status = 'finished'"
+    return frozenset(row["run_id"] for row in rows(Path(of.results), query))
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
@@ -81,6 +92,32 @@ def marks(of: Version) -> dict[str, int]:
 def summary(of: Version, run: str) -> JsonObject:
     """A run in numbers, as the report has it."""
     return summarise(Path(of.results), run)
+
+
+class Attempts(NamedTuple):
+    """Some attempts of a run."""
+
+    rows: pd.DataFrame
+    """Of those that are asked for, the first ``MOST``."""
+    n: int
+    """Those that are asked for."""
+    of: int
+    """All of the run."""
+
+
+MOST = 2000
+"""Attempts that a table holds; a browser bears no more of them with ease."""
+WHICH = {
+    "all": "true",
+    "failed": "m.failure_kind is not null and m.kind <> 'probe'",
+    "wrong": "s.value < 1",
+    "probes": "m.kind = 'probe'",
+}
+ORDERS = {
+    "as sent": "m.started_at, m.job_id, m.number",
+    "slowest first": "m.e2e_ms desc nulls last, m.job_id, m.number",
+    "slowest first token": "m.ttft_ms desc nulls last, m.job_id, m.number",
+}
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
@@ -96,17 +133,30 @@ def routings(of: Version, run: str, load: str, chosen: tuple[str, str], limits: 
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def attempts(of: Version, run: str) -> pd.DataFrame:
-    """The attempts of a run with their metrics, in the order of sending; a session's score stands at its first."""
-    query = """
+def attempts(of: Version, run: str, which: str, order: str, endpoint: str | None, stage: str | None) -> Attempts:
+    """Attempts of a run with their metrics; a session's score stands at its first."""
+    query = f"""
         select m.endpoint, m.kind, m.stage, m.sample, m.repeat, m.number, m.phase, m.failure_kind, s.value as score,
-            m.ttft_ms, m.e2e_ms, m.tpot_ms, m.prompt_tokens, m.output_tokens, m.cost_usd, m.started_at, m.job_id
+            m.ttft_ms, m.e2e_ms, m.tpot_ms, m.prompt_tokens, m.output_tokens, m.cost_usd, m.started_at, m.job_id,
+            count(*) over () as n
         from attempt_metrics m
         left join scores s on s.run_id = m.run_id and s.job_id = m.job_id and m.last_attempt and m.ok
-        where m.run_id = ? and m.failure_kind is distinct from 'unneeded'
-        order by m.started_at, m.job_id, m.number
-    """
-    return frame(Path(of.results), query, [run])
+        where m.run_id = $run and m.failure_kind is distinct from 'unneeded' and ({WHICH[which]})
+            and ($endpoint is null or m.endpoint = $endpoint) and ($stage is null or m.stage = $stage)
+        order by {ORDERS[order]} limit {MOST}
+    """  # noqa: S608 - our own words
+    found = frame(Path(of.results), query, {"run": run, "endpoint": endpoint, "stage": stage})
+    every = "select count(*) as n from attempts where run_id = ? and failure_kind is distinct from 'unneeded'"
+    n = int(found["n"].iloc[0]) if len(found) else 0
+    return Attempts(found.drop(columns="n"), n, rows(Path(of.results), every, [run])[0]["n"])
+
+
+@st.cache_data(show_spinner=False, max_entries=16)
+def places(of: Version, run: str) -> tuple[list[str], list[str]]:
+    """The endpoints and the stages of a run."""
+    query = "select distinct endpoint, stage from attempts where run_id = ? order by all"
+    found = rows(Path(of.results), query, [run])
+    return sorted({row["endpoint"] for row in found}), sorted({row["stage"] for row in found})
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
@@ -129,3 +179,10 @@ def one(of: Version, run: str, job: str, number: int) -> JsonObject | None:
     """
     found = rows(Path(of.results), query, [run, job, number])
     return {**found[0], "verdicts": rows(Path(of.results), verdicts, [run, job])} if found else None
+
+
+def base_url(of: Version, run: str, endpoint: str) -> str | None:
+    """Where an endpoint was asked in a run. None: its server was started for the run, or it is not known."""
+    query = "select base_url, engine from endpoints where run_id = ? and endpoint = ?"
+    found = rows(Path(of.results), query, [run, endpoint])
+    return found[0]["base_url"] if found and found[0]["engine"] is None else None

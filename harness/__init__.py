@@ -55,6 +55,7 @@ def results(
 
     Raises:
         UnknownName: there is no such table.
+        UsageError: it is a macro, which is called in a query.
         StoreError: there is no database, or it is damaged or of another version.
     """
     # Loaded on use: whoever only wants the nouns pays for neither DuckDB nor pandas.

@@ -1,5 +1,6 @@
-"""Finds tasks, loads, suites and probes: each is a constant of a Python file below a folder ``tasks``.
+"""Finds tasks, loads, probes and suites below a folder ``tasks``.
 
+A task, load or probe is a constant of a Python file anywhere below it, a suite a YAML file in its folder ``suites``.
 The file is the entry; there is no list to edit. The working folder's ``tasks`` comes first, then the shipped one,
 and a name found earlier is not replaced by a later one, so a user's own file wins.
 """
@@ -22,13 +23,15 @@ from harness.errors import TaskError, UnknownName, UsageError
 from harness.plugins import Plugin, plugins
 from harness.types import Load, Scorer, Slo, Suite, Task
 
-_CONSTANTS = ("TASK", "TASKS", "LOAD", "SUITE", "PROBES")
-_OURS = re.compile(rb"^\s*(?:from|import)\s+harness\b|^(?:TASK|TASKS|LOAD|SUITE|PROBES)\s*[:=]", re.MULTILINE)
+_CONSTANTS = ("TASK", "TASKS", "LOAD", "PROBES")
+_OURS = re.compile(rb"^\s*(?:from|import)\s+harness\b|^(?:TASK|TASKS|LOAD|PROBES)\s*[:=]", re.MULTILINE)
 """A file without either is some other program's: a user's folder ``tasks`` may hold anything, and is not imported."""
 
 _KINDS = ("quality", "tools")
 _NONCES = ("request", "run", "none")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_SUITES = "suites"
+_SUITE_ENDS = (".yaml", ".yml")
 
 Found = TypeVar("Found")
 Check = Callable[[Any], bool]
@@ -48,11 +51,12 @@ class Catalog:
 
     tasks: dict[str, Task] = field(default_factory=dict)
     loads: dict[str, Load] = field(default_factory=dict)
-    suites: dict[str, Suite] = field(default_factory=dict)
+    suites: dict[str, Path] = field(default_factory=dict)
+    """Their files, which are read when they are asked for."""
     probes: dict[str, Any] = field(default_factory=dict)
     """Probes of ``harness.conformance`` by id, in the order of the files."""
     files: dict[tuple[str, str], Path] = field(default_factory=dict)
-    """Where each comes from, by kind (``task``, ``load``, ``suite``, ``probe``) and name."""
+    """Where each comes from, by kind (``task``, ``load``, ``probe``, ``suite``) and name."""
     shadowed: list[Shadowed] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     """What is wrong with plug-ins that give no task, one line each."""
@@ -85,8 +89,15 @@ class Catalog:
         return _named("load", name, self.loads)
 
     def suite(self, name: str) -> Suite:
-        """The suite of that name; UnknownName with the nearest ones."""
-        return _named("suite", name, self.suites)
+        """The suite of that name, or of the YAML file of that path.
+
+        UnknownName with the nearest names; ConfigError with file, line and field for what is wrong in the file.
+        """
+        is_path = name not in self.suites and Path(name).suffix in _SUITE_ENDS
+        path = Path(name) if is_path else _named("suite", name, self.suites, "See harness suite list")
+        # Imported only now: reading YAML takes longer than starting, and most commands ask for no suite.
+        suite: Suite = importlib.import_module("harness.suite_file").read(path)
+        return suite
 
     def probe(self, name: str) -> Any:
         """The probe of that id; UnknownName with the nearest ones."""
@@ -94,7 +105,7 @@ class Catalog:
 
 
 def discover(roots: Sequence[Path] | None = None, only: Sequence[str] = ()) -> Catalog:
-    """Imports every task file below the roots and collects what it defines.
+    """Imports every task file below the roots, collects what it defines, and lists the suites.
 
     Args:
         roots: folders in falling precedence; None: ``./tasks`` of the working folder, if there, then the shipped one.
@@ -116,7 +127,22 @@ def discover(roots: Sequence[Path] | None = None, only: Sequence[str] = ()) -> C
                     path, f"harness_tasks_{index}." + ".".join(path.relative_to(root).with_suffix("").parts)
                 )
                 _collect(catalog, module, path, root)
+        _add_suites(catalog, root)
     return catalog
+
+
+def discover_suites() -> Catalog:
+    """The suites of ``./tasks`` and the shipped ones, and nothing else; errors as ``discover``."""
+    catalog = Catalog()
+    for root in _folders(None):
+        _add_suites(catalog, root)
+    return catalog
+
+
+def _add_suites(catalog: Catalog, root: Path) -> None:
+    for path in sorted((root / _SUITES).glob("*")):
+        if path.suffix in _SUITE_ENDS and path.is_file():
+            _add(catalog, "suite", catalog.suites, path.stem, path, path, root)
 
 
 def _folders(roots: Sequence[Path] | None) -> list[Path]:
@@ -167,14 +193,12 @@ def _collect(catalog: Catalog, module: ModuleType, path: Path, root: Path) -> No
             _add(catalog, "task", catalog.tasks, value.name, value, path, root)
         elif isinstance(value, Load):
             _add(catalog, "load", catalog.loads, value.name, value, path, root)
-        elif isinstance(value, Suite):
-            _add(catalog, "suite", catalog.suites, value.name, value, path, root)
         else:
             _add(catalog, "probe", catalog.probes, _probe_id(constant, value, path), value, path, root)
 
 
 def _defined(module: ModuleType, path: Path) -> Iterator[tuple[str, Any]]:
-    wanted: Mapping[str, type] = {"TASK": Task, "TASKS": Task, "LOAD": Load, "SUITE": Suite}
+    wanted: Mapping[str, type] = {"TASK": Task, "TASKS": Task, "LOAD": Load}
     for constant in _CONSTANTS:
         if not hasattr(module, constant):
             continue
@@ -210,10 +234,6 @@ def _is_objective(value: Any) -> bool:
     return value is None or _is_positive(value)
 
 
-def _is_names(value: Any) -> bool:
-    return isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
-
-
 def _is_laws(value: Any) -> bool:
     # Arrival laws are a noun of harness.run, which is above this module: known here by their label alone.
     return isinstance(value, tuple | list) and all(isinstance(getattr(one, "label", None), str) for one in value)
@@ -224,7 +244,6 @@ _SWITCH = ("True or False", lambda value: isinstance(value, bool))
 _WHOLE = ("a whole number", _is_whole)
 _FUNCTION = ("a function", callable)
 _OPTIONAL_FUNCTION = ("a function, or None", lambda value: value is None or callable(value))
-_NAMES = ("a tuple of names, as in ('one',)", _is_names)
 _PLAIN = (
     "a name of letters, digits and _ . -",
     lambda value: isinstance(value, str) and _NAME.fullmatch(value) is not None,
@@ -271,13 +290,6 @@ _FIELDS: Mapping[type, Mapping[str, tuple[str, Check]]] = {
         "give_up_s": _SECONDS,
     },
     Slo: {"ttft_ms": _OBJECTIVE, "tpot_ms": _OBJECTIVE, "e2e_ms": _OBJECTIVE},
-    Suite: {
-        "name": _PLAIN,
-        "description": _TEXT,
-        "tasks": _NAMES,
-        "probes": ("a string or None", lambda value: value is None or isinstance(value, str)),
-        "loads": _NAMES,
-    },
 }
 """What each field must be, in words and as a check: a dataclass takes whatever it is given."""
 

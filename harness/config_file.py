@@ -156,18 +156,23 @@ class Document(NamedTuple):
     value: object
     lines: Mapping[FieldPath, int]
 
+    def line(self, *where: str | int) -> int:
+        """The line of a field, or of what is around it."""
+        return _line(self.lines, where)
+
     def place(self, *where: str | int) -> str:
         """The place of a field, or of what is around it: ``file:line: field``."""
-        return _place(self.path, _line(self.lines, where), where)
+        return _place(self.path, self.line(*where), where)
 
 
-def read_plain(path: Path, *, empty: str) -> Document:
-    """Read a YAML file that is no configuration of ours, within the same bounds; its texts may look like anything.
+def read_plain(path: Path, *, empty: str, ours: bool = False) -> Document:
+    """Read a YAML file within the same bounds, with the lines of what it says.
 
+    ``ours``: it is configuration of ours, in which no text may be a key; otherwise its texts may look like anything.
     ConfigError as ``file:line: field: what is wrong``.
     """
     try:
-        return Document(path, *_load(_decode(_content(path)), empty, ours=False))
+        return Document(path, *_load(_decode(_content(path)), empty, ours=ours))
     except _Mistake as mistake:
         raise _told(path, mistake) from None
 

@@ -11,10 +11,11 @@ A line of type ``session`` is written once for each opening, then one of type ``
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -194,6 +195,25 @@ def entries(folder: RunFolder, *, purged_too: bool = False) -> Iterator[tuple[Se
 def read_attempts(folder: RunFolder) -> Iterator[Attempt]:
     """Every attempt of every shard, in the order written; errors as ``entries``."""
     return (attempt for _, attempt in entries(folder))
+
+
+def attempts_of(folder: RunFolder, jobs: Collection[str]) -> Iterator[Attempt]:
+    """The attempts of a few jobs, in the order written: only lines that hold the id of one of them are read as such.
+
+    Errors: as ``entries`` for those lines, but for purged texts.
+    """
+    # The id as it stands in a line of either spelling.
+    spelt = [json.dumps(job, ensure_ascii=escaped) for job in jobs for escaped in (True, False)]
+    names = [name[1:-1].encode(errors="replace") for name in spelt]
+    for path in folder.journals():
+        for number, line in _whole_lines(path):
+            if any(name in line for name in names) and not line.startswith(_SESSION_START):
+                try:
+                    attempt = from_line(line)
+                except StoreError as error:
+                    raise StoreError(f"{path}:{number}: {error.what}", hint=error.hint) from error
+                if attempt.job.id in jobs:
+                    yield attempt
 
 
 def sessions(folder: RunFolder) -> list[Session]:

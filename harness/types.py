@@ -164,15 +164,28 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A named selection of tasks, probes and loads; one file in ``tasks/suites``."""
+    """A named selection of tasks, probes and loads, and what must hold of them; one file in ``tasks/suites``."""
 
     name: str
+    """The stem of its file."""
     description: str
+    file: Path
+    place: Callable[..., str]
+    """``place("tasks", 0)``: file and line of what the file says there."""
     tasks: tuple[str, ...] = ()
-    """``name`` or ``name:limit``, where the limit keeps the first so many samples."""
+    """``name`` or ``name:limit``, where the limit keeps the first so many samples; a data file's path likewise."""
     probes: str | None = None
     """Probe profile, for example ``smoke``; None: no probes."""
-    loads: tuple[str, ...] = ()
+    loads: Mapping[str, JsonObject] = field(default_factory=dict)
+    """Loads with the options of ``harness load`` that each is carried out with; none: as its own file says."""
+    repeats: int = 1
+    """How often each sample of a task is asked."""
+    endpoints: tuple[str, ...] = ()
+    """Who is asked when nobody else is named."""
+    judges: tuple[str, ...] = ()
+    """Who judges when nobody else is named."""
+    gate: str | JsonObject | None = None
+    """What must hold of a run: a gate in its place, or the path of its file; None: nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)

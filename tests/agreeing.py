@@ -14,7 +14,7 @@ from harness.report.summary import summarise
 from harness.run.breaker import given_up
 from harness.run.judge import cancelled
 from harness.run.limits import retry_delay_s
-from harness.store.query import rows
+from harness.store.query import held, rows
 from harness.types import Attempt
 from harness.wire.understand import understand
 
@@ -48,6 +48,11 @@ def journalled(run: RunFolder) -> Sums:
 
 def assert_agree(run: RunFolder) -> None:
     """Journal, Parquet, database and report tell the same, and no try was made twice."""
+    with held(run.root.parent.parent):
+        _assert_agree(run)
+
+
+def _assert_agree(run: RunFolder) -> None:
     attempts = list(read_attempts(run))
     tries = [(one.job.id, one.number) for one in attempts]
     assert len(tries) == len(set(tries)), "a try was made twice"

@@ -1,13 +1,14 @@
 """A process that carries out runs in children of its own, which a test may kill at any moment.
 
-``python killed.py RESULTS URL``; each line of its input is ``start`` or ``resume``, perhaps with a number behind: no
-file may then grow beyond so many bytes. It answers ``pid N``, then ``ack JOB NUMBER`` for each attempt that was
-journalled, ``sealing``, ``told LINE`` for an error, and ``ended CODE``, with the exit code a command would have, or -9.
-It forks: Python starts once, not for each kill.
+``python killed.py URL``; each line of its input is JSON: ``start`` or ``resume``, the results folder, and null or a
+number: no file may then grow beyond so many bytes. It answers ``pid N``, then ``ack JOB NUMBER`` for each attempt that
+was journalled, ``sealing``, ``told LINE`` for an error, and ``ended CODE``, with the exit code a command would have, or
+-9. It forks: Python starts once, not for each kill.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import sys
@@ -22,8 +23,9 @@ from harness.folder import list_runs
 from harness.run import sitting
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
-from harness.store import query  # noqa: F401 - so that no child imports it anew
+from harness.store import query  # noqa: F401 - so that no child imports it anew, nor the SDK
 from harness.types import Attempt
+from harness.wire import sdk  # noqa: F401
 
 THINGS = [task("sums", [sample(f"s{number}") for number in range(24)]), load("chat", Closed(2), n=12)]
 PLANNED = 36
@@ -65,15 +67,15 @@ def carry_out(word: str, results: Path, url: str) -> int:
 
 def main() -> None:
     """Serve until the input ends."""
-    results, url = Path(sys.argv[1]), sys.argv[2]
+    url = sys.argv[1]
     for line in sys.stdin:
-        word, _, bound = line.strip().partition(" ")
+        word, results, bound = json.loads(line)
         child = os.fork()
         if child == 0:
-            if bound:
+            if bound is not None:
                 sys.dont_write_bytecode = True  # it would keep the beginning of it, and trip over that ever after
-                resource.setrlimit(resource.RLIMIT_FSIZE, (int(bound), int(bound)))
-            os._exit(carry_out(word, results, url))
+                resource.setrlimit(resource.RLIMIT_FSIZE, (bound, bound))
+            os._exit(carry_out(word, Path(results), url))
         say(f"pid {child}")
         say(f"ended {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}")
 

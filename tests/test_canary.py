@@ -59,6 +59,7 @@ def commands(run: str) -> dict[str, list[list[str]]]:
             ["eval", "ask.jsonl", *BY, "-e", "of-file/m", "--store-text", "hash"],
         ],
         "run": [["run", "canary", *echo]],
+        "suite": [["suite", "list"], ["suite", "show", "canary"]],
         "load": [
             [
                 "load",
@@ -168,9 +169,8 @@ def test_the_key_is_nowhere_after_every_command(home: Path, capfd: pytest.Captur
     """Servers repeat it in every way they can; run folder, database, cache and output never hold it."""
     (home / "acme.key").write_text(KEY)
     (home / "acme.key").chmod(0o600)
-    (home / "tasks").mkdir()
-    suite = 'Suite(name="canary", description="made for a test", tasks=("arithmetic:1",))'
-    (home / "tasks" / "canary.py").write_text(f"from harness.types import Suite\n\nSUITE = {suite}\n")
+    (home / "tasks" / "suites").mkdir(parents=True)
+    (home / "tasks" / "suites" / "canary.yaml").write_text("tasks: [arithmetic:1]\n")
     with echoing() as url:
         lines = ["providers:"]
         for way in WAYS:

@@ -46,18 +46,18 @@ def test_files_of_other_kinds_are_not_imported(tmp_path: Path) -> None:
 
 
 def test_every_kind_is_found_wherever_its_file_lies(tmp_path: Path) -> None:
-    """TASK, TASKS, LOAD, SUITE and PROBES are collected from any depth, and getters return them."""
+    """TASK, TASKS, LOAD and PROBES are collected from any depth, suites from their folder; getters return them."""
     write(tmp_path, "deep/er/one.py", TASK.format(name="one", version=1))
     write(tmp_path, "two.py", TASK.format(name="two", version=1) + "TASKS = (TASK,)\ndel TASK\n")
     write(
         tmp_path,
         "rest.py",
         "from types import SimpleNamespace\n"
-        "from harness.types import Load, Suite\n"
+        "from harness.types import Load\n"
         "LOAD = Load('l', 1, '', (), 1, lambda seed, index: None)\n"
-        "SUITE = Suite('s', '')\n"
         "PROBES = (SimpleNamespace(id='p.1'), SimpleNamespace(id='p.2'))\n",
     )
+    write(tmp_path, "suites/s.yaml", "tasks: [one]\n")
     found = catalog.discover([tmp_path])
     assert sorted(found.tasks) == ["one", "two"]
     assert (found.task("one").name, found.load("l").name, found.suite("s").name) == ("one", "l", "s")
@@ -127,14 +127,13 @@ def test_a_broken_file_is_named_with_its_line(tmp_path: Path, text: str, message
 _WHOLE = """
 from harness.run.arrivals import Closed
 from harness.scorers.numeric import numeric
-from harness.types import Load, Scorer, Slo, Suite, Task
+from harness.types import Load, Scorer, Slo, Task
 
 def none(*given):
     return iter(())
 
 task = dict(name="mine", version=1, kind="quality", description="", load=none, scorer=numeric())
 load = dict(name="mine", version=1, description="", levels=(Closed(1),), requests_per_level=1, sample=none)
-suite = dict(name="mine", description="")
 """
 
 
@@ -184,15 +183,6 @@ suite = dict(name="mine", description="")
             "LOAD = Load(**load | {'slo': Slo(ttft_ms='5')})",
             "LOAD.slo.ttft_ms must be a number of milliseconds above 0, or None, not '5'",
         ),
-        (
-            "SUITE = Suite(**suite | {'tasks': ('arithmetic')})",
-            "SUITE.tasks must be a tuple of names, as in ('one',), not 'arithmetic'",
-        ),
-        ("SUITE = Suite(**suite | {'probes': ('smoke',)})", "SUITE.probes must be a string or None, not a tuple"),
-        (
-            "SUITE = Suite(**suite | {'loads': (1,)})",
-            "SUITE.loads must be a tuple of names, as in ('one',), not a tuple",
-        ),
     ],
 )
 def test_a_field_of_a_wrong_type_is_named_with_its_file(tmp_path: Path, constant: str, message: str) -> None:
@@ -206,9 +196,9 @@ def test_a_field_of_a_wrong_type_is_named_with_its_file(tmp_path: Path, constant
 
 def test_a_sound_constant_of_each_kind_is_taken(tmp_path: Path) -> None:
     """The fields that the mistakes above are made in are right as they stand."""
-    write(tmp_path, "mine.py", _WHOLE + "TASK, LOAD, SUITE = Task(**task), Load(**load), Suite(**suite)\n")
+    write(tmp_path, "mine.py", _WHOLE + "TASK, LOAD = Task(**task), Load(**load)\n")
     found = catalog.discover([tmp_path])
-    assert (list(found.tasks), list(found.loads), list(found.suites)) == (["mine"], ["mine"], ["mine"])
+    assert (list(found.tasks), list(found.loads)) == (["mine"], ["mine"])
 
 
 def test_the_files_of_other_programs_are_not_imported(tmp_path: Path) -> None:

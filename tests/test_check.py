@@ -166,9 +166,10 @@ def test_damage_is_found_without_checksums(results: Path, name: str, damage: Dam
     run = bad(results)
     forgotten(run)
     damage(run.root / name)
-    assert found(results)
+    told = list(whole.check(results, [run]))
+    assert told
     if damage is not flipped and name != "texts.parquet":
-        assert wrong(results)
+        assert any(one.wrong for one in told)
 
 
 @pytest.mark.parametrize(("name", "damage"), [one for one in _cases() if "parquet" in one.id or "run.json" in one.id])

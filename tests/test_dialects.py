@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.errors import UnknownName
 from harness.report.dialects import DIALECTS, recompute, show
-from harness.store import query
+from harness.store import dictionary
 from harness.types import JsonObject
 
 ATTEMPTS = [
@@ -137,7 +137,7 @@ def test_where_nothing_differs_nothing_is_said(tmp_path: Path) -> None:
 
 def test_every_name_is_a_column() -> None:
     """Theirs of its view, ours of load_summary."""
-    columns = {(column.table, column.name) for column in query.describe()}
+    columns = {(column.table, column.name) for column in dictionary.describe()}
     for dialect in DIALECTS.values():
         for metric in dialect.metrics:
             assert (dialect.view, metric.column) in columns

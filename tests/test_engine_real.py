@@ -47,12 +47,7 @@ def load(data):
 
 TASK = Task(name="NAME", version=1, kind="quality", description="A sum.", load=load, scorer=exact(), stream=STREAM)
 '''
-SUITE = '''"""A chat, a stream and a load."""
-
-from harness.types import Suite
-
-SUITE = Suite(name="all_three", description="A chat, a stream and a load.", tasks=("plain", "streamed"))
-'''
+SUITE = "tasks: [plain, streamed]\n"
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +75,7 @@ def work_in(folder: Path, *servers: Server) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(SAID.replace("NAME", name).replace("STREAM", stream))
     (folder / "tasks" / "suites").mkdir()
-    (folder / "tasks" / "suites" / "all_three.py").write_text(SUITE)
+    (folder / "tasks" / "suites" / "all_three.yaml").write_text(SUITE)
 
 
 def harness(folder: Path, cache: Mapping[str, str], *argv: str) -> subprocess.CompletedProcess[str]:

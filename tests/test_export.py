@@ -82,6 +82,7 @@ def test_csv_gives_no_formula_and_steers_no_terminal(results: Path, tmp_path: Pa
         ((), UsageError),
         (("scores", "--query", "select 1"), UsageError),
         (("score",), UnknownName),
+        (("itl",), UsageError),
         (("--query", "selec 1"), UsageError),
         (("--query", "select 1; select 2"), UsageError),
         (("--query", "copy scores to '{out}.2'"), UsageError),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,7 @@ def test_a_dry_run_tells_all_of_it_and_sends_nothing(tmp_path: Path) -> None:
     assert found["cost_ceiling_usd"]["groq/llama-3.1-8b"] == theirs["cost_max_usd"] > 0
     assert {one["time_basis"] for one in (mine, theirs)} == {"unknown"}
     assert found["time_s"] is None
+    assert found["disk_bytes"]["most"] >= found["disk_bytes"]["likely"] > 8_000_000
     assert not (tmp_path / "results").exists()
     assert harness(tmp_path, *argv[:4]).returncode == 0
     found = json.loads(harness(tmp_path, *argv, "--dry-run", "--json").stdout)
@@ -97,6 +99,7 @@ def test_a_dry_run_tells_all_of_it_and_sends_nothing(tmp_path: Path) -> None:
     assert "12  requests in all; nothing was sent" in printed
     assert "about " in printed
     assert "time unknown" in printed
+    assert re.search(r"^the record takes \d\.\d MB on disk at the tokens that requests allow$", printed, re.MULTILINE)
 
 
 def test_processes_share_a_budget() -> None:

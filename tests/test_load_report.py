@@ -13,6 +13,7 @@ from rich.console import Console
 from harness.folder import open_run
 from harness.report.load import is_closed, load_report
 from harness.report.load_terminal import show_load
+from harness.report.validity import validity
 from harness.types import JsonObject
 
 HOSTILE = "[bold]x[/bold] \x1b[31mred\x1b[0m \u202eabc [/]"
@@ -66,6 +67,23 @@ def test_the_first_line_is_the_verdict(tmp_path: Path) -> None:
     assert lines[0].rstrip() == "client-limited: the client used 97% of one core; 2 workers would be enough (--workers)"
     assert "without the disturbed ones: chat@c1 of p/m n=3 TTFT p50 99.0 ms p95 – ms" in lines[1]
     assert "! 3 sent late" in [line.rstrip() for line in lines]
+
+
+def test_a_clock_that_was_moved_is_among_the_warnings(tmp_path: Path) -> None:
+    """What the manifest keeps of it is in the verdict's warnings and in the lines below the figures."""
+    levels = made(tmp_path, ["c1"], attempts=level("c1", 4, 1000, 100))["levels"]
+    run = open_run(tmp_path, RUN)
+    judged = validity(tmp_path, run, levels)
+    assert judged is not None
+    assert not any("clock" in warning for warning in judged["warnings"])
+    run.write_manifest(run.read_manifest() | {"clock_jump_s": -3600.0})
+    judged = validity(tmp_path, run, levels)
+    assert judged is not None
+    (warning,) = [one for one in judged["warnings"] if "clock" in one]
+    assert "moved by -3600 s" in warning
+    report = load_report(tmp_path, RUN, validity=judged)
+    assert warning in report["warnings"]
+    assert warning in " ".join(" ".join(shown(report)).split())
 
 
 def test_a_run_that_nobody_judged_says_so(tmp_path: Path) -> None:

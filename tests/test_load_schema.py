@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load_made import EPOCH, MS, answer, client, fill, row_of, server
+from load_made import EPOCH, MS, RUN, answer, client, fill, row_of, server
 
 from harness.store import query
 
@@ -61,7 +61,7 @@ def test_one_read_has_no_gaps(tmp_path: Path) -> None:
     row = one(tmp_path, "select * from attempt_metrics")
     for name in ("tpot_ms", "decode_tokens_per_s", "chunk_gap_max_ms", "stalls_n", "stall_share"):
         assert row[name] is None, name
-    assert query.rows(tmp_path, "from chunk_gaps") == query.rows(tmp_path, "from itl") == []
+    assert query.rows(tmp_path, "from chunk_gaps()") == query.rows(tmp_path, "from itl()") == []
 
 
 def test_what_came_is_held_against_what_was_asked(tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_what_came_is_held_against_what_was_asked(tmp_path: Path) -> None:
 def test_itl_weighs_by_tokens_and_its_mean_is_the_tpot(tmp_path: Path) -> None:
     """21 tokens, the first alone: a read of 10 after 10 ms and one of 10 after 190 ms are 1 and 19 ms per token."""
     fill(tmp_path, attempts=[answer("a", gaps=[100, 10, 190], events=[1, 10, 10], tokens=21)])
-    rows = query.rows(tmp_path, "select gap_ms, tokens, itl_ms from itl order by gap_ms")
+    rows = query.rows(tmp_path, "select gap_ms, tokens, itl_ms from itl() order by gap_ms")
     assert [tuple(row.values()) for row in rows] == [(10, 10, 1), (190, 10, 19)]
-    gaps = query.rows(tmp_path, "select position, gap_ms, events from chunk_gaps order by position")
+    gaps = query.rows(tmp_path, "select position, gap_ms, events from chunk_gaps() order by position")
     assert [tuple(row.values()) for row in gaps] == [(2, 10, 10), (3, 190, 10)]
     row = one(tmp_path, "select * from load_summary")
     assert row["itl_mean_ms"] == pytest.approx(row["tpot_p50_ms"]) == pytest.approx(10)
@@ -85,6 +85,22 @@ def test_itl_weighs_by_tokens_and_its_mean_is_the_tpot(tmp_path: Path) -> None:
     assert row["chunk_gap_p50_ms"] == pytest.approx(100)
     assert row["chunk_gap_p99_ms"] == pytest.approx(10 + 0.99 * 180)
     assert (row["tokens_per_read"], row["itl_comparable"]) == (7, False)
+
+
+def test_gaps_are_asked_of_one_run_or_one_of_its_jobs(tmp_path: Path) -> None:
+    """A macro gives the rows of the run or job that it is called with, and a name that is not there has none."""
+    fill(tmp_path, attempts=[answer(job, gaps=[100, 10, 20], tokens=3) for job in ("a", "b")])
+    for macro in ("chunk_gaps", "itl"):
+        asked = f"select job_id, gap_ms from {macro}{{}} order by all"
+        every = [("a", 10), ("a", 20), ("b", 10), ("b", 20)]
+        for call, wanted in {
+            "()": every,
+            f"('{RUN}')": every,
+            f"('{RUN}', 'b')": every[2:],
+            "(job := 'a')": every[:2],
+            "('another')": [],
+        }.items():
+            assert [tuple(row.values()) for row in query.rows(tmp_path, asked.format(call))] == wanted, call
 
 
 # --- a stage ---------------------------------------------------------------------------------------------

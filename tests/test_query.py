@@ -419,6 +419,8 @@ def test_schema_is_described_without_results() -> None:
     assert "ms. NULL" in invoke(db.command, "schema")
     named = json.loads(invoke(db.command, "schema", "runs", "--json"))
     assert {row["table"] for row in named} == {"runs"}
+    assert "\nitl(run, job): Inter-token latency" in invoke(db.command, "schema", "itl")
+    assert {row["table"] for row in json.loads(invoke(db.command, "schema", "itl", "--json"))} == {"itl(run, job)"}
     with pytest.raises(UnknownName, match="runs"):
         invoke(db.command, "schema", "run")
 

@@ -263,6 +263,16 @@ def test_health_is_said_with_its_doubts() -> None:
     assert words.concerns(None) == []
 
 
+def test_a_run_is_flagged_in_a_few_words() -> None:
+    """What makes its numbers less sure; nothing for a good run, and nothing is said of what is not known."""
+    good = {"problem": None, "status": "finished", "failed_share": 0.01, "lag_p99_ms": 10.0, "clock_kernel_share": 1.0}
+    assert words.flags(good) == ""
+    assert words.flags(dict.fromkeys(good)) == ""
+    bad = {"problem": "p", "status": "interrupted", "failed_share": 0.2, "lag_p99_ms": 11.0, "clock_kernel_share": 0.9}
+    said = "data missing, broken off, 20 % failed, client was busy, not all times from the kernel"
+    assert words.flags(bad) == said
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [(None, "–"), (0.0, "0 %"), (0.001, "under 1 %"), (0.5, "50 %"), (0.999, "over 99 %"), (1.0, "100 %")],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from published import attempt, make_run, score, verdict
 
-from harness.store import query
+from harness.store import dictionary, query
 from harness.store.columns import SEALED
 from harness.store.index import publish
 
@@ -145,8 +145,8 @@ def metrics(results: Path, job: str, number: int = 0) -> dict[str, Any]:
 
 def test_every_column_says_its_unit_and_what_null_means() -> None:
     """Each table and view has a comment, each table column too, and none is silent about NULL."""
-    assert all(query.describe_tables().values())
-    columns = query.describe()
+    assert all(dictionary.describe_tables().values())
+    columns = dictionary.describe()
     explained = {column.name for column in columns if not column.is_view}
     by_view = {(column.table, column.name) for column in columns if column.comment}
     for column in columns:
@@ -155,6 +155,17 @@ def test_every_column_says_its_unit_and_what_null_means() -> None:
             assert column.comment or known or (INHERITED.get(column.table), column.name) in by_view, column
         else:
             assert "NULL" in column.comment, column
+
+
+def test_every_macro_explains_its_own_columns() -> None:
+    """What it adds to columns of attempts has its unit in the macro's comment."""
+    attempts = {column.name for column in dictionary.describe() if column.table == "attempts"}
+    macros = dictionary.describe_macros()
+    assert set(macros) == {"chunk_gaps", "itl"}
+    for macro in macros.values():
+        own = {column.name for column in macro.columns} - attempts
+        assert own
+        assert all(f"{name}: " in macro.comment for name in own)
 
 
 UNDERSTOOD = {"n_ok", "n_failed", "features_partial", "features_supported"}
@@ -167,7 +178,7 @@ INHERITED = {"load_attempts": "attempt_metrics", "load_flow": "load_summary"}
 
 def test_the_views_have_the_promised_columns() -> None:
     """Report and dashboard rely on these names."""
-    columns = {(column.table, column.name) for column in query.describe()}
+    columns = {(column.table, column.name) for column in dictionary.describe()}
     for view, names in CONTRACT.items():
         assert {(view, name) for name in names.split()} <= columns
 
@@ -175,7 +186,7 @@ def test_the_views_have_the_promised_columns() -> None:
 def test_sealed_files_and_tables_have_the_same_columns() -> None:
     """What is sealed is what is published, column by column."""
     for table, schema in SEALED.items():
-        assert [column.name for column in query.describe() if column.table == table] == list(schema)
+        assert [column.name for column in dictionary.describe() if column.table == table] == list(schema)
 
 
 def test_a_streamed_answer(results: Path) -> None:

@@ -149,3 +149,13 @@ def test_a_workload_that_is_not_what_was_asked_warns() -> None:
         "1 of 2 prompts (50.0%) missed the length asked for, by +20 tokens in the median",
         "1 request of 2 had chunks read together after up to 8 ms: those share one time",
     )
+
+
+@pytest.mark.parametrize(("jump_s", "slept"), [(-3600.0, False), (12.5, True)])
+def test_a_clock_that_was_moved_warns_and_changes_no_word(jump_s: float, slept: bool) -> None:
+    """No duration rests on it; a jump forward may have been sleep, which no duration counts."""
+    found = judge(Facts([CALM], [EASY], jump_s))
+    assert found == judge(Facts([CALM], [EASY]))._replace(warnings=found.warnings)
+    (warning,) = found.warnings
+    assert warning.startswith(f"the clock of this machine moved by {jump_s:+g} s during the run: durations do not rest")
+    assert ("slept" in warning) is slept

@@ -58,6 +58,11 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
     if terms.dry_run:
         dry_run.show(plan, terms.results, as_json=terms.as_json)
         return
+    finish(sit(plan, terms, again), terms.results, as_json=terms.as_json, tell=tell)
+
+
+def sit(plan: Plan, terms: Terms, again: Replan | None = None) -> sitting.Sitting:
+    """Carry out a plan, with its progress on stderr; how it ended is for ``finish`` to tell."""
     if terms.cache and plan.selection.store_text != "all":
         raise UsageError(
             f"--cache keeps every answer, and --store-text {plan.selection.store_text} does not", hint="Leave one out"
@@ -83,8 +88,7 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
             scrape=terms.scrape,
             cache=terms.cache,
         )
-        sat = sitting.start(plan, results=terms.results, company=company, again=again)
-    finish(sat, terms.results, as_json=terms.as_json, tell=tell)
+        return sitting.start(plan, results=terms.results, company=company, again=again)
 
 
 def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | None = None) -> None:

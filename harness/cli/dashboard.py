@@ -12,6 +12,7 @@ import click
 from harness import config
 from harness.cli import options
 from harness.errors import CannotMeasure, StoreError
+from harness.folder import list_runs
 
 _DATABASE = "harness.duckdb"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -41,9 +42,9 @@ def command(results: Path, host: str, port: int, browser: bool) -> None:
       harness dashboard
       harness dashboard --port 8600 --results nightly/results
     """
-    if not (results / _DATABASE).is_file():
+    if not (results / _DATABASE).is_file() and not list_runs(results):
         raise StoreError(
-            f"{results / _DATABASE} does not exist",
+            f"there are no results in {results}",
             hint="Make some results with `harness demo`, or name their folder with --results",
         )
     port = _free(host, port)
@@ -57,7 +58,11 @@ def command(results: Path, host: str, port: int, browser: bool) -> None:
         "browser.gatherUsageStats": "false",
         "browser.serverAddress": host,
         "client.showErrorDetails": "none",
+        "client.showErrorLinks": "false",
         "client.toolbarMode": "minimal",
+        # Streamlit's own red is too faint a colour for letters on dark.
+        "theme.light.primaryColor": "#00588A",
+        "theme.dark.primaryColor": "#7CC4F0",
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
     if host in _LOOPBACK:

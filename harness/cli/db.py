@@ -11,8 +11,8 @@ from harness.check import whole
 from harness.cli import options, sql, tables
 from harness.errors import StoreError, UnknownName, UsageError
 from harness.folder import list_runs, no_runs, open_run
+from harness.store import dictionary
 from harness.store import export as exporting
-from harness.store import query
 from harness.store.export import FORMATS, Format
 from harness.store.index import publish
 
@@ -122,21 +122,27 @@ def export(table: str | None, text: str | None, how: Format | None, target: Path
 def schema(table: str | None, as_json: bool) -> None:
     """Describe every table and view, or just TABLE: columns, types, units, what NULL means.
 
+    Last come the macros, which are called with a run and, where only its rows are wanted, a job:
+    harness sql "from itl('RUN', 'JOB')".
+
     \b
     Example:
       harness db schema endpoint_summary
     """
-    about = query.describe_tables()
-    chosen = [table] if table else list(about)
-    if table is not None and table not in about:
-        raise UnknownName("table", table, about)
-    columns = [column for column in query.describe() if column.table in chosen]
+    about, macros = dictionary.describe_tables(), dictionary.describe_macros()
+    names = [*about, *macros]
+    if table is not None and table not in names:
+        raise UnknownName("table", table, names)
+    chosen = [table] if table else names
+    columns = [column for column in dictionary.describe() if column.table in chosen]
+    columns += [column for name in chosen if name in macros for column in macros[name].columns]
     if as_json:
         click.echo(json.dumps([column._asdict() for column in columns], indent=2))
         return
     for name in chosen:
-        click.echo(f"\n{name}: {about[name]}")
-        tables.show(["column", "type", "comment"], [(c.name, c.type, c.comment) for c in columns if c.table == name])
+        title, comment = (macros[name].call, macros[name].comment) if name in macros else (name, about[name])
+        click.echo(f"\n{title}: {comment}")
+        tables.show(["column", "type", "comment"], [(c.name, c.type, c.comment) for c in columns if c.table == title])
 
 
 command.add_command(sql.command, "sql")

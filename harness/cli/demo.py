@@ -31,5 +31,5 @@ def command(results: Path, seed: int, as_json: bool) -> None:
       harness demo
     """
     weights.pull(MODEL, say=terminal.console(stderr=True).print)
-    plan = plan_suite("demo", ENDPOINTS, None, seed=seed)
+    plan = plan_suite("demo", ENDPOINTS, seed=seed)
     carry_out(plan, Terms(results, None, Budget(), dry_run=False, as_json=as_json))

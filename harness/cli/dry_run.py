@@ -16,6 +16,7 @@ from harness.report.adapted import lines as adapted_lines
 from harness.run.adaptations import adaptations
 from harness.run.forecast import Durations, Forecast, forecasts, whole_time_s
 from harness.run.plan import Plan
+from harness.run.room import room_of, size
 from harness.store import query
 
 _TIMED = """
@@ -38,7 +39,7 @@ def show(plan: Plan, results: Path, *, as_json: bool) -> None:
     durations = _timed(results)
     found = forecasts(plan, durations)
     total, whole_s = sum(one.requests for one in found), whole_time_s(plan, durations)
-    changed = adaptations(plan)
+    changed, room = adaptations(plan), room_of(plan)
     files = [told(plan.tasks[one.name]) for one in plan.selection.files]
     if as_json:
         shown = {
@@ -47,6 +48,7 @@ def show(plan: Plan, results: Path, *, as_json: bool) -> None:
             "endpoints": [asdict(one) for one in found],
             "cost_ceiling_usd": {one.endpoint: one.cost_max_usd for one in found},
             "time_s": whole_s,
+            "disk_bytes": {"likely": room.likely, "most": room.most, "words": room.words},
             "files": files,
             "adapted": changed,
         }
@@ -63,6 +65,8 @@ def show(plan: Plan, results: Path, *, as_json: bool) -> None:
     )
     if len(found) > 1:
         click.echo(f"all together: {_clock(whole_s)}" if whole_s is not None else "all together: time unknown")
+    most = f"; {size(room.most)} with answers as long as they may be" if room.most > room.likely else ""
+    click.echo(f"the record takes {size(room.likely)} on disk {room.words}{most}")
     if any(one.cost_max_usd is None for one in found):
         click.echo("no ceiling of the cost: no price is known, or a request sets no cap on its tokens")
 

@@ -73,7 +73,7 @@ def command(
       harness eval arithmetic --api responses --endpoint local/smollm2
       harness eval embedding_agreement -e local/smollm2 -e steady-vendor/sim-small
     """
-    found = catalog.discover(only=("TASK", "TASKS", "LOAD", "SUITE"))  # loads and suites only to be told from tasks
+    found = catalog.discover(only=("TASK", "TASKS", "LOAD"))  # loads only to be told from tasks
     wanted = asked(tasks, found, about, limit)
     if data is not None and wanted.files:
         raise UsageError("--data goes with tasks that have a name", hint="A data file is its own")

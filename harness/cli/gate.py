@@ -30,7 +30,7 @@ from harness.report.nightly_metrics import METRICS
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-class _Files(NamedTuple):
+class Files(NamedTuple):
     """Where a judgement is written to; None: it is not."""
 
     verdict: Path | None
@@ -53,7 +53,7 @@ class _Files(NamedTuple):
                 write_atomic(path, made().encode())
 
 
-_outputs = [
+outputs = [
     click.option("--verdict", type=_FILE, metavar="FILE", help="Also write the verdict as JSON."),
     click.option("--junit", "junit_file", type=_FILE, metavar="FILE", help="Also write it as JUnit XML."),
     click.option("--md", type=_FILE, metavar="FILE", help="Also write it as Markdown."),
@@ -84,7 +84,7 @@ _keeping = [
 @click.option(
     "--strict/--lenient", default=True, show_default=True, help="Whether inconclusive ends with 4, or with 0."
 )
-@options.several(_outputs, _keeping)
+@options.several(outputs, _keeping)
 @options.results
 @options.as_json
 def command(
@@ -134,17 +134,18 @@ def command(
         option = f"--{given[0].replace('_', '-')}"
         raise UsageError(f"{option} goes with --accept or --set-baseline", hint="See harness gate --help")
     found = judge(results, gate, [run] if rerun is None else [run, rerun])
-    _Files(verdict, junit_file, md, comment_file, badge_file).write(found)
+    Files(verdict, junit_file, md, comment_file, badge_file).write(found)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
         show(found, terminal.console())
     if github:
-        _github(found, to_stderr=as_json)
+        annotate(found, to_stderr=as_json)
     sys.exit(0 if found.verdict == "inconclusive" and not strict else found.exit_code)
 
 
-def _github(found: Judgement, *, to_stderr: bool) -> None:
+def annotate(found: Judgement, *, to_stderr: bool) -> None:
+    """Print the annotations of a workflow, and add to the summary of its step."""
     for line in workflow.lines(found):
         click.echo(line, err=to_stderr)
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):

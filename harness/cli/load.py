@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,9 @@ from harness.errors import CannotMeasure, TaskError, UsageError
 from harness.folder import open_run
 from harness.provider import Endpoint
 from harness.report import dialects, terminal, whole
-from harness.run import crew, stored
-from harness.run.arrivals import (
-    Burst,
-    Closed,
-    Law,
-    law_json,
-    parse_concurrency,
-    parse_ramp,
-    parse_rates,
-    parse_steps,
-)
+from harness.run import crew, load_words, stored
+from harness.run.arrivals import Closed
 from harness.run.budget import most
-from harness.run.conduct import OWN_KINDS
 from harness.run.forecast import forecasts
 from harness.run.plan import Plan
 from harness.run.selection import Changes, Search, Selection
@@ -50,10 +39,10 @@ class _Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read ``90``, ``90s``, ``10m`` or ``2h``."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
-        if found is None or float(found[1]) <= 0:
-            self.fail(f"{value!r} is no time above 0; give seconds, or 90s, 10m, 2h", param, ctx)
-        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+        try:
+            return load_words.duration(str(value))
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 class _Group(click.Group):
@@ -164,7 +153,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         max_requests=budget.max_requests,
         nonce=new_nonce(),
         blocks=given["repeats"],
-        paired=_paired(endpoints, asked=given["paired"], blocks=given["repeats"]),
+        paired=load_words.paired(endpoints, asked=given["paired"], blocks=given["repeats"]),
         owned=given["owned"],
         api=given["api"],
         store_text=given["store_text"],
@@ -232,27 +221,8 @@ def _changes(profile: str, found: Catalog, given: dict[str, Any]) -> tuple[str, 
         files[kind] = path
         profile = "chat"
     found.load(profile)
-    levels = _laws(given)
-    same = (
-        "requests",
-        "warmup",
-        "cooldown",
-        "input_tokens",
-        "output_tokens",
-        "prefix",
-        "turns",
-        "kind",
-        "speed",
-        "batch",
-    )
-    changed: dict[str, Any] = {name: given[name] for name in (*same, "slo", "think_s", "give_up", "nonce")}
     files["tokenizer"] = given["tokenizer"]
-    changed |= {name: str(value.resolve()) if value else None for name, value in files.items()}
-    if given["slo"]:
-        parse(given["slo"])
-    return profile, Changes(
-        levels=tuple(law_json(law) for law in levels) if levels else None, duration_s=given["duration"], **changed
-    )
+    return profile, load_words.changes({**given, "duration_s": given["duration"]}, files)
 
 
 def _is_trace(path: Path) -> bool:
@@ -261,24 +231,6 @@ def _is_trace(path: Path) -> bool:
     except TaskError:
         return False
     return True
-
-
-def _laws(given: dict[str, Any]) -> list[Law]:
-    kinds = [name for name in ("concurrency", "rate", "ramp", "steps", "burst", "trace", "search") if given[name]]
-    if len(kinds) > 1:
-        raise UsageError(f"--{kinds[0]} and --{kinds[1]} cannot go together", hint="Each says when requests are sent")
-    arrival = given["arrival"] or "poisson"
-    if given["arrival"] and not {"rate", "ramp", "steps", "search"} & set(kinds):
-        raise UsageError("--arrival goes with a rate", hint="Give --rate, --ramp or --steps too")
-    if given["concurrency"]:
-        return list(parse_concurrency(given["concurrency"]))
-    if given["rate"]:
-        return list(parse_rates(given["rate"], arrival))
-    if given["ramp"]:
-        return [parse_ramp(given["ramp"], arrival)]
-    if given["steps"]:
-        return [parse_steps(given["steps"], arrival)]
-    return [Burst(given["burst"])] if given["burst"] else []
 
 
 def _with_search(selection: Selection, changes: Changes, given: dict[str, Any]) -> Selection:
@@ -303,17 +255,6 @@ def _with_search(selection: Selection, changes: Changes, given: dict[str, Any]) 
         return dataclasses.replace(selection, changes=changes)
     search = Search(axis, at[0], at[-1], even=given["arrival"] == "constant", sweep=tuple(at))  # type: ignore[arg-type]
     return dataclasses.replace(selection, changes=changes, search=search)
-
-
-def _paired(endpoints: list[Endpoint], *, asked: bool | None, blocks: int) -> bool:
-    """Several endpoints are asked at the same time, but in blocks, and servers that would take each other's processor.
-
-    Blocks go by turns: each endpoint is then alone with this client, and still asked in the same hour as the others.
-    """
-    if asked is not None or blocks > 1:
-        return bool(asked)
-    here = sum(one.provider.kind in OWN_KINDS or one.provider.serve is not None for one in endpoints)
-    return len(endpoints) > 1 and here <= 1
 
 
 def _refuse_what_has_no_tokens(plan: Plan) -> None:

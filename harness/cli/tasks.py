@@ -20,7 +20,7 @@ from harness.prompts.filed import file_named
 from harness.prompts.task import task_of
 from harness.report import terminal
 from harness.scorers import by_name
-from harness.types import JsonObject, Load, Sample, Suite, Task
+from harness.types import JsonObject, Load, Sample, Task
 
 _COLUMNS = ("name", "kind", "n", "scorer", "source", "licence")
 
@@ -64,7 +64,7 @@ def list_all(as_json: bool) -> None:
     rows = [
         *(_task_row(catalog, task) for task in catalog.tasks.values()),
         *(_load_row(catalog, load) for load in catalog.loads.values()),
-        *(_suite_row(catalog, suite) for suite in catalog.suites.values()),
+        *(_row(name, "suite", None, file) for name, file in catalog.suites.items()),
     ]
     for line in catalog.broken:
         click.echo(f"harness: {line}", err=True)
@@ -137,8 +137,8 @@ def _details(catalog: Catalog, name: str, data: Path | None) -> JsonObject:
         levels = [str(level) for level in load.levels]
         return row | {"levels": levels, "slo": slo, "samples": [_sample(load.sample(0, index)) for index in (0, 1)]}
     if name in catalog.suites:
-        suite = catalog.suites[name]
-        row = _suite_row(catalog, suite) | {"description": suite.description}
+        suite = catalog.suite(name)
+        row = _row(name, "suite", None, suite.file) | {"description": suite.description}
         return row | {"tasks": list(suite.tasks), "probes": suite.probes, "loads": list(suite.loads)}
     known = (*catalog.tasks, *catalog.loads, *catalog.suites)
     where = "; ".join(("See: harness tasks list", *catalog.broken))
@@ -161,10 +161,6 @@ def _task_row(catalog: Catalog, task: Task) -> JsonObject:
 def _load_row(catalog: Catalog, load: Load) -> JsonObject:
     n = load.requests_per_level * len(load.levels) if load.requests_per_level else None
     return _row(load.name, "load", n, catalog.files["load", load.name])
-
-
-def _suite_row(catalog: Catalog, suite: Suite) -> JsonObject:
-    return _row(suite.name, "suite", None, catalog.files["suite", suite.name])
 
 
 def _row(name: str, kind: str, n: int | None, file: Path) -> JsonObject:

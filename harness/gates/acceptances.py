@@ -6,19 +6,19 @@ are reviewed like code and end by themselves.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from harness.config_file import as_text, read_document
 from harness.config_schema import FieldPath, problems
 from harness.folder import write_atomic
 from harness.gates import quantity
+from harness.gates.fields import Block, MetricName, Words
 from harness.report.nightly_metrics import METRICS
 from harness.types import JsonObject
 
@@ -30,17 +30,6 @@ _HEAD = """# Results that are worse than the gate allows, and that were accepted
 """
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def _known(name: str) -> str:
-    if name not in METRICS:
-        near = difflib.get_close_matches(name, METRICS, n=1, cutoff=0.5)
-        raise ValueError(f"there is no metric {name!r}. " + (f"Did you mean {near[0]}?" if near else ""))
-    return name
-
-
 def _day(text: str) -> str:
     try:
         return date.fromisoformat(text).isoformat()
@@ -48,13 +37,10 @@ def _day(text: str) -> str:
         raise ValueError("must be a day, as in 2026-12-31") from None
 
 
-Words = Annotated[str, Field(min_length=1, max_length=2000)]
-
-
-class AcceptanceBlock(_Block):
+class AcceptanceBlock(Block):
     """One entry."""
 
-    metric: Annotated[str, AfterValidator(_known)]
+    metric: MetricName
     endpoint: Words | None = None
     workload: Words | None = None
     up_to: int | float | str | None = None
@@ -72,11 +58,11 @@ class AcceptanceBlock(_Block):
         return self
 
 
-class FileBlock(_Block):
+class FileBlock(Block):
     """The whole file."""
 
     format: Literal[1] = 1
-    acceptances: Annotated[list[AcceptanceBlock], Field(max_length=1000)] = []
+    acceptances: Annotated[list[AcceptanceBlock], Field(max_length=1000)] = Field(default=[])
 
 
 @dataclass(frozen=True, slots=True)

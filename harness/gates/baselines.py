@@ -12,21 +12,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from harness.config_file import as_text, read_document
 from harness.config_schema import FieldPath, problems
 from harness.folder import write_atomic
+from harness.gates.fields import Block, Words
 from harness.types import JsonObject
 
 FORMAT = 1
 _HEAD = """# What later runs are compared with. `harness gate --set-baseline` writes it. Review it like code.
 # Nights before the pinned run are not looked back on; questions are compared with its answers.
 """
-
-
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def _moment(text: str) -> str:
@@ -37,10 +34,7 @@ def _moment(text: str) -> str:
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
 
 
-Words = Annotated[str, Field(min_length=1, max_length=2000)]
-
-
-class BaselineBlock(_Block):
+class BaselineBlock(Block):
     """One entry."""
 
     endpoint: Words
@@ -49,14 +43,14 @@ class BaselineBlock(_Block):
     why: Words
     who: Words
     pinned: Words
-    work: dict[str, dict[str, str]] = {}
+    work: dict[str, dict[str, str]] = Field(default={})
 
 
-class FileBlock(_Block):
+class FileBlock(Block):
     """The whole file."""
 
     format: Literal[1] = 1
-    baselines: Annotated[list[BaselineBlock], Field(max_length=1000)] = []
+    baselines: Annotated[list[BaselineBlock], Field(max_length=1000)] = Field(default=[])
 
 
 @dataclass(frozen=True, slots=True)

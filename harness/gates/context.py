@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.errors import UnknownName, UsageError
 from harness.folder import RunFolder, open_run, results_option
@@ -14,10 +18,26 @@ from harness.gates.trust import Trust, trust
 from harness.report.nightly_metrics import METRICS, Reading, readings
 from harness.report.summary import endpoints_of
 from harness.stats.gating import ALPHA, Mode
+from harness.store.query import rows
 from harness.types import JsonObject
 
+_EARLIER = """
+select run_id, created_at, manifest from runs
+where status = 'finished' and sealed and problem is null and manifest is not null and created_at < ?
+order by created_at, run_id
+"""
 
-@dataclass(frozen=True, slots=True)
+
+class Earlier(NamedTuple):
+    """A run that was measured to its end before."""
+
+    id: str
+    began: datetime
+    """UTC without a zone."""
+    manifest: JsonObject
+
+
+@dataclass(frozen=True)
 class Context:
     """One run under one gate."""
 
@@ -39,6 +59,12 @@ class Context:
     def base(self) -> str:
         """The endpoint that others are compared with in this run."""
         return self.gate.base or self.names[0]
+
+    @functools.cached_property
+    def earlier(self) -> list[Earlier]:
+        """Whole runs that began before this one, the oldest first. Errors: as ``rows``."""
+        found = rows(self.results, _EARLIER, [utc(self.manifest["created_at"])])
+        return [Earlier(row["run_id"], row["created_at"], json.loads(row["manifest"])) for row in found]
 
     def tested(self, one: Gate | None = None) -> list[str]:
         """The endpoints that a gate is about; None: those of the file."""
@@ -73,7 +99,7 @@ class Context:
             return f"harness load {suite} {endpoints}{repeats}{where}"
         if chosen.get("tasks") and not chosen.get("loads") and not chosen.get("probes"):
             return f"harness eval {' '.join(chosen['tasks'])} {endpoints}{where}"
-        return f"harness suite run {suite} {endpoints}{where}"
+        return f"harness run {suite} {endpoints}{where}"
 
     def gate_command(self, rest: str) -> str:
         """``harness gate`` on this file with more words behind it."""
@@ -91,9 +117,7 @@ def context(results: Path, gate: GateFile, run: str, baselines: Mapping[str, Bas
     folder = open_run(results, run)
     manifest = folder.read_manifest()
     names = tuple(row["id"] for row in endpoints_of(folder, manifest))
-    for name in _named(gate):
-        if name not in names:
-            raise UnknownName(f"endpoint in {gate.file}", name, names, where=f"They are those of run {folder.id}")
+    refuse_strangers(gate, names, where=f"They are those of run {folder.id}")
     found = Context(results, gate, folder, manifest, names, trust(results, folder, manifest), baselines)
     for one in gate.gates:
         if one.mode in ("paired", "release") and found.tested(one) in ([], [found.base]):
@@ -102,6 +126,22 @@ def context(results: Path, gate: GateFile, run: str, baselines: Mapping[str, Bas
                 hint="Ask base and candidate in one run, or use mode: history",
             )
     return found
+
+
+def refuse_strangers(gate: GateFile, names: Sequence[str], *, where: str = "") -> None:
+    """UnknownName where the gate names an endpoint that is none of those that are asked; before a run it costs nothing.
+
+    ``where`` says whose names they are.
+    """
+    for name in _named(gate):
+        if name not in names:
+            raise UnknownName(f"endpoint in {gate.file}", name, names, where=where)
+
+
+def utc(text: str) -> datetime:
+    """A moment of a manifest, UTC without a zone, as the tables have it."""
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
 
 
 def _named(gate: GateFile) -> Iterator[str]:

@@ -12,14 +12,16 @@ from harness.gates.terms import GateFile
 
 
 def read(path: Path) -> GateFile:
-    """The gate of a file.
+    """The gate of a file, or the one that stands under ``gate:`` in the file of a suite.
 
     Raises:
         ConfigError: it cannot be read, or something in it is wrong: ``file:line: field: what is wrong``.
     """
 
     def meaning(document: object) -> GateFile | Problems:
-        return understand(document, str(path), path.resolve().parent)
+        inside = isinstance(document, dict) and isinstance(document.get("gate"), dict)
+        found = understand(document["gate"] if inside else document, str(path), path.resolve().parent)  # type: ignore[index]
+        return [(("gate", *where), words) for where, words in found] if inside and isinstance(found, list) else found
 
     return read_document(path, meaning, empty=EMPTY)
 

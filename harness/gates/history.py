@@ -6,29 +6,24 @@ for a week does not become what is expected.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from harness.errors import UsageError
-from harness.gates.context import Context
+from harness.gates.context import Context, utc
 from harness.gates.judgement import Case
 from harness.gates.margins import Compared, asked_of, questions, unmeasured
 from harness.gates.terms import Gate
-from harness.report.fingerprint import Fingerprint, fingerprint
+from harness.report.fingerprint import Fingerprint, fingerprint, planned
 from harness.report.nightly_metrics import METRICS, NightlyMetric, Reading, readings
 from harness.report.same_questions import Asked as Side
 from harness.stats.change import Asked, Change
 from harness.stats.gating import GateWord, gated
 from harness.stats.nights import FEWEST_NIGHTS, against_nights, against_share_nights
-from harness.store.query import rows
-from harness.types import JsonObject
 
-_RUNS = """
-select run_id, created_at, manifest from runs
-where status = 'finished' and sealed and problem is null and list_contains($runs, run_id) order by created_at, run_id
-"""
+_LOOKED_AT = 3
+"""Times as many nights as count are looked at: some of them may have been bad."""
 _NAMED = 3
 """Differences that one line tells."""
 
@@ -76,7 +71,7 @@ def against(context: Context, gate: Gate, reading: Reading) -> tuple[Compared | 
         _refuse_another(context, reading, mine)
         if reading.kind in ("quality", "tools") and gate.metric in ("quality", "error_rate"):
             return _against_pinned(context, gate, reading, pinned.run), None
-    past = _past(context, gate, reading, mine, since=None if pinned is None else _utc(pinned.began))
+    past = _past(context, gate, reading, mine, since=None if pinned is None else utc(pinned.began))
     asked = asked_of(context, gate)
     change = compare(metric, past.good[-context.gate.history.nights :], reading, asked)
     compared = Compared(gate, reading, change, "nights")
@@ -100,39 +95,30 @@ def word_of(change: Change) -> GateWord:
 
 def _past(context: Context, gate: Gate, reading: Reading, mine: Fingerprint, *, since: datetime | None) -> Past:
     metric, asked = METRICS[gate.metric], asked_of(context, gate)
-    place = (reading.kind, reading.task, reading.stage)
+    most = context.gate.history.nights
+    place = (reading.endpoint, reading.kind, reading.task, reading.stage)
+    same: list[str] = []
+    others, difference = 0, []
+    for run in context.earlier:
+        if (since is not None and run.began < since) or place not in planned(run.manifest):
+            continue
+        its = fingerprint(run.manifest, metric, reading)
+        if its == mine:
+            same.append(run.id)
+        else:
+            others, difference = others + 1, its.differences(mine)
+    same = same[-_LOOKED_AT * most :]
     found = {
         one.run_id: one
-        for one in readings(context.results, metric, endpoint=reading.endpoint)
-        if (one.kind, one.task, one.stage) == place and one.run_id != context.run and one.value is not None
+        for one in readings(context.results, metric, runs=same, endpoint=reading.endpoint)
+        if (one.endpoint, one.kind, one.task, one.stage) == place and one.value is not None
     }
-    began = _utc(context.manifest["created_at"])
     nights: list[Night] = []
-    others = 0
-    difference: tuple[str, ...] = ()
-    for row in rows(context.results, _RUNS, {"runs": list(found)}):
-        run, manifest = row["run_id"], _manifest(row)
-        if row["created_at"] >= began or (since is not None and row["created_at"] < since):
-            continue
-        its = fingerprint(manifest, metric, found[run])
-        if its != mine:
-            others, difference = others + 1, tuple(its.differences(mine))
-            continue
-        good = [night.reading for night in nights if night.good][-context.gate.history.nights :]
-        worse = word_of(compare(metric, good, found[run], asked)) == "fail"
-        nights.append(Night(run, found[run], not worse))
-    return Past(tuple(nights), others, difference)
-
-
-def _utc(text: str) -> datetime:
-    """UTC without a zone, as the tables have it."""
-    at = datetime.fromisoformat(text)
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
-
-
-def _manifest(row: JsonObject) -> JsonObject:
-    found = json.loads(row["manifest"])
-    return found if isinstance(found, dict) else {}
+    for run_id in (name for name in same if name in found):
+        good = [night.reading for night in nights if night.good][-most:]
+        worse = word_of(compare(metric, good, found[run_id], asked)) == "fail"
+        nights.append(Night(run_id, found[run_id], not worse))
+    return Past(tuple(nights), others, tuple(difference))
 
 
 def _too_few(context: Context, compared: Compared, past: Past) -> Compared:

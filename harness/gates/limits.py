@@ -6,27 +6,19 @@ limit that chance alone put there is no proof.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from harness.gates import quantity
 from harness.gates.judgement import Case, Verdict
 from harness.report.nightly_metrics import NightlyMetric, Reading
-from harness.report.quality import Quality
-from harness.stats.blocks import paired_blocks
+from harness.report.within_run import intervals
 from harness.stats.intervals import Interval, wilson
-from harness.stats.serial import interval_in_time
-from harness.store.query import rows
 
-ALPHA = 0.05
-"""One-sided: at most so many metrics that are exactly at their limit are said to miss it."""
-_NO_INTERVAL = Interval(None, None)
-_TIMES = """
-select {column} as value from attempt_metrics
-where run_id = $run and endpoint = $endpoint and kind = 'load' and task = $task and stage = $stage
-    and phase = 'measure' and {column} is not null
-order by started_at, job_id
-"""
+ALPHA = 0.025
+"""One-sided, of the 95 % interval: at most so many metrics that are exactly at their limit are said to miss it."""
+_UNKNOWN = Interval(None, None)
 
 
 class _Span(NamedTuple):
@@ -36,13 +28,13 @@ class _Span(NamedTuple):
     n: int
     counted: str
     method: str
-    needed: str = ""
+    needed: str
 
 
 def case(results: Path, metric: NightlyMetric, reading: Reading, limit: float) -> Case:
     """One limit on one reading that has a value. Errors: as ``rows``."""
     assert reading.value is not None
-    span = _span(results, metric, reading, limit)
+    span = _span(results, metric, reading)
     verdict, reason = _word(metric, reading.value, limit, span)
     return Case(
         "limit",
@@ -87,53 +79,23 @@ def _sure(metric: NightlyMetric, limit: float, interval: Interval) -> tuple[bool
     return low is not None and low >= limit, high is not None and high < limit
 
 
-def _span(results: Path, metric: NightlyMetric, reading: Reading, limit: float) -> _Span:
-    more = "more requests are needed"
-    blocks = _of_blocks(metric, reading, limit)
+def _span(results: Path, metric: NightlyMetric, reading: Reading) -> _Span:
+    within = intervals(results, metric, [reading]).get((reading.run_id, reading.endpoint, reading.stage), _UNKNOWN)
+    blocks = sum(value is not None for value in reading.block_values)
     if reading.count is not None:
-        counted = wilson(reading.count.of, reading.n, 1 - 2 * ALPHA)
-        if blocks is None:
-            return _Span(counted, reading.n, "requests", "Wilson", more)
-        wide = Interval(_least(counted.low, blocks.interval.low), _most(counted.high, blocks.interval.high))
-        return _Span(wide, blocks.n, "blocks", "the wider of Wilson and Student's t over blocks", more)
-    if blocks is not None:
-        return blocks._replace(needed="more blocks are needed (--repeats)")
-    if metric.sample is not None and not reading.blocks:
-        values = _times(results, metric.sample.column, reading)
-        interval, method = interval_in_time(values, metric.sample.q, 1 - 2 * ALPHA)
-        return _Span(interval, len(values), "requests", method, more)
-    if metric.name == "quality":
-        found = Quality(results, reading.run_id, 0).measured((reading.kind, reading.task, reading.endpoint))
-        interval = Interval(found["low"], found["high"])
-        return _Span(interval, found["n"], "questions", found["method"], "more questions are needed")
-    return _Span(_NO_INTERVAL, reading.n, "", "value")
+        # Blocks that all have no failure are no proof that there is none: the counts bound it too.
+        counted = wilson(reading.count.of, reading.n)
+        wide = Interval(_outer(min, counted.low, within.low), _outer(max, counted.high, within.high))
+        return _Span(wide, reading.n, "requests", "the wider of Wilson and blocks", "more requests are needed")
+    if within == _UNKNOWN and metric.sample is None and metric.unit != "score":
+        return _Span(_UNKNOWN, reading.n, "", "value", "")
+    counted_by = "blocks" if reading.blocks else "questions" if metric.unit == "score" else "requests"
+    n = blocks if reading.blocks else reading.n
+    return _Span(within, n, counted_by, "interval within the run", f"more {counted_by} are needed")
 
 
-def _of_blocks(metric: NightlyMetric, reading: Reading, limit: float) -> _Span | None:
-    """From block to block; None: it has too few, or they show nothing of how it varies."""
-    values = reading.block_values
-    if limit <= 0 and metric.scale == "ratio":
-        return None
-    found = paired_blocks([limit] * len(values), values, metric.asked(0.0, ALPHA))
-    if found.low is None or found.high is None:
-        return None
-    if metric.scale == "ratio":
-        interval = Interval(found.low * limit, found.high * limit)
-    else:
-        interval = Interval(found.low + limit, found.high + limit)
-    return _Span(interval, found.n, "blocks", "Student's t over blocks")
-
-
-def _times(results: Path, column: str, reading: Reading) -> list[float]:
-    asked = {"run": reading.run_id, "endpoint": reading.endpoint, "task": reading.task, "stage": reading.stage}
-    return [row["value"] for row in rows(results, _TIMES.format(column=column), asked)]
-
-
-def _least(*bounds: float | None) -> float | None:
-    known = [bound for bound in bounds if bound is not None]
-    return min(known) if len(known) == len(bounds) else None
-
-
-def _most(*bounds: float | None) -> float | None:
-    known = [bound for bound in bounds if bound is not None]
-    return max(known) if len(known) == len(bounds) else None
+def _outer(side: Callable[[float, float], float], one: float | None, other: float | None) -> float | None:
+    """The outer one of two bounds, as far as they are known."""
+    if one is None or other is None:
+        return one if other is None else other
+    return side(one, other)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.gates.judgement import Case, Judgement, Verdict
-from harness.report import words
+from harness.report.junit import text as writable
 
 MOST_BYTES = 60_000
 """A comment may have 65,536 characters, a step's summary 1 MiB. Source: docs.github.com, workflow commands and REST."""
@@ -74,12 +74,12 @@ def _line(*cells: str) -> str:
 
 
 def _safe(text: str) -> str:
-    return words.plain(" ".join(text.split())).translate(_MARKUP)
+    return writable(" ".join(text.split())).translate(_MARKUP)
 
 
 def _code(text: str) -> str:
     """Text between single backticks, where nothing but a backtick means anything."""
-    return words.plain(" ".join(text.split())).replace("`", "'").replace("|", "\\|")
+    return writable(" ".join(text.split())).replace("`", "'").replace("|", "\\|")
 
 
 def _cut(lines: list[str], found: Judgement) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from harness.config_schema import FieldPath, problems
 from harness.gates import quantity
+from harness.gates.fields import Block, MetricName
 from harness.gates.terms import Budget, Gate, GateFile, History
 from harness.report.nightly_metrics import METRICS, NightlyMetric
 from harness.stats.gating import Mode
@@ -29,14 +29,6 @@ def _in_one_run(metric: NightlyMetric) -> bool:
 COMPARED = frozenset(name for name, metric in METRICS.items() if _in_one_run(metric))
 
 
-def _metric(name: str) -> str:
-    if name not in METRICS:
-        near = difflib.get_close_matches(name, METRICS, n=1, cutoff=0.5)
-        known = f"Did you mean {near[0]}?" if near else f"Known: {', '.join(METRICS)}"
-        raise ValueError(f"there is no metric {name!r}. {known}")
-    return name
-
-
 def _once(value: list[str]) -> list[str]:
     if twice := next((one for place, one in enumerate(value) if one in value[:place]), None):
         raise ValueError(f"{twice!r} is named twice")
@@ -49,21 +41,17 @@ Alpha = Annotated[float, Field(gt=0, le=0.2)]
 Amount = int | float | str
 
 
-class _Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class GateBlock(_Block):
+class GateBlock(Block):
     """One entry of ``gates:``."""
 
-    metric: Annotated[str, AfterValidator(_metric)]
+    metric: MetricName
     max: Amount | None = None
     min: Amount | None = None
     worse_by: Amount | None = None
     mode: Mode | None = None
-    endpoints: Names = []
-    tasks: Names = []
-    stages: Names = []
+    endpoints: Names = Field(default=[])
+    tasks: Names = Field(default=[])
+    stages: Names = Field(default=[])
 
     @model_validator(mode="after")
     def _agrees(self) -> GateBlock:
@@ -81,13 +69,13 @@ class GateBlock(_Block):
                     read(value, metric.unit)
                 except ValueError as error:
                     raise ValueError(f"{field} {error}") from None
-        if metric.scale == "ratio" and metric.better == "higher" and self.worse_by is not None:
-            if quantity.margin(self.worse_by, metric.unit).amount >= 1:
-                raise ValueError("worse_by must be below 100%: nothing can lose more than all")
+        loss = metric.scale == "ratio" and metric.better == "higher" and self.worse_by is not None
+        if loss and quantity.margin(self.worse_by, metric.unit).amount >= 1:
+            raise ValueError("worse_by must be below 100%: nothing can lose more than all")
         return self
 
 
-class BudgetBlock(_Block):
+class BudgetBlock(Block):
     """``budget:`` of the whole run."""
 
     cost_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
@@ -104,29 +92,29 @@ class BudgetBlock(_Block):
         return self
 
 
-class HistoryBlock(_Block):
+class HistoryBlock(Block):
     """``history:``."""
 
     nights: Annotated[int, Field(ge=FEWEST_NIGHTS, le=365)] = History().nights
     confirm: bool = History().confirm
 
 
-class FileBlock(_Block):
+class FileBlock(Block):
     """The whole file."""
 
     mode: Mode | None = None
     base: Name | None = None
-    endpoints: Names = []
+    endpoints: Names = Field(default=[])
     alpha: Alpha | None = None
     history: HistoryBlock = HistoryBlock()
-    gates: Annotated[list[GateBlock], Field(max_length=100)] = []
+    gates: Annotated[list[GateBlock], Field(max_length=100)] = Field(default=[])
     conformance: Name | None = None
     budget: BudgetBlock | None = None
     baseline: Name = "baseline.yaml"
     acceptances: Name = "acceptances.yaml"
 
 
-_BLOCKS: Mapping[str, type[BaseModel]] = {"gates": GateBlock, "budget": BudgetBlock, "history": HistoryBlock}
+_BLOCKS: Mapping[str, type[Block]] = {"gates": GateBlock, "budget": BudgetBlock, "history": HistoryBlock}
 
 
 def understand(document: object, file: str, folder: Path) -> GateFile | Problems:
@@ -172,7 +160,6 @@ def understand(document: object, file: str, folder: Path) -> GateFile | Problems
         ),
         baseline=folder / block.baseline,
         acceptances=folder / block.acceptances,
-        said=document if isinstance(document, dict) else {},
     )
 
 

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from harness.gates.judgement import Case, Judgement, suites
 from harness.report import words
-from harness.report.tables import plain_table
+from harness.report.document import grid
+from harness.report.tables import drawn
 
 _COLUMNS = ("verdict", "metric", "rule", "found", "p adjusted", "n", "could have seen")
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "error": "bold magenta"}
@@ -17,7 +18,7 @@ def show(found: Judgement, console: Console) -> None:
     """Print a table for each endpoint and piece of work, why things are as they are, and the verdict."""
     for (endpoint, workload), cases in suites(found.cases).items():
         title = f"{endpoint}  {workload}" if endpoint else workload
-        console.print(plain_table(f"\n{title}", 4, _COLUMNS, map(_row, cases)))
+        console.print(drawn(grid(title, 4, _COLUMNS, map(_row, cases))))
         for case in cases:
             if case.verdict != "pass" or case.accepted is not None:
                 _line(console, f"  {case.metric}: {case.reason}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.gates.quantity import Margin
 from harness.stats.gating import Mode
@@ -73,8 +72,6 @@ class GateFile:
     budget: Budget | None
     baseline: Path
     acceptances: Path
-    said: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """The file as it was read."""
 
     @property
     def margins(self) -> list[Gate]:

@@ -7,7 +7,7 @@ are spelt ``%25``, ``%0D`` and ``%0A``, in a property ``:`` and ``,`` too; ten o
 from __future__ import annotations
 
 from harness.gates.judgement import Case, Judgement
-from harness.report import words
+from harness.report.junit import text as writable
 
 _SHOWN = 10
 
@@ -35,7 +35,7 @@ def _of(level: str, cases: list[Case]) -> list[str]:
 
 
 def _message(text: str) -> str:
-    return words.plain(" ".join(text.split())).replace("%", "%25")
+    return writable(" ".join(text.split())).replace("%", "%25")
 
 
 def _property(text: str) -> str:

@@ -14,7 +14,7 @@ from harness.conformance.official import official
 from harness.conformance.probe import Probe
 from harness.errors import UsageError
 from harness.folder import RunFolder
-from harness.journal import entries
+from harness.journal import attempts_of
 from harness.provider import Provider
 from harness.report.words import plain
 from harness.types import Attempt, JsonObject, KeySent
@@ -85,8 +85,7 @@ def evidence(folder: RunFolder, jobs: list[str]) -> list[Attempt]:
 
     StoreError when the journal cannot be read; UsageError when their texts were purged.
     """
-    wanted = set(jobs)
-    last = {attempt.job.id: attempt for _, attempt in entries(folder, purged_too=True) if attempt.job.id in wanted}
+    last = {attempt.job.id: attempt for attempt in attempts_of(folder, set(jobs))}
     if any(attempt.exchange.purged for attempt in last.values()):
         raise UsageError(f"the texts of run {folder.id} were purged, and with them this evidence")
     return [last[job] for job in jobs if job in last]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from harness.errors import UsageError
 from harness.report.document import Block, Chart, Document, Grid, Note, Part, Said
@@ -31,12 +32,12 @@ def _smaller(document: Document) -> Iterator[Document]:
     yield document
     document = document._replace(numbers={key: document.numbers[key] for key in ("harness_version", "command")})
     for rows in _ROWS:
-        yield _mapped(document, lambda block, rows=rows: _cut(block, rows))
-    least = _mapped(_without(document, Chart, f"{told}: charts."), lambda block: _cut(block, _ROWS[-1]))
+        yield _mapped(document, partial(_cut, most=rows))
+    least = _mapped(_without(document, Chart, f"{told}: charts."), partial(_cut, most=_ROWS[-1]))
     yield least
     short = Note(f"{told}: most of each run.", "warning")
     yield least._replace(parts=tuple(map(_outline, least.parts)), about=(*least.about, short))
-    heads = _mapped(document, lambda block: _cut(block, _ROWS[1])).parts[:2]
+    heads = _mapped(document, partial(_cut, most=_ROWS[1])).parts[:2]
     left = Note(f"{told}: all parts but the first two.", "warning")
     yield document._replace(parts=tuple(_stripped(part, Chart) for part in heads), about=(*document.about, left))
 

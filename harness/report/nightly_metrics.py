@@ -233,24 +233,44 @@ def readings(
 
     Errors: as ``rows``.
     """
-    found: dict[tuple[str, ...], list[tuple[int | None, Part]]] = {}
-    for row in rows(results, _sql(metric, runs, endpoint), _given(runs, endpoint)):
-        stage = row["stage"] if row["block"] is None else re.sub(r"#\d+$", "", row["stage"])
-        key = (row["run_id"], row["endpoint"], row["kind"], row["task"], stage)
-        found.setdefault(key, []).append((row["block"], Part(row["value"], row["n"] or 0, row["of"])))
-    return [_reading(metric, key, parts) for key, parts in found.items()]
+    return readings_of(results, [metric], runs=runs, endpoint=endpoint)[metric.name]
 
 
-def _sql(metric: NightlyMetric, runs: Sequence[str] | None, endpoint: str | None) -> str:
+def readings_of(
+    results: Path, metrics: Sequence[NightlyMetric], *, runs: Sequence[str] | None = None, endpoint: str | None = None
+) -> dict[str, list[Reading]]:
+    """The same of several metrics by name, with one query for each view: the views of loads are dear."""
+    by_view: dict[tuple[str, str], list[tuple[NightlyMetric, Source]]] = {}
+    for metric in metrics:
+        for source in metric.sources:
+            by_view.setdefault((source.view, source.where), []).append((metric, source))
+    parts: dict[str, dict[_Key, list[tuple[int | None, Part]]]] = {metric.name: {} for metric in metrics}
+    for (view, where), asked in by_view.items():
+        query = _sql(view, where, [source for _, source in asked], runs, endpoint)
+        for row in rows(results, query, _given(runs, endpoint)):
+            stage = row["stage"] if row["block"] is None else re.sub(r"#\d+$", "", row["stage"])
+            key = (row["run_id"], row["endpoint"], row["kind"], row["task"], stage)
+            for i, (metric, _) in enumerate(asked):
+                part = Part(row[f"value{i}"], row[f"n{i}"] or 0, row[f"of{i}"])
+                parts[metric.name].setdefault(key, []).append((row["block"], part))
+    return {
+        metric.name: [_reading(metric, key, own) for key, own in sorted(parts[metric.name].items())]
+        for metric in metrics
+    }
+
+
+_Key = tuple[str, str, str, str, str]
+"""(run, endpoint, kind, task, stage)."""
+
+
+def _sql(view: str, where: str, sources: Sequence[Source], runs: Sequence[str] | None, endpoint: str | None) -> str:
     wanted = ["list_contains($runs, run_id)"] if runs is not None else []
     wanted += ["endpoint = $endpoint"] if endpoint is not None else []
-    every = " union all ".join(_select(source, " and ".join(wanted) or "true") for source in metric.sources)
-    return f"{every} order by run_id, endpoint, kind, task, stage, block"
-
-
-def _select(source: Source, wanted: str) -> str:
-    columns = f"{source.value} as value, ({source.n})::bigint as n, ({source.of or 'null'})::bigint as of"
-    return f"select run_id, endpoint, {source.where}, {columns} from {source.view} where {wanted}"  # noqa: S608 - ours
+    columns = ", ".join(
+        f"{source.value} as value{i}, ({source.n})::bigint as n{i}, ({source.of or 'null'})::bigint as of{i}"
+        for i, source in enumerate(sources)
+    )
+    return f"select run_id, endpoint, {where}, {columns} from {view} where {' and '.join(wanted) or 'true'}"  # noqa: S608 - ours
 
 
 def _given(runs: Sequence[str] | None, endpoint: str | None) -> dict[str, object]:
@@ -260,16 +280,16 @@ def _given(runs: Sequence[str] | None, endpoint: str | None) -> dict[str, object
     }
 
 
-def _reading(metric: NightlyMetric, key: tuple[str, ...], parts: Sequence[tuple[int | None, Part]]) -> Reading:
+def _reading(metric: NightlyMetric, key: _Key, parts: Sequence[tuple[int | None, Part]]) -> Reading:
     run_id, endpoint, kind, task, stage = key
     only = [part for _, part in parts]
-    blocks = [part for _, part in sorted(((block, part) for block, part in parts if block is not None), key=_block)]
+    blocks = [part for block, part in sorted(parts, key=_place) if block is not None]
     whole = _whole(metric, only)
     return Reading(run_id, endpoint, kind, task, stage, whole.value, whole.n, whole.of, tuple(blocks))
 
 
-def _block(one: tuple[int, Part]) -> int:
-    return one[0]
+def _place(one: tuple[int | None, Part]) -> int:
+    return one[0] or 0
 
 
 def _whole(metric: NightlyMetric, parts: Sequence[Part]) -> Part:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from harness.errors import UnknownName
 from harness.report.fingerprint import Fingerprint, fingerprint, planned
-from harness.report.nightly_metrics import NightlyMetric, Reading, metric_named, readings
+from harness.report.nightly_metrics import NightlyMetric, Reading, metric_named, readings_of
 from harness.report.within_run import intervals
 from harness.stats.change import Count
 from harness.stats.changepoint import ChangePoint, change_points
@@ -152,7 +152,7 @@ def trend(
     last: int | None = None,
     seed: int = 0,
 ) -> list[Series]:
-    """Every series, by endpoint, work, metric and time of its first point.
+    """Every series, by endpoint, work, metric and the time at which each began.
 
     Args:
         results: the results folder; runs must be published.
@@ -169,14 +169,16 @@ def trend(
     asked = [metric_named(name) for name in metrics or HEADLINE]
     runs = _runs(results, suite)
     names = _endpoints(runs.values(), endpoint)
+    only = names[0] if names is not None and len(names) == 1 else None
+    read = readings_of(results, asked, runs=list(runs), endpoint=only)
     found = [
         series
         for metric in asked
-        for series in _of_metric(results, metric, runs, names, last, seed)
+        for series in _of_metric(results, metric, runs, _among(read[metric.name], names), last, seed)
         if any(point.value is not None for point in series.points)
     ]
     order = {metric.name: place for place, metric in enumerate(asked)}
-    return sorted(found, key=lambda one: (one.endpoint, one.kind, one.place, order[one.metric], one.points[0].at))
+    return sorted(found, key=lambda one: (one.endpoint, one.kind, one.place, order[one.metric]))
 
 
 def as_json(found: Sequence[Series]) -> list[JsonObject]:
@@ -230,16 +232,11 @@ def _of_metric(
     results: Path,
     metric: NightlyMetric,
     runs: Mapping[str, _Run],
-    names: Sequence[str] | None,
+    found: Sequence[Reading],
     last: int | None,
     seed: int,
 ) -> list[Series]:
-    only = names[0] if names is not None and len(names) == 1 else None
-    read = {
-        (_place(one), one.run_id): one
-        for one in readings(results, metric, runs=list(runs), endpoint=only)
-        if names is None or one.endpoint in names
-    }
+    read = {(_place(one), one.run_id): one for one in found}
     groups: dict[_Place, dict[Fingerprint, list[Reading]]] = defaultdict(lambda: defaultdict(list))
     for place in dict.fromkeys(place for place, _ in read):
         for run in runs.values():
@@ -251,15 +248,19 @@ def _of_metric(
         for place, by_print in groups.items()
     }
     bounds = intervals(results, metric, [one for by in kept.values() for own in by.values() for one in own])
-    found = []
+    told = []
     for by_print in kept.values():
         before: Fingerprint | None = None
         for print_, own in by_print.items():
             differs = () if before is None else tuple(before.differences(print_))
             points = tuple(_point(runs[one.run_id], one, bounds) for one in own)
-            found.append(_series(metric, own[0], print_, differs, points, seed))
+            told.append(_series(metric, own[0], print_, differs, points, seed))
             before = print_
-    return found
+    return told
+
+
+def _among(found: Sequence[Reading], names: Sequence[str] | None) -> list[Reading]:
+    return [one for one in found if names is None or one.endpoint in names]
 
 
 def _place(reading: Reading) -> _Place:

@@ -51,7 +51,8 @@ def validity(results: Path, folder: RunFolder, levels: Sequence[JsonObject]) -> 
     nonce = all(load.get("nonce") != "none" for load in manifest["loads"])
     limited = {row["id"] for row in manifest["endpoints"] if any((row.get("limits") or {}).values())}
     timings = [_timing(row, open_laws.get(row["stage"], False), row["endpoint"] in limited, nonce) for row in measured]
-    found = judge(Facts(timings, list(_stages(manifest, measured, limited, levels))))
+    stages = list(_stages(manifest, measured, limited, levels))
+    found = judge(Facts(timings, stages, manifest.get("clock_jump_s")))
     return {
         "word": found.word,
         "reasons": list(found.reasons),

@@ -14,21 +14,26 @@ from harness.report.judged_load import judged_load
 from harness.report.load_terminal import show_load
 from harness.report.summary import summarise
 from harness.store.query import held
+from harness.types import JsonObject
 
 
 def show(results: Path, folder: RunFolder, console: Console, *, as_json: bool) -> None:
     """Print a run's tables, or all of them as one JSON object."""
     with held(results):
-        _show(results, folder, console, as_json=as_json)
+        found = tables(results, folder)
+        if as_json:
+            click.echo(json.dumps(found, indent=2))
+        elif _only_load(folder.read_manifest()):
+            show_load(found, console)
+        else:
+            terminal.show(found, console)
 
 
-def _show(results: Path, folder: RunFolder, console: Console, *, as_json: bool) -> None:
+def tables(results: Path, folder: RunFolder) -> JsonObject:
+    """All of a run's tables as plain data; errors as for ``held``."""
     manifest = folder.read_manifest()
-    only_load = bool(manifest.get("loads")) and not manifest.get("tasks") and not manifest.get("probes")
-    found = judged_load(results, folder) if only_load else summarise(results, folder.id)
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-    elif only_load:
-        show_load(found, console)
-    else:
-        terminal.show(found, console)
+    return judged_load(results, folder) if _only_load(manifest) else summarise(results, folder.id)
+
+
+def _only_load(manifest: JsonObject) -> bool:
+    return bool(manifest.get("loads")) and not manifest.get("tasks") and not manifest.get("probes")

@@ -14,6 +14,9 @@ NOTHING = "–"
 _BUSY_MS = 10.0
 """A client that reads packets later than this was too busy for its load to be what was planned."""
 
+_MANY_FAILED = 0.01
+"""Share of attempts above which a run is flagged."""
+
 _CONTROLS = (*range(9), *range(11, 32), *range(127, 160))
 _TURNS_OF_WRITING = (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _SHOWN = {code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" for code in (*_CONTROLS, *_TURNS_OF_WRITING)}
@@ -174,6 +177,22 @@ def concerns(row: JsonObject | None) -> list[str]:
             "planned."
         )
     return found
+
+
+def flags(run: JsonObject) -> str:
+    """What about a run makes its numbers less sure, in a few words; empty: nothing that is known."""
+    found = []
+    if run["problem"]:
+        found.append("data missing")
+    if run["status"] in ("interrupted", "failed"):
+        found.append("broken off" if run["status"] == "interrupted" else "ended by a fault")
+    if run["failed_share"] is not None and run["failed_share"] > _MANY_FAILED:
+        found.append(f"{percent(run['failed_share'])} failed")
+    if run["lag_p99_ms"] is not None and run["lag_p99_ms"] > _BUSY_MS:
+        found.append("client was busy")
+    if run["clock_kernel_share"] is not None and run["clock_kernel_share"] < 1:
+        found.append("not all times from the kernel")
+    return ", ".join(found)
 
 
 def value(row: JsonObject) -> str:

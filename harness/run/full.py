@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import StoreError
 from harness.folder import RunFolder, is_full, results_option
-from harness.run.room import for_requests
+from harness.run.room import for_rest
 
 
 @contextmanager
@@ -19,15 +19,20 @@ def told(run: RunFolder) -> Iterator[None]:
     except StoreError as error:
         if not is_full(error) or not run.plan_path.exists():
             raise
-        journals = run.journals()
-        left = max(0, _lines(run.plan_path) - sum(map(_lines, journals)))
-        needed = for_requests(left) + sum(path.stat().st_size for path in journals)
+        needed = _needed(run)
         option = results_option(run.root.parent.parent)
         raise StoreError(
             error.what,
             hint=f"The rest of the run needs about {needed} bytes; what was recorded so far is kept. Free some space, "
             f"then: harness resume {run.id}{option}",
         ) from error
+
+
+def _needed(run: RunFolder) -> int:
+    """Bytes for what is still to be asked, each as large as those in the journals, and for sealing what is there."""
+    journals = run.journals()
+    lines, recorded = sum(map(_lines, journals)), sum(path.stat().st_size for path in journals)
+    return for_rest(max(0, _lines(run.plan_path) - lines), lines, recorded)
 
 
 def _lines(path: Path) -> int:

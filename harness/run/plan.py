@@ -230,7 +230,7 @@ def make(
     asked = limits(selection.tasks)
     files = {one.name: one for one in selection.files}
     tasks = {name: task_of(files[name]) if name in files else catalog.task(name) for name in asked}
-    loads = {name: reshape(catalog.load(name), selection.changes) for name in selection.loads}
+    loads = {name: reshape(catalog.load(name), selection.of_load(name).changes) for name in selection.loads}
     probes = select(tuple(catalog.probes.values()), selection.probes) if selection.probes else ()
     scenarios = {scenario.name: scenario for scenario in scenarios_of(probes)}
     refuse_unjudgeable(tasks, selection)
@@ -265,11 +265,12 @@ def _unlimited(endpoint: Endpoint) -> Endpoint:
 def levels(load: Load, selection: Selection) -> list[Step]:
     """The levels of a load: those of its file, or those that a search has decided on so far."""
     if selection.search is None:
-        if selection.blocks == 1:
+        blocks = selection.of_load(load.name).blocks
+        if blocks == 1:
             return [Step("", law, load.requests_per_level, None) for law in load.levels]
         return [
             Step(f"#{block}", law, load.requests_per_level, None, block)
-            for block in range(1, selection.blocks + 1)
+            for block in range(1, blocks + 1)
             for law in load.levels
         ]
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.prompts.filed import Filed
@@ -37,6 +37,21 @@ class Changes:
     give_up: str | None = None
     nonce: Literal["request", "run", "none"] | None = None
     batch: int | None = None
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Changes:
+        """The changes that ``dataclasses.asdict`` wrote into a manifest."""
+        levels = stored.get("levels")
+        return cls(**{**stored, "levels": None if levels is None else tuple(levels)})
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """How one load of a suite is carried out."""
+
+    changes: Changes = Changes()
+    blocks: int = 1
+    """As in ``Selection``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +112,9 @@ class Selection:
     nonce: str = ""
     """Text of this run alone that load prompts begin with; empty: only what tells the requests of a run apart."""
     changes: Changes = Changes()
+    """Of every load that has no settings of its own."""
+    settings: Mapping[str, LoadSettings] = field(default_factory=dict)
+    """By load: what a suite says of it."""
     paired: bool = False
     """Whether loads ask all endpoints at the same time; otherwise one endpoint after the other."""
     owned: bool = False
@@ -117,16 +135,21 @@ class Selection:
     store_text: Literal["all", "sample", "hash", "none"] = "all"
     """What is kept of requests and answers once the run is finished and judged."""
 
+    def of_load(self, name: str) -> LoadSettings:
+        """How a load of that name is carried out."""
+        return self.settings.get(name) or LoadSettings(self.changes, self.blocks)
+
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Selection:
         """The selection that ``dataclasses.asdict`` wrote into a manifest."""
         given = dict(stored)
         for name in ("endpoints", "tasks", "loads", "judges"):
             given[name] = tuple(stored.get(name) or ())
-        changes = given.get("changes") or {}
-        if changes.get("levels") is not None:
-            changes = {**changes, "levels": tuple(changes["levels"])}
-        given["changes"] = Changes(**changes)
+        given["changes"] = Changes.from_json(given.get("changes") or {})
+        given["settings"] = {
+            name: LoadSettings(**{**one, "changes": Changes.from_json(one["changes"])})
+            for name, one in (given.get("settings") or {}).items()
+        }
         if given.get("search"):
             given["search"] = Search(**{**given["search"], "sweep": tuple(given["search"]["sweep"])})
         given["decided"] = tuple(Level(**level) for level in given.get("decided") or ())

@@ -32,6 +32,7 @@ from harness.run.scoring import Watch, unwatched
 from harness.run.second_looks import second_looks
 from harness.run.servers import Servers, serving
 from harness.run.tally import Tally
+from harness.stats.validity import clock_moved
 from harness.store import texts
 from harness.store.checksums import refuse_changed
 from harness.store.index import publish
@@ -74,7 +75,7 @@ def start(plan: Plan, *, results: Path, company: Company, again: stored.Replan |
     """
     company = replace(company, keys=keys_of(asked(plan), company.secrets))
     lines = plan.lines()
-    refuse_no_room(results, plan)
+    _see_room(results, plan, company)
     for line in neighbours.lines(results, {one.base_url for one in asked(plan) if one.base_url is not None}):
         company.watcher.told(line)
     folder = create(results, plan.selection.suite)
@@ -102,8 +103,13 @@ def resume(folder: RunFolder, *, catalog: Catalog, providers: Mapping[str, Provi
         done, before = stored.progress(folder, plan)
         rest = plan.without(done)
         company = replace(company, keys=keys_of(asked(rest), company.secrets), before=before)
-        refuse_no_room(folder.root.parent.parent, rest)
+        _see_room(folder.root.parent.parent, rest, company)
         return _Run(folder, plan, company, again).sit(done)
+
+
+def _see_room(results: Path, plan: Plan, company: Company) -> None:
+    if (line := refuse_no_room(results, plan)) is not None:
+        company.watcher.told(line)
 
 
 def _refuse_changed(folder: RunFolder, plan: Plan) -> None:
@@ -170,9 +176,7 @@ class _Run:
             failing = sys.exception() is not None
             if (jump_s := anchor.jump_s()) is not None:
                 told["clock_jump_s"] = jump_s
-                self._company.watcher.told(
-                    f"the clock of this machine moved by {jump_s:+g} s during the run; times are those of another clock"
-                )
+                self._company.watcher.told(clock_moved(jump_s))
             self._company.announce("sealing")
             # On a full disk the sealing fails as well: the first error is the one to tell.
             with suppress(HarnessError) if failing else nullcontext():

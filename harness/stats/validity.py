@@ -96,6 +96,8 @@ class Facts:
 
     attempts: Sequence[Timing]
     stages: Sequence[Stage]
+    clock_jump_s: float | None = None
+    """Seconds by which the calendar clock was moved against the monotonic one; None: it was not, or nobody looked."""
 
 
 class Validity(NamedTuple):
@@ -136,8 +138,24 @@ def judge(facts: Facts) -> Validity:
         (*reasons, *_unchecked(facts)),
         jobs,
         max(needed, default=None) if limited else None,
-        (*_schedule(facts.stages), *_workload(facts.attempts), *_shared_stamps(facts.attempts)),
+        (
+            *(() if facts.clock_jump_s is None else (clock_moved(facts.clock_jump_s),)),
+            *_schedule(facts.stages),
+            *_workload(facts.attempts),
+            *_shared_stamps(facts.attempts),
+        ),
     )
+
+
+def clock_moved(jump_s: float) -> str:
+    """What a jump of the calendar clock means; above 0 it was set forward, or the machine slept.
+
+    No duration rests on that clock, and moments are told from where it stood when the sitting began. The monotonic
+    clock does not count sleep. Source: clock_gettime(2), ``CLOCK_MONOTONIC``.
+    """
+    slept = "; if the machine slept that long instead, no duration counts it" if jump_s > 0 else ""
+    moved = f"the clock of this machine moved by {jump_s:+g} s during the run"
+    return f"{moved}: durations do not rest on it, moments are those of the clock as it was before{slept}"
 
 
 def disturbed(attempt: Timing) -> bool:

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from harness.errors import UnknownName, UsageError
 from harness.folder import atomic_file
-from harness.store import query
+from harness.store import dictionary, query
 
 Format = Literal["parquet", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -23,12 +23,14 @@ _STEERING = "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f]"
 def all_of(table: str) -> str:
     """The query for all of a table or view.
 
-    Errors: UnknownName with the nearest names.
+    Errors: UnknownName with the nearest names; UsageError for a macro, which is called.
     """
-    known = query.describe_tables()
-    if table not in known:
-        raise UnknownName("table", table, known)
-    return f"from {table}"
+    known = dictionary.describe_tables()
+    if table in known:
+        return f"from {table}"
+    if (macro := dictionary.describe_macros().get(table)) is not None:
+        raise UsageError(f"{macro.call} is no table", hint=f"Ask it in a query: from {table}('RUN')")
+    raise UnknownName("table", table, known)
 
 
 def export(results: Path, text: str, target: Path, how: Format) -> int:

@@ -61,17 +61,6 @@ class Table(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
-class Column(NamedTuple):
-    """One column of the schema."""
-
-    table: str
-    is_view: bool
-    name: str
-    type: str
-    comment: str
-    """Unit and meaning of NULL; empty: a view's column that is the table's column of that name."""
-
-
 def database_path(results: Path) -> Path:
     """Where the published database is."""
     return results / "harness.duckdb"
@@ -305,36 +294,9 @@ def in_memory() -> Iterator[Connection]:
 
 
 def schema_sql() -> str:
-    """The tables and views, with a comment on each."""
+    """The tables, views and macros, with a comment on each."""
     folder = files("harness.store").joinpath("schema")
     return "\n".join(folder.joinpath(f"{name}.sql").read_text("utf-8") for name in _SCHEMA)
-
-
-def describe() -> list[Column]:
-    """Every column of every table and view with its comment, in the order of the schema; needs no results."""
-    with in_memory() as connection:
-        found = connection.execute(
-            """
-            select table_name, view_oid is not null, column_name, data_type, coalesce(c.comment, '')
-            from duckdb_columns() c left join duckdb_views() v on v.view_oid = c.table_oid
-            where not c.internal order by c.table_oid, column_index
-            """
-        ).fetchall()
-    return [Column(*row) for row in found]
-
-
-def describe_tables() -> dict[str, str]:
-    """The comment of every table and view, in the order of the schema; needs no results."""
-    with in_memory() as connection:
-        found = connection.execute(
-            """
-            select name, coalesce(comment, '') from (
-                select table_oid as oid, table_name as name, comment from duckdb_tables() where not internal
-                union all select view_oid, view_name, comment from duckdb_views() where not internal
-            ) order by oid
-            """
-        ).fetchall()
-    return dict(found)
 
 
 # --- sealing ---------------------------------------------------------------------------------------------

@@ -26,15 +26,17 @@ from scale_made import attempt, load_run, quality_run, stream
 from harness.folder import list_runs
 from harness.journal import Journal
 from harness.run import sitting
-from harness.store import query
+from harness.store import dictionary, query
 from harness.store.index import publish
 from harness.store.seal import seal
 from harness.types import Job
 
-_ROW_VIEWS = frozenset({"answers", "attempt_lag", "attempt_metrics", "load_attempts", "item_cost", "question_scores"})
-"""Views with a row for each attempt or question: of these the largest of every column is asked."""
-_OF_ROWS = {"chunk_gaps": "sum(gap_ms)", "itl": "sum(tokens)", "dialect_attempts": "sum(vllm_ttft_ms)"}
-"""Views with a row, or a list, for each gap: of these one sum is asked. Any other view is read whole."""
+_ROW_VIEWS = frozenset(
+    {"answers", "attempt_lag", "attempt_metrics", "dialect_attempts", "load_attempts", "item_cost", "question_scores"}
+)
+"""Views with a row for each attempt or question: of these the largest of every column is asked, any other is read."""
+_MACROS = {"chunk_gaps": "sum(gap_ms)", "itl": "sum(tokens)"}
+"""What is asked of a macro with a row for each gap of a run; of one job all its rows are."""
 _TURNS = 3
 
 
@@ -81,8 +83,8 @@ def _show(step: str, told: dict[str, object]) -> None:
     print(f"{step:9} " + ", ".join(f"{name} {value}" for name, value in told.items()), flush=True)
     if isinstance(views, dict):
         for name, seconds in sorted(views.items(), key=lambda pair: -pair[1]):
-            how = "the largest of every column" if name in _ROW_VIEWS else _OF_ROWS.get(name, "")
-            print(f"          {seconds:7.3f} s  {name}  {how}".rstrip())
+            how = "  the largest of every column" if name in _ROW_VIEWS else ""
+            print(f"          {seconds:7.3f} s  {name}{how}")
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -115,20 +117,33 @@ def _publish(asked: argparse.Namespace) -> dict[str, object]:
 
 def _views(asked: argparse.Namespace) -> dict[str, object]:
     taken = view_seconds(asked.folder / "load", _TURNS)
-    return {"slowest_s": max(taken.values()), "views": taken}
+    return {"n": len(taken), "slowest_s": max(taken.values()), "views": taken}
 
 
 def view_seconds(results: Path, turns: int) -> dict[str, float]:
     """The best time of each view, seconds."""
-    names = list(dict.fromkeys(column.table for column in query.describe() if column.is_view))
+    names = list(dict.fromkeys(column.table for column in dictionary.describe() if column.is_view))
     with query.read_only(results) as connection:
         taken = {}
         for name in names:
             columns = [column for (column, *_) in connection.execute(f"from {name} limit 0").description or ()]
-            asked = _OF_ROWS.get(name) or ", ".join(f'max("{column}")' for column in columns if name in _ROW_VIEWS)
-            sql = f"select {asked or '*'} from {name}"
-            taken[name] = round(min(_timed(lambda sql=sql: query.fetch(connection, sql, ())) for _ in range(turns)), 3)
+            asked = ", ".join(f'max("{column}")' for column in columns if name in _ROW_VIEWS)
+            taken[name] = _best(connection, f"select {asked or '*'} from {name}", [], turns)
     return taken
+
+
+def _gaps(asked: argparse.Namespace) -> dict[str, object]:
+    with query.read_only(asked.folder / "load") as connection:
+        ((run, job),) = query.fetch(connection, "select run_id, max(job_id) from attempts group by run_id", ()).rows
+        taken: dict[str, object] = {}
+        for name, summed in _MACROS.items():
+            taken[f"{name}_of_run_s"] = _best(connection, f"select {summed} from {name}(?)", [run], _TURNS)
+            taken[f"{name}_of_job_s"] = _best(connection, f"from {name}(?, ?)", [run, job], _TURNS)
+    return taken
+
+
+def _best(connection: query.Connection, sql: str, params: list[str], turns: int) -> float:
+    return round(min(_timed(lambda: query.fetch(connection, sql, params)) for _ in range(turns)), 3)
 
 
 def _open(asked: argparse.Namespace) -> dict[str, object]:
@@ -191,6 +206,7 @@ _STEPS = {
     "seal": _seal,
     "publish": _publish,
     "views": _views,
+    "gaps": _gaps,
     "open": _open,
     "judge": _judge,
     "journal": _journal,

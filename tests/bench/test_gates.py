@@ -68,6 +68,12 @@ def test_the_naive_rule_cries_wolf() -> None:
     assert gates.by_history(0.06, 1.0, seed=14)["naive"] > 0.1
 
 
+def test_pooled_requests_are_no_independent_measurements() -> None:
+    """A test over all requests of two equal runs holds its level only where runs do not vary."""
+    assert gates.pooled(0.0, seed=17) <= _bound(0.05)
+    assert gates.pooled(0.06, seed=17) > 0.2
+
+
 def test_change_points_of_nothing_are_rare() -> None:
     """At most one of twenty series of 60 equal nights has one."""
     assert gates.false_changes(0.06, seed=15) <= _bound(0.05)

@@ -15,7 +15,7 @@ from scale_made import load_run, quality_run
 
 from harness.folder import RunFolder
 from harness.run import sitting
-from harness.store import query
+from harness.store import dictionary, query
 from harness.store.index import publish
 from harness.store.kept import keep
 from harness.store.seal import seal
@@ -67,7 +67,7 @@ def test_what_is_kept_of_a_large_run_is_what_its_views_say(tmp_path: Path) -> No
     """Every table and view has the same columns, comments and rows, kept or computed anew; kept, it answers sooner."""
     _sealed(tmp_path, 3_000)
     publish(tmp_path)
-    names = [name for name in query.describe_tables() if name != "store"]  # which says when it was made
+    names = [name for name in dictionary.describe_tables() if name != "store"]  # which says when it was made
 
     def told() -> tuple[dict[str, Any], list[Any]]:
         with query.read_only(tmp_path) as connection:

@@ -9,6 +9,7 @@ from harness.report.charts import load_curves
 from harness.report.charts.across import Point, across
 from harness.report.charts.distributions import overlay
 from harness.report.charts.intervals import task_scores
+from harness.report.charts.levels import level_name
 from harness.report.charts.marks import Marks
 from harness.report.charts.pareto import Axis, left_out, pareto
 from harness.report.charts.shares import shares
@@ -150,7 +151,7 @@ def _times(task: str, own: Sequence[JsonObject]) -> Grid:
         ("level", "endpoint", *columns, "n answered", "failed"),
         (
             (
-                row["stage"].rpartition("@")[2],
+                level_name(row["stage"]),
                 row["endpoint"],
                 *(cell(row, name, q) for name in ("ttft", "tpot", "e2e") for q in _QUANTILES),
                 str(row["n_ok"]),
@@ -174,7 +175,7 @@ def _speeds(task: str, own: Sequence[JsonObject]) -> Grid:
         ("level", "endpoint", "tokens/s, all users", "answered/s", "good/s", "within objectives", "n", "failed"),
         (
             (
-                row["stage"].rpartition("@")[2],
+                level_name(row["stage"]),
                 row["endpoint"],
                 words.number(
                     row["output_tokens_per_s"] if row["window_tokens_per_s"] is None else row["window_tokens_per_s"], 1

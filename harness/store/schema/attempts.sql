@@ -96,21 +96,20 @@ comment on column attempt_metrics.cost_unknown is 'Whether a cost is needed and 
 comment on column attempt_metrics.lag_max_ms is 'How late this client read a packet at worst, ms. NULL: no kernel stamp.';
 comment on column attempt_metrics.deviations_n is 'Tolerated deviations from the documented shape.';
 
-create view chunk_gaps as
+-- A row for each gap is a hundred times as many rows as attempts: macros that are asked for one run or one job.
+-- NULL asks for all; load_itl does.
+create macro chunk_gaps(run := null, job := null) as table
 select
     run_id, job_id, number, shard, session, endpoint, kind, stage, phase,
     unnest(range(2, len(chunk_delta_us) + 1)) as position,
     unnest(chunk_delta_us[2:]) / 1e3 as gap_ms,
     unnest(chunk_events[2:]) as events
 from attempts
-where failure_kind is null and len(chunk_delta_us) > 1;
-comment on view chunk_gaps is 'Gaps between reads that held output, one row each, of ok streamed attempts. A read may hold several tokens: these are no inter-token latencies.';
-comment on column chunk_gaps.position is 'Which read of the answer ended the gap, from 2.';
-comment on column chunk_gaps.gap_ms is 'Time since the read before, ms; never NULL.';
-comment on column chunk_gaps.events is 'Output events in the read that ended the gap; never NULL.';
+where failure_kind is null and len(chunk_delta_us) > 1 and (run is null or run_id = run) and (job is null or job_id = job);
+comment on macro table chunk_gaps is 'Gaps between reads that held output, one row each, of the ok streamed attempts of a run or of one job of it. A read may hold several tokens: these are no inter-token latencies. position: which read of the answer ended the gap, from 2. gap_ms: time since the read before, ms; never NULL. events: output events in the read that ended the gap; never NULL.';
 
 -- The tokens after the first read are shared out over the later reads by events: so the weighted mean is the TPOT.
-create view itl as
+create macro itl(run := null, job := null) as table
 with spread as (
     select
         run_id, job_id, number, shard, session, endpoint, kind, stage, phase, chunk_delta_us, chunk_events,
@@ -119,6 +118,7 @@ with spread as (
         list_sum(chunk_events[2:]) as later_events
     from attempts
     where failure_kind is null and len(chunk_delta_us) > 1
+        and (run is null or run_id = run) and (job is null or job_id = job)
 ),
 gaps as (
     select
@@ -128,10 +128,7 @@ gaps as (
     from spread where later_tokens >= 1
 )
 select *, gap_ms / tokens as itl_ms from gaps where tokens > 0;
-comment on view itl is 'Inter-token latency by reads: one row stands for so many tokens, each gap_ms / tokens after the one before. Quantiles weigh by tokens.';
-comment on column itl.gap_ms is 'Time since the read before, ms; never NULL.';
-comment on column itl.tokens is 'Tokens of the read: what the answer had after its first read, shared out by output events; never NULL.';
-comment on column itl.itl_ms is 'gap_ms / tokens, ms; never NULL: answers whose tokens are not stated have no row.';
+comment on macro table itl is 'Inter-token latency by reads, of a run or of one job of it: one row stands for so many tokens, each gap_ms / tokens after the one before. Quantiles weigh by tokens. gap_ms: time since the read before, ms; never NULL. tokens: of the read, what the answer had after its first read, shared out by output events; never NULL. itl_ms: gap_ms / tokens, ms; never NULL, answers whose tokens are not stated have no row.';
 
 create view attempt_lag as
 with lives as (

@@ -27,11 +27,6 @@ select
     case when loose_ok then (tokn_ns - request_ns) / 1e6 end as vllm_e2el_ms,
     case when loose_ok and completion_tokens > 1 then (tokn_ns - tok1_ns) / 1e6 / (completion_tokens - 1) end
         as vllm_tpot_ms,
-    -- Events of one read have one stamp here and there: all but the first gap of a read are nothing.
-    case when loose_ok and chunk_events is not null then list_concat(
-        list_transform(chunk_delta_us[2:], lambda gap: gap / 1e3),
-        list_resize([]::double[], greatest(list_sum(chunk_events) - len(chunk_events), 0)::bigint, 0.0::double)
-    ) end as raw_gaps_ms,
     loose_ok as aiperf_ok,
     case when loose_ok and stream then (tok1_ns - request_ns) / 1e6 end as aiperf_ttft_ms,
     case when loose_ok then (tokn_ns - request_ns) / 1e6 end as aiperf_request_latency_ms,
@@ -58,7 +53,6 @@ comment on column dialect_attempts.vllm_ok is 'Whether vllm bench serve calls it
 comment on column dialect_attempts.vllm_ttft_ms is 'First output since the request call, connecting included, ms. NULL: no success; so for every time here.';
 comment on column dialect_attempts.vllm_e2el_ms is 'Last output since the request call, ms.';
 comment on column dialect_attempts.vllm_tpot_ms is '(E2EL - TTFT) / (n - 1), ms. NULL too: n under 2, or not stated (it would count with a tokenizer).';
-comment on column dialect_attempts.raw_gaps_ms is 'What vLLM calls ITL and aiperf inter chunk latency: one gap for each output event after the first, ms; 0 within a read.';
 comment on column dialect_attempts.aiperf_ok is 'Whether aiperf calls it valid: as vllm_ok.';
 comment on column dialect_attempts.aiperf_ttft_ms is 'First content response since the request call, connecting included, ms.';
 comment on column dialect_attempts.aiperf_request_latency_ms is 'Last content response since the request call, ms.';
@@ -74,12 +68,22 @@ comment on column dialect_attempts.requested_at is 'UTC of the request call, bef
 comment on column dialect_attempts.last_output_at is 'UTC of the last output event. NULL: none came.';
 comment on column dialect_attempts.over_at is 'UTC of the end of the response, or the last thing known of it.';
 
--- Equal gaps together, as in load_itl: the quantiles are those of quantile_cont.
+-- What vLLM calls ITL and aiperf inter chunk latency: a gap for each output event after the first. Events of one read
+-- have one stamp here and there: all but the first gap of a read are nothing. Equal gaps together, as in load_itl: the
+-- quantiles are those of quantile_cont.
 create view dialect_gaps as
-with alike as (
-    select run_id, endpoint, stage, gap_ms, count(*) as n from (
-        select run_id, endpoint, stage, unnest(raw_gaps_ms) as gap_ms from dialect_attempts
+with streams as (
+    select run_id, d.endpoint, d.stage, chunk_delta_us[2:] as gaps_us,
+        greatest(list_sum(chunk_events) - len(chunk_events), 0) as shared
+    from dialect_attempts d join attempts a using (run_id, job_id, number, shard, session)
+    where vllm_ok and chunk_events is not null
+),
+alike as (
+    select run_id, endpoint, stage, gap_us / 1e3 as gap_ms, count(*) as n from (
+        select run_id, endpoint, stage, unnest(gaps_us) as gap_us from streams
     ) group by all
+    union all
+    select run_id, endpoint, stage, 0, sum(shared)::bigint as n from streams group by all having sum(shared) > 0
 ),
 placed as (
     select *,
@@ -104,7 +108,7 @@ select run_id, endpoint, stage, gap_mean_ms,
     below_95 + (above_95 - below_95) * (0.95 * last - floor(0.95 * last)) as gap_p95_ms,
     below_99 + (above_99 - below_99) * (0.99 * last - floor(0.99 * last)) as gap_p99_ms
 from found;
-comment on view dialect_gaps is 'raw_gaps_ms of each stage together: what vLLM calls ITL and aiperf inter chunk latency.';
+comment on view dialect_gaps is 'Gaps between output events of each stage together, 0 within a read: what vLLM calls ITL and aiperf inter chunk latency.';
 comment on column dialect_gaps.gap_mean_ms is 'Mean over output events of the gap before them, ms; never NULL.';
 comment on column dialect_gaps.gap_p50_ms is 'Quantile over output events, interpolated, ms; never NULL; so for the others.';
 

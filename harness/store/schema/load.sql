@@ -140,7 +140,7 @@ comment on column load_flow.window_tokens_per_s is 'Throughput of the system: ou
 create view load_itl as
 with alike as (
     select run_id, endpoint, stage, itl_ms, sum(tokens) as tokens, sum(gap_ms) as gap_ms
-    from itl where kind = 'load' and phase = 'measure' group by all
+    from itl() where kind = 'load' and phase = 'measure' group by all
 ),
 ranked as (
     select *,
@@ -160,7 +160,7 @@ weighed as (
 ),
 counted as (
     select run_id, endpoint, stage, gap_ms, count(*) as n
-    from chunk_gaps where kind = 'load' and phase = 'measure' group by all
+    from chunk_gaps() where kind = 'load' and phase = 'measure' group by all
 ),
 placed as (
     select *,

@@ -1,0 +1,142 @@
+"""What the browser's tests share: a real run and a hostile one, the real command that serves them, a real Chromium."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from browsing import HOSTILE, harness
+from playwright.sync_api import Browser, Page, sync_playwright
+from published import attempt, make_run, manifest, score, verdict
+
+from harness.store.index import publish
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+OWN_TASKS = {
+    "loads/brisk.py": """
+from harness.run.arrivals import Closed
+from harness.types import Load, Sample
+
+
+def sample(seed, index):
+    return Sample(id=f"{seed}-{index}", messages=({"role": "user", "content": f"{index}"},), params={"max_tokens": 8})
+
+
+LOAD = Load("brisk", 1, "Eight short prompts.", (Closed(2), Closed(4)), 8, sample, warmup=0)
+""",
+    "suites/brisk.yaml": "{tasks: ['arithmetic:6'], loads: [brisk], probes: core}",
+}
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of a real small run on two simulated vendors, and of a made run full of markup."""
+    home = tmp_path_factory.mktemp("home")
+    for name, text in OWN_TASKS.items():
+        path = home / "tasks" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    harness("run", "brisk", "-e", "steady-vendor/sim-small", "-e", "flaky-vendor/sim-small", cwd=home)
+    folder = home / "results"
+    _hostile_run(folder)
+    return folder
+
+
+def _hostile_run(folder: Path) -> None:
+    """An older run with load, whose names, answers and errors are all markup."""
+    marks = {"send0": 0, "tok1": 100, "vis1": 100, "tokn": 300, "eof": 302}
+    known = {"endpoint": HOSTILE, "cost_usd": 0.001, "completion_tokens": 4, "prompt_tokens": 3}
+    known |= {"chunk_delta_us": [100_000, 200_000], "chunk_events": [1, 3]}
+    rows = [attempt(f"{HOSTILE}/{i}", sample=f"{HOSTILE}{i}", ms=marks, **known) for i in range(7)]
+    rows.append(attempt("q", kind="quality", stage="quality.sums", task="sums", sample=HOSTILE, ms=marks, **known))
+    said = dict.fromkeys(("request_body", "response_body", "text", "reasoning"), HOSTILE)
+    texts = [
+        {"run_id": "?", "job_id": row["job_id"], "number": 0, **said, "tool_calls_json": "[]"}
+        | {"response_headers_json": json.dumps([["x", HOSTILE]]), "text_lossy": False}
+        for row in rows
+    ]
+    about = {"endpoint": HOSTILE, "reason": HOSTILE, "title": HOSTILE, "actual": HOSTILE}
+    run = make_run(
+        folder,
+        "hostile",
+        attempts=rows,
+        texts=texts,
+        scores=[score("q", 1.0, endpoint=HOSTILE, explanation=HOSTILE, answer=HOSTILE)],
+        verdicts=[verdict("p", "broken") | about | {"evidence": [rows[0]["job_id"]]}],
+    )
+    first = manifest(run)["endpoints"][0]
+    run.write_manifest(manifest(run, suite=HOSTILE, endpoints=[first | {"id": HOSTILE, "model_id": HOSTILE}]))
+    publish(folder)
+
+
+@contextmanager
+def served(results: Path) -> Iterator[str]:
+    """Where ``harness dashboard`` serves these results, on a free port."""
+    command = [sys.executable, "-m", "harness", "dashboard", "--results", str(results), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if "server started" in line:
+                    break
+            found = re.search(r"http://127\.0\.0\.1:\d+", lines[0])
+            assert found, lines
+            # A full pipe would stop the server.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            yield found.group()
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+@pytest.fixture(scope="session")
+def address(results: Path) -> Iterator[str]:
+    """Where these results are served."""
+    with served(results) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium of the machine."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: install it, for example with `apt-get install chromium`")
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that may talk to this machine alone; the test fails if it tried anything else."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    found = context.new_page()
+    asked: list[str] = []
+    found.on("request", lambda request: asked.append(request.url))
+    found.on("websocket", lambda socket: asked.append(socket.url))
+    yield found
+    context.close()
+    away = [url for url in asked if urlsplit(url).scheme in ("http", "https", "ws", "wss")]
+    assert [url for url in away if urlsplit(url).hostname != "127.0.0.1"] == []
+    assert away
