@@ -94,6 +94,9 @@ def _writable(files: dict[str, Path], *, include_text: bool, as_json: bool) -> N
     for name, path in files.items():
         if not path.parent.is_dir():
             raise UsageError(f"{name}: there is no folder {path.parent}", hint="Make it first, or name another file")
+        # A device would be replaced by a file.
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{name}: {path} is no file", hint="Use - for stdout")
     if len({path.resolve() for path in files.values()}) < len(files):
         raise UsageError(f"{' and '.join(files)} name the same file")
 

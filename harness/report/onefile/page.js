@@ -3,6 +3,7 @@
   const plots = [...document.querySelectorAll(".plot")];
   const settings = { responsive: true, displaylogo: false, showSendToCloud: false };
   const PAPER_PX = 690;
+  document.documentElement.classList.add("scripted");
 
   const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 

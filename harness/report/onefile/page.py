@@ -15,7 +15,8 @@ from importlib.resources import files
 from itertools import count, groupby
 
 from harness.report.charts.marks import Marks, colour, glyph
-from harness.report.document import Block, Chart, Document, Grid, Note, Part, Said
+from harness.report.decision import cards_html
+from harness.report.document import Block, Cards, Chart, Document, Grid, Note, Part, Said
 from harness.report.inert import markup
 from harness.report.onefile.bundle import Bundle
 
@@ -64,7 +65,7 @@ class _Page:
         yield '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         yield f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'
         yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        yield f"<title>{title}</title><style>{_own('page.css')}</style></head>\n<body>"
+        yield f"<title>{title}</title><style>{_own('page.css')}</style>{cards_html.STYLE}</head>\n<body>"
         yield '<a class="skip" href="#report">Skip to the report</a>'
         yield f"<header><h1>{title}</h1>{''.join(map(self._note, document.about))}</header>"
         anchors = [f"s{place}" for place in range(1, len(document.parts) + 1)]
@@ -73,7 +74,7 @@ class _Page:
             for anchor, part in zip(anchors, document.parts, strict=True)
         )
         yield f'<nav aria-label="Contents"><ol>{"".join(links)}</ol></nav>\n<main id="report" tabindex="-1">'
-        yield "<noscript><p>Charts need scripts; their numbers stand below each.</p></noscript>"
+        yield '<p class="unscripted">Charts need scripts, which are off here; their numbers stand below each.</p>'
         for anchor, part in zip(anchors, document.parts, strict=True):
             yield from self._part(part, 2, anchor)
         yield f"</main>\n<footer>{''.join(map(self._note, document.foot))}</footer>\n"
@@ -108,6 +109,8 @@ class _Page:
             yield self._grid(block)
         elif isinstance(block, Note):
             yield self._note(block)
+        elif isinstance(block, Cards):
+            yield cards_html.as_html(block.cards, self._marks)
         elif isinstance(block, Said):
             yield f'<p class="strong">{markup(block.title)}</p><pre tabindex="0" dir="auto">{markup(block.text)}</pre>'
 
