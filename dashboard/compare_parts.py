@@ -204,7 +204,7 @@ def _counted(found: JsonObject) -> Iterator[str]:
         without = f", {side['n_without']} have no such time" if side["n_without"] else ""
         yield f"{name}: {side['n']} of {found['n']} drawn{failed}{without}."
     if any(side["n_failed"] for side in found["sides"]):
-        yield "A failed request never comes: a curve ends that much below 100 %."
+        yield "A failed request never comes: a curve ends that much below the top."
 
 
 def not_comparable(found: JsonObject, marks: Marks) -> None:
