@@ -24,6 +24,8 @@ class Front(NamedTuple):
 
     key: str
     title: str
+    across: Axis
+    up: Axis
     figure: go.Figure | None
     """None: nobody has both."""
     missing: Sequence[str]
@@ -38,10 +40,10 @@ def fronts(decision: Decision, names: Sequence[str], marks: Marks) -> list[Front
     for across, up in PAIRS:
         x, y = (decision.measure(name) for name in (across, up))
         lacking = [TAKES[one.criterion.name] for one in (x, y) if any(name not in one.values for name in names)]
-        axes = _axis(x), _axis(y)
+        axes = (_axis(x), _axis(y))
         title = f"{y.criterion.title} against {x.criterion.title}"
         drawn = pareto(*axes, names, marks)
-        found.append(Front(f"{up}_{across}", title, drawn, left_out(*axes, names), "; ".join(lacking)))
+        found.append(Front(f"{up}_{across}", title, *axes, drawn, left_out(*axes, names), "; ".join(lacking)))
     return found
 
 
