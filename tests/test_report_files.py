@@ -43,7 +43,7 @@ def test_files_are_written_whole_and_named(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.exception
     assert done.stdout == ""
     assert sorted(path.name for path in home.iterdir()) == ["a.html", "a.md", "a.xml"]
-    assert re.search(r"a\.html: 1 run, 1\.\d\d MB", done.stderr)
+    assert re.search(r"a\.html: 1 run, 0\.\d\d MB", done.stderr)
     assert (home / "a.html").read_text().startswith("<!DOCTYPE html>")
     assert (home / "a.md").read_text().startswith("## ")
 

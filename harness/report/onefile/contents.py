@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from plotly.io import templates
+
 from harness import __version__
 from harness.report import load_parts, matrix, summary_parts, summary_tables, words
 from harness.report.against_parts import pair_parts, rules
@@ -28,6 +30,8 @@ _MOST_CHARS = 2000
 
 def document(found: All, command: str, *, texts: bool) -> Document:
     """A report of what was collected, made by ``command``; without ``texts`` no prompt or answer is in it."""
+    # Each figure would otherwise carry a look of its own, which the page replaces: most of its size, and of its time.
+    templates.default = "none"
     several = len(found.runs) > 1
     parts = [*_over_all(found)] if several else []
     for one in found.runs:
