@@ -17,7 +17,7 @@ from harness import config
 from harness.cli import cli
 from harness.errors import CannotMeasure
 from harness.report.charts import marks, timeline
-from harness.report.charts.levels import load_levels
+from harness.report.charts.across import Point, across
 from harness.report.inert import label, markup
 from harness.store.index import publish
 from harness.store.query import rows
@@ -129,7 +129,7 @@ PARTS = {
     "compare": (
         ["What differs", "How times are spread", "What else differs: configuration"],
         1,
-        ["n too small", "unclear", "A: 6 of 6 drawn", "could have seen"],
+        ["7 same, 9 unclear", "≈ same", "A: 6 of 6 drawn", "could have seen"],
     ),
     "load": (
         ["Was the load put on as planned?", "Errors by class", "Client and server, second by second"],
@@ -230,18 +230,16 @@ def test_publishing_is_never_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 MARKS = {"a/m": 0, "b/m": 1}
 
 
-def test_load_levels_are_drawn_in_their_order_with_gaps() -> None:
-    """c1, c8, c16 by rising stress; a level that one endpoint lacks is a gap in its line."""
-    found = [("c16", 2, "a/m"), ("c1", 0, "a/m"), ("c8", 1, "b/m")]
-    loads = [
-        {"stage": f"load.x@{name}", "level": level, "endpoint": endpoint, "ttft_p95_ms": 10.0, "n_ok": 3}
-        for name, level, endpoint in found
-    ]
-    figure = load_levels(loads, ["a/m", "b/m"], "ttft_p95_ms", "TTFT", MARKS)
+def test_a_measure_is_drawn_from_run_to_run_with_gaps() -> None:
+    """Runs stand in the order in which they come; a run without the measure is a gap; a bound not known has no bar."""
+    points = [Point("r2", "a/m", 10.0, 8.0, None, 3), Point("r1", "a/m", None, None, None, None)]
+    figure = across([*points, Point("r1", "b/m", 5.0, 4.0, 7.0, 6)], "TTFT", MARKS)
     assert figure is not None
-    assert figure.layout.xaxis.categoryarray == ("c1", "c8", "c16")
-    assert figure.data[0].y == (10.0, None, 10.0)
-    assert load_levels([row | {"ttft_p95_ms": None} for row in loads], ["a/m"], "ttft_p95_ms", "TTFT", MARKS) is None
+    assert figure.layout.xaxis.categoryarray == ("r2", "r1")
+    assert figure.data[0].y == (10.0, None)
+    assert (figure.data[0].error_y.array, figure.data[0].error_y.arrayminus) == ((None, None), (2.0, None))
+    assert (figure.data[1].error_y.array, figure.data[1].error_y.arrayminus) == ((2.0,), (1.0,))
+    assert across(points[1:], "TTFT", MARKS) is None
 
 
 def test_every_endpoint_has_a_look_of_its_own() -> None:
@@ -251,8 +249,7 @@ def test_every_endpoint_has_a_look_of_its_own() -> None:
 
 def test_plotly_labels_hold_no_tags() -> None:
     """Plotly reads tags in labels and hover texts: none gets there."""
-    load = {"stage": f"load.x@{HOSTILE}", "level": 0, "endpoint": HOSTILE, "ttft_p50_ms": 1.0, "n_ok": 1}
-    figure = load_levels([load], [HOSTILE], "ttft_p50_ms", "TTFT", {HOSTILE: 0})
+    figure = across([Point(HOSTILE, HOSTILE, 1.0, 0.5, 2.0, 3)], "TTFT", {HOSTILE: 0})
     assert isinstance(figure, go.Figure)
     texts = [figure.data[0].name, figure.data[0].hovertemplate, *(figure.layout.xaxis.categoryarray or ())]
     assert not [text for text in texts if "<b>" in text or "<a" in text or "<s" in text or "<i" in text]

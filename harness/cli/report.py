@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import click
@@ -13,13 +14,14 @@ from harness.cli import options
 from harness.errors import UsageError
 from harness.folder import RunFolder, open_run, results_option, write_atomic
 from harness.report import terminal
+from harness.report.document import Document
 from harness.report.fitting import fitted
 from harness.report.junit_run import junit_of_runs
 from harness.report.markdown import markdown
 from harness.report.onefile.bundle import bundle
 from harness.report.onefile.collected import All, collect
 from harness.report.onefile.contents import document
-from harness.report.onefile.page import html
+from harness.report.onefile.page import Page
 from harness.report.summary import summarise
 from harness.store.query import held
 
@@ -94,6 +96,9 @@ def _writable(files: dict[str, Path], *, include_text: bool, as_json: bool) -> N
     for name, path in files.items():
         if not path.parent.is_dir():
             raise UsageError(f"{name}: there is no folder {path.parent}", hint="Make it first, or name another file")
+        # A device would be replaced by a file.
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{name}: {path} is no file", hint="Use - for stdout")
     if len({path.resolve() for path in files.values()}) < len(files):
         raise UsageError(f"{' and '.join(files)} name the same file")
 
@@ -115,10 +120,10 @@ def _json(summaries: Sequence[object]) -> str:
 
 
 def _write(found: All, files: dict[str, Path], again: str, *, texts: bool) -> None:
-    content = document(found, again, texts=texts)
+    content = cache(lambda: document(found, again, texts=texts))
     makers: dict[str, Callable[[], str]] = {
-        "--html": lambda: _html(found, again, texts=texts),
-        "--md": lambda: fitted(content, markdown, _MOST_CHARACTERS, "characters"),
+        "--html": lambda: _html(content(), found),
+        "--md": lambda: fitted(content(), markdown, _MOST_CHARACTERS, "characters"),
         "--junit": lambda: junit_of_runs(found.runs),
     }
     for name, path in files.items():
@@ -132,10 +137,11 @@ def _write(found: All, files: dict[str, Path], again: str, *, texts: bool) -> No
         click.echo(f"{path}: {count}, {len(data) / 1e6:.2f} MB" if len(data) > 1e5 else f"{path}: {count}", err=True)
 
 
-def _html(found: All, again: str, *, texts: bool) -> str:
+def _html(content: Document, found: All) -> str:
     script = bundle()
-    most = _MOST_BYTES + (len(script.text.encode()) if script.whole else 0)
-    return fitted(document(found, again, texts=texts), lambda each: html(each, found.marks, script), most, "bytes")
+    # All of plotly.js is as much again.
+    most = 2 * _MOST_BYTES if script.whole else _MOST_BYTES
+    return fitted(content, Page(found.marks, script).html, most, "bytes")
 
 
 def _again(

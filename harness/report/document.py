@@ -10,6 +10,8 @@ from harness.types import JsonObject
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from harness.report.decision.told import Card
+
 Weight = Literal["plain", "quiet", "strong", "warning", "command"]
 """What a line is: a command is one to type, as it stands."""
 
@@ -44,6 +46,14 @@ class Chart(NamedTuple):
     """What is not drawn, and why."""
 
 
+class Cards(NamedTuple):
+    """Verdicts, a card each."""
+
+    cards: tuple[Card, ...]
+    table: Grid
+    """The same as a table, for where there are no cards."""
+
+
 class Said(NamedTuple):
     """Text that a model, a server or a data set wrote, as it came."""
 
@@ -60,7 +70,7 @@ class Part(NamedTuple):
     """Whether a reader has to open it."""
 
 
-Block: TypeAlias = "Note | Grid | Chart | Said | Part"
+Block: TypeAlias = "Note | Grid | Chart | Cards | Said | Part"
 
 
 class Document(NamedTuple):

@@ -33,11 +33,19 @@ def _smaller(document: Document) -> Iterator[Document]:
     document = document._replace(numbers={key: document.numbers[key] for key in ("harness_version", "command")})
     for rows in _ROWS:
         yield _mapped(document, partial(_cut, most=rows))
-    without = _without(document, Chart, f"{told}: charts.")
-    yield _mapped(without, partial(_cut, most=_ROWS[-1]))
-    heads = tuple(part for part in document.parts[:1])
-    left = Note(f"{told}: all parts but the first.", "warning")
-    yield _mapped(document._replace(parts=heads, about=(*document.about, left)), partial(_cut, most=60))
+    least = _mapped(_without(document, Chart, f"{told}: charts."), partial(_cut, most=_ROWS[-1]))
+    yield least
+    short = Note(f"{told}: most of each run.", "warning")
+    yield least._replace(parts=tuple(map(_outline, least.parts)), about=(*least.about, short))
+    heads = _mapped(document, partial(_cut, most=_ROWS[1])).parts[:2]
+    left = Note(f"{told}: all parts but the first two.", "warning")
+    yield document._replace(parts=tuple(_stripped(part, Chart) for part in heads), about=(*document.about, left))
+
+
+def _outline(part: Part) -> Part:
+    """A part with the first two of its own parts, which say what follows of a run and what was asked."""
+    own = [block for block in part.blocks if isinstance(block, Part)][:2]
+    return part._replace(blocks=tuple(block for block in part.blocks if not isinstance(block, Part) or block in own))
 
 
 def _cut(block: Block, most: int) -> Block:

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import groupby
 
-from harness.report.document import Block, Chart, Document, Grid, Note, Part, Said
+from harness.report.document import Block, Cards, Chart, Document, Grid, Note, Part, Said
 from harness.report.words import plain
 
 _LONG = 12
 """Rows from which on a table is folded."""
 _PLAIN = re.compile(
-    r"(?:[^\W_]|(?<=\w)_(?=\w)|[ ,.;:/%()=?'\"…·×±≥≤→+−–—-]|\[(?=[^\[\]()]*\](?!\())|(?<=[^\[\]()])\](?!\())*"
+    r"(?:[^\W_]|(?<=\w)_(?=\w)|[ ,.;:/%()=?'\"…·×±≥≤→+−–—-]|\[(?=[^\[\]()]*\](?![(\[:]))|(?<=[^\[\]()])\](?![(\[:]))*"
 )
 """Text that is no markup: letters, digits, single underscores inside words, and brackets that make no link."""
 _MEANING = re.compile(r"://|www\.|\bGH-\d|:\w+:", re.IGNORECASE)
@@ -107,6 +107,8 @@ def _block(block: Block, level: int) -> Iterator[str]:
         yield from ("", _note(block))
     elif isinstance(block, Grid):
         yield from _grid(block)
+    elif isinstance(block, Cards):
+        yield from _grid(block.table)
     elif isinstance(block, Said):
         yield from ("", text(block.title), "", *_fenced(block.text))
 

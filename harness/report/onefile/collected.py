@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +12,10 @@ from harness.folder import RunFolder
 from harness.report.against import compared
 from harness.report.charts.marks import Marks
 from harness.report.conformance import conformance
+from harness.report.decision.whole import Decision, Recorded, Wishes, decide, loads_of, recorded
+from harness.report.distributions import distributions
 from harness.report.load import load_report
-from harness.report.sides import pairs_of
+from harness.report.sides import Side, pairs_of
 from harness.report.summary import summarise
 from harness.report.validity import validity
 from harness.store.gathered import gathered
@@ -24,13 +26,17 @@ _VIEWS = (
     *("attempt_metrics", "load_summary", "endpoint_summary", "quality_summary", "feature_matrix", "error_summary"),
     *("contract_faults", "run_health", "item_cost", "cost_summary", "request_summary", "identities"),
     *("question_scores", "answers", "judge_summary", "judged_pairs", "judgements", "server_times"),
-    *("conformance_score", "server_summary", "client_summary", "rate_limits", "attempt_lag"),
+    *("load_attempts", "conformance_score", "server_summary", "client_summary", "rate_limits", "attempt_lag"),
 )
 """What the reports below read of a run."""
 _WORTH_GATHERING = 3
 """Runs from which on it is quicker to ask once for all."""
 _PAIRED = 4
 """Runs that are each compared with the first one; of more, the last alone: nobody reads more."""
+
+
+WISHES = Wishes()
+"""Weights, limits and volumes of the verdicts; the dashboard has others at choice."""
 
 
 class Collected(NamedTuple):
@@ -42,10 +48,22 @@ class Collected(NamedTuple):
     """As ``harness.report.load`` gives it; None: it had no load."""
     conformance: JsonObject | None
     """As ``harness.report.conformance`` gives it; None: it had no probes."""
+    decision: tuple[Recorded, Decision] | None
+    """What follows for whoever has the wishes of nobody in particular; None: no endpoint was asked."""
     problem: str | None
     """What of its data is missing; None: nothing."""
     said: tuple[JsonObject, ...]
     """Requests and answers; empty: they were not asked for, or none were kept."""
+
+
+class Spread(NamedTuple):
+    """The times of what two endpoints were both asked in one stage."""
+
+    a: str
+    b: str
+    stage: str
+    found: JsonObject
+    """As ``harness.report.distributions`` gives it, of TTFT."""
 
 
 class Against(NamedTuple):
@@ -57,6 +75,7 @@ class Against(NamedTuple):
     """As ``harness.report.against`` gives it; None: nothing of them can be compared."""
     why: str
     """Why not; empty: they can."""
+    spreads: tuple[Spread, ...] = ()
 
 
 class All(NamedTuple):
@@ -95,20 +114,41 @@ def _one(results: Path, folder: RunFolder, margin: float | None, said_each: int)
         summary,
         load,
         conformance(results, folder.id) if manifest.get("probes") else None,
+        _decided(results, summary),
         problem[0]["problem"] if problem else "it is not in the database; harness db rebuild takes it in",
         tuple(rows(results, _SAID, {"run": folder.id, "most": said_each})) if said_each else (),
     )
 
 
+def _decided(results: Path, summary: JsonObject) -> tuple[Recorded, Decision] | None:
+    if not summary["endpoints"]:
+        return None
+    load = next(iter(loads_of(summary)), None)
+    found = recorded(results, summary, load, WISHES.limits)
+    return found, decide(summary, found, WISHES)
+
+
 def _against(results: Path, first: RunFolder, other: RunFolder) -> Against:
     try:
-        found = compared(results, pairs_of(results, first.id, other.id, other.id))
+        pairs = pairs_of(results, first.id, other.id, other.id)
+        found = compared(results, pairs)
     except UsageError as error:
         return Against(first.id, other.id, None, error.what)
     whys = dict.fromkeys(row["why"] for pair in found["pairs"] for row in pair["not_compared"])
     if not any(pair["groups"] for pair in found["pairs"]):
         return Against(first.id, other.id, None, "; ".join(whys) or "neither was asked a task or a load")
-    return Against(first.id, other.id, found, "")
+    return Against(first.id, other.id, found, "", tuple(_spreads(results, pairs, found)))
+
+
+def _spreads(results: Path, pairs: Sequence[tuple[Side, Side]], found: JsonObject) -> Iterator[Spread]:
+    """Of each of the first pairs, in the stage that tells most."""
+    for (a, b), pair in list(zip(pairs, found["pairs"], strict=True))[:_PAIRED]:
+        timed = [group for group in pair["groups"] if not group["no_times"]]
+        if timed:
+            stage = max(timed, key=lambda group: group["counts"]["pairs"])["stage"]
+            times = distributions(results, a, b, stage, "TTFT")
+            if times is not None:
+                yield Spread(a.endpoint, b.endpoint, stage, times)
 
 
 _SAID = """

@@ -6,30 +6,40 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from plotly.io import templates
+
 from harness import __version__
 from harness.report import load_parts, matrix, summary_parts, summary_tables, words
 from harness.report.against_parts import pair_parts, rules
+from harness.report.charts.marks import Marks
 from harness.report.conformance import surfaces
-from harness.report.document import Block, Document, Grid, Note, Part, Said, grid
+from harness.report.decision import cards_html, told
+from harness.report.decision.whole import Decision, Recorded
+from harness.report.document import Block, Cards, Document, Grid, Note, Part, Said, grid
 from harness.report.onefile import drawings
-from harness.report.onefile.collected import Against, All, Collected
+from harness.report.onefile.collected import WISHES, Against, All, Collected
 from harness.types import JsonObject
 
 _WRITTEN_BY_OTHERS = frozenset({"actual", "expected", "example", "least_text"})
 """Fields of the figures that hold a piece of a prompt or an answer."""
+_MANY = 4
+"""Runs above which each is folded."""
 _MOST_CHARS = 2000
 """Of one request or answer that is shown."""
 
 
 def document(found: All, command: str, *, texts: bool) -> Document:
     """A report of what was collected, made by ``command``; without ``texts`` no prompt or answer is in it."""
+    # Each figure would otherwise carry a look of its own, which the page replaces: most of its size, and of its time.
+    templates.default = "none"
     several = len(found.runs) > 1
     parts = [*_over_all(found)] if several else []
     for one in found.runs:
         inner = tuple(_of_run(one, found, texts=texts))
         if several:
             run = one.summary["run"]
-            parts.append(Part(f"{run['suite'] or 'run'} {drawings.run_name(run)}", (*_state(one), *inner)))
+            title = f"{run['suite'] or 'run'} {drawings.run_name(run)}"
+            parts.append(Part(title, (*_state(one), *inner), folded=len(found.runs) > _MANY))
         else:
             parts += inner
     title, about = _head(found)
@@ -79,18 +89,24 @@ def _over_all(found: All) -> Iterator[Part]:
     """What the runs are, how measures went from one to the next, and what the later ones add to the first."""
     charts = drawings.over_runs([one.summary for one in found.runs], found.marks)
     yield Part("Runs", (_runs(found.runs), *charts))
-    blocks: list[Block] = [_compared(each) for each in found.against]
+    blocks: list[Block] = [_compared(each, found.marks) for each in found.against]
     if len(found.against) < len(found.runs) - 1:
         text = "Of so many runs only the first and the last are compared; harness compare RUN RUN does any two."
         blocks.append(Note(text, "quiet"))
     yield Part("Against the first run", tuple(blocks))
 
 
-def _compared(each: Against) -> Part:
+def _compared(each: Against, marks: Marks) -> Part:
     title = f"{each.after} against {each.before}"
     if each.found is None:
         return Part(title, (Note(f"Not compared: {each.why}"),))
-    return Part(title, (*(block for pair in each.found["pairs"] for block in pair_parts(pair)), *rules(each.found)))
+    charts = (
+        chart
+        for one in each.spreads
+        for chart in drawings.spread(one.found, [(f"{one.a}, first", one.a), (one.b, one.b)], one.stage, marks)
+    )
+    told_of = (block for pair in each.found["pairs"] for block in pair_parts(pair))
+    return Part(title, (*told_of, *rules(each.found), *charts))
 
 
 def _runs(runs: Sequence[Collected]) -> Grid:
@@ -124,12 +140,13 @@ def _runs(runs: Sequence[Collected]) -> Grid:
 
 def _of_run(one: Collected, found: All, *, texts: bool) -> Iterator[Part]:
     summary = one.summary
-    charts = drawings.trade_offs(summary["endpoints"], found.marks)
-    yield Part("Endpoints", (*summary_parts.endpoints(summary), *charts))
+    if one.decision:
+        yield Part("Verdict", tuple(_verdict(one, *one.decision, found)))
+    yield Part("Endpoints", tuple(summary_parts.endpoints(summary)))
     if answers := tuple(summary_parts.answers(summary)):
-        yield Part("Quality", answers)
+        yield Part("Quality", (*answers, *drawings.scores(summary["tasks"], found.marks)))
     if one.load:
-        yield Part("Load", tuple(_load(one.load, summary, found)))
+        yield Part("Load", tuple(_load(one.load, found)))
     if against := tuple(summary_parts.against_the_first(summary)):
         yield Part("Comparison", against)
     if one.conformance:
@@ -141,10 +158,38 @@ def _of_run(one: Collected, found: All, *, texts: bool) -> Iterator[Part]:
     yield Part("How this was measured", tuple(_measured(summary)))
 
 
-def _load(report: JsonObject, summary: JsonObject, found: All) -> Iterator[Block]:
+def _verdict(one: Collected, recorded: Recorded, decision: Decision, found: All) -> Iterator[Block]:
+    """What to read aloud, a card for each measure, and the charts that show it."""
+    summary = one.summary
+    names = [row["endpoint"] for row in summary["endpoints"]]
+    for sentence in told.answer(summary, recorded, decision, WISHES):
+        yield Note(sentence)
+    cards = told.cards(summary, recorded, decision, WISHES)
+    rows = (
+        (
+            card.title,
+            card.best or words.NOTHING,
+            card.said,
+            f"{card.standing} {cards_html.named(card.tied)}".strip() or words.NOTHING,
+            cards_html.named(card.missing) or words.NOTHING,
+        )
+        for card in cards
+    )
+    yield Cards(tuple(cards), grid("Verdicts", 5, ("by", "endpoint", "figure", "standing", "not known of"), rows))
+    of = WISHES.volumes
+    yield Note(
+        f"Weights are equal; bills are for {of.requests_per_day:,.0f} requests a day of {of.input_tokens:,.0f} tokens "
+        f"in and {of.output_tokens:,.0f} out, on 30.4 days; harness dashboard has them, and the limits, at choice.",
+        "quiet",
+    )
+    yield from drawings.fronts(decision, names, found.marks)
+    yield from drawings.inside(decision, WISHES, found.marks)
+
+
+def _load(report: JsonObject, found: All) -> Iterator[Block]:
     yield from load_parts.verdict(report)
     yield from load_parts.warnings(report)
-    yield from drawings.levels(summary["loads"], found.marks)
+    yield from drawings.levels(report, found.marks)
     yield from load_parts.levels(report)
     if machines := tuple(load_parts.machines(report)):
         yield Part("Server and client", machines, folded=True)
@@ -175,14 +220,14 @@ def _letter(cell: JsonObject | None) -> str:
 
 def _reasons(features: Sequence[JsonObject], *, texts: bool) -> Grid:
     """What is not fully supported; what came in its place may be a piece of an answer."""
-    told = summary_tables.features(features)
+    table = summary_tables.features(features)
     if not texts:
-        return told
+        return table
     rows = (
         (*cells, str(row["expected"] or words.NOTHING), str(row["actual"] or words.NOTHING))
-        for cells, row in zip(told.rows, features, strict=True)
+        for cells, row in zip(table.rows, features, strict=True)
     )
-    return grid(told.title, told.words_first + 2, (*told.columns, "expected", "came"), rows)
+    return grid(table.title, table.words_first + 2, (*table.columns, "expected", "came"), rows)
 
 
 def _faults(one: Collected, *, texts: bool) -> Iterator[Block]:
@@ -214,8 +259,8 @@ def _measured(summary: JsonObject) -> Iterator[Block]:
     )
     machine = f"Python {run['python']}, {run['os']}, {run['cpus']} processors"
     yield Note(f"harness {run['harness_version']}, {machine}, seed {run['seed']}", "quiet")
-    yield Note(f"plan sha256 {run['plan_sha256']}", "quiet")
-    yield Note(f"config sha256 {run['config_sha256']}", "quiet")
+    yield Note(f"plan sha256 {run['plan_sha256'] or words.NOTHING}", "quiet")
+    yield Note(f"config sha256 {run['config_sha256'] or words.NOTHING}", "quiet")
 
 
 # --- what was said ---------------------------------------------------------------------------------------
@@ -275,4 +320,5 @@ def _foot(found: All, command: str) -> Iterator[Note]:
     yield Note(command, "command")
     for one in found.runs:
         run = one.summary["run"]
-        yield Note(f"run {run['id']} · plan {run['plan_sha256']} · config {run['config_sha256']}")
+        plan, config = (run[name] or words.NOTHING for name in ("plan_sha256", "config_sha256"))
+        yield Note(f"run {run['id']} · plan {plan} · config {config}")

@@ -1,8 +1,20 @@
 "use strict";
-(() => {
+(async () => {
   const plots = [...document.querySelectorAll(".plot")];
   const settings = { responsive: true, displaylogo: false, showSendToCloud: false };
   const PAPER_PX = 690;
+
+  // The drawing script is packed. Put in as text it is held against its sum in the page's rules like any other.
+  async function unpack() {
+    const packed = Uint8Array.from(atob(document.getElementById("drawing").textContent), (each) => each.charCodeAt(0));
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const script = document.createElement("script");
+    script.textContent = await new Response(stream).text();
+    document.head.append(script);
+  }
+  if (typeof DecompressionStream === "undefined") return;
+  await unpack();
+  document.documentElement.classList.add("scripted");
 
   const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 

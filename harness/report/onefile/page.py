@@ -7,15 +7,18 @@ even text that became markup by a mistake of ours could neither run nor ask for 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from functools import cache
 from html import escape
 from importlib.resources import files
 from itertools import count, groupby
 
 from harness.report.charts.marks import Marks, colour, glyph
-from harness.report.document import Block, Chart, Document, Grid, Note, Part, Said
+from harness.report.decision import cards_html
+from harness.report.document import Block, Cards, Chart, Document, Grid, Note, Part, Said
 from harness.report.inert import markup
 from harness.report.onefile.bundle import Bundle
 
@@ -24,11 +27,6 @@ _UNSAFE = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 """What could end a script or begin a comment inside of one."""
 _LONG = 28
 """Characters from which on a number with its interval may be broken into lines."""
-
-
-def html(document: Document, marks: Marks, script: Bundle) -> str:
-    """The whole file; ``marks`` gives endpoints their look."""
-    return "".join(_Page(marks).lines(document, script))
 
 
 def as_json(value: object) -> str:
@@ -41,6 +39,12 @@ def _sum(script: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
+@cache
+def _packed(script: str) -> str:
+    """The large script in a third of its size; the page unpacks it, and its sum is that of what was packed."""
+    return base64.b64encode(gzip.compress(script.encode(), mtime=0)).decode()
+
+
 def _own(name: str) -> str:
     return files("harness.report.onefile").joinpath(name).read_text("utf-8")
 
@@ -50,21 +54,30 @@ def _kind(block: Block) -> str:
     return "chart" if isinstance(block, Chart) else block.weight if isinstance(block, Note) else ""
 
 
-class _Page:
-    """One file being written; it numbers its headings."""
+class Page:
+    """Writes documents; ``marks`` gives endpoints their look."""
 
-    def __init__(self, marks: Marks) -> None:
+    def __init__(self, marks: Marks, script: Bundle) -> None:
         self._marks = marks
+        self._script = script
+        self._figures: dict[int, str] = {}
         self._numbers = count(1)
 
-    def lines(self, document: Document, script: Bundle) -> Iterator[str]:
-        scripts = [script.text, _own("page.js")]
-        policy = f"default-src 'none'; script-src {' '.join(map(_sum, scripts))}; style-src 'unsafe-inline'; {_OUTSIDE}"
+    def html(self, document: Document) -> str:
+        """The whole file."""
+        self._numbers = count(1)
+        return "".join(self._lines(document))
+
+    def _lines(self, document: Document) -> Iterator[str]:
+        script = self._script
+        own = _own("page.js")
+        allowed = f"{_sum(script.text)} {_sum(own)}"
+        policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; {_OUTSIDE}"
         title = markup(document.title)
         yield '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         yield f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">'
         yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        yield f"<title>{title}</title><style>{_own('page.css')}</style></head>\n<body>"
+        yield f"<title>{title}</title><style>{_own('page.css')}</style>{cards_html.STYLE}</head>\n<body>"
         yield '<a class="skip" href="#report">Skip to the report</a>'
         yield f"<header><h1>{title}</h1>{''.join(map(self._note, document.about))}</header>"
         anchors = [f"s{place}" for place in range(1, len(document.parts) + 1)]
@@ -73,12 +86,13 @@ class _Page:
             for anchor, part in zip(anchors, document.parts, strict=True)
         )
         yield f'<nav aria-label="Contents"><ol>{"".join(links)}</ol></nav>\n<main id="report" tabindex="-1">'
-        yield "<noscript><p>Charts need scripts; their numbers stand below each.</p></noscript>"
+        yield '<p class="unscripted">Charts need scripts and a browser of 2023 or newer; the tables do not.</p>'
         for anchor, part in zip(anchors, document.parts, strict=True):
             yield from self._part(part, 2, anchor)
         yield f"</main>\n<footer>{''.join(map(self._note, document.foot))}</footer>\n"
         yield f'<script type="application/json" id="numbers">{as_json(document.numbers)}</script>\n'
-        yield from (f"<script>{each}</script>\n" for each in scripts)
+        yield f'<script type="application/gzip" id="drawing">{_packed(script.text)}</script>\n'
+        yield f"<script>{own}</script>\n"
         yield "</body></html>\n"
 
     def _part(self, part: Part, level: int, anchor: str) -> Iterator[str]:
@@ -108,6 +122,8 @@ class _Page:
             yield self._grid(block)
         elif isinstance(block, Note):
             yield self._note(block)
+        elif isinstance(block, Cards):
+            yield cards_html.as_html(block.cards, self._marks)
         elif isinstance(block, Said):
             yield f'<p class="strong">{markup(block.title)}</p><pre tabindex="0" dir="auto">{markup(block.text)}</pre>'
 
@@ -119,17 +135,23 @@ class _Page:
 
     def _chart(self, block: Block) -> str:
         assert isinstance(block, Chart)
-        figure = json.loads(block.figure.to_json())
-        # Without it plotly.js has its own plain look; the page gives colours of text and rules.
-        figure["layout"].pop("template", None)
-        height = figure["layout"].get("height", 380)
+        height = block.figure.layout.height or 380
         notes = "".join(f'<p class="quiet">{markup(text)}</p>' for text in block.notes)
         numbers = f"<details><summary>Numbers of this chart</summary>{self._grid(block.numbers)}</details>"
         return (
             f"<figure><figcaption>{markup(block.title)}</figcaption>"
             f'<div class="plot" role="img" aria-label="{markup(block.says)}" style="height:{height:g}px"></div>'
-            f'<script type="application/json">{as_json(figure)}</script>{notes}{numbers}</figure>\n'
+            f'<script type="application/json">{self._figure(block)}</script>{notes}{numbers}</figure>\n'
         )
+
+    def _figure(self, block: Chart) -> str:
+        """What plotly.js draws, as text; a document that is written again in a smaller form has the same ones."""
+        if id(block.figure) not in self._figures:
+            figure = json.loads(block.figure.to_json())
+            # Without it plotly.js has its own plain look; the page gives colours of text and rules.
+            figure["layout"].pop("template", None)
+            self._figures[id(block.figure)] = as_json(figure)
+        return self._figures[id(block.figure)]
 
     def _grid(self, grid: Grid) -> str:
         kinds = ["w" if place < grid.words_first else "n" for place in range(len(grid.columns))]
