@@ -1,12 +1,28 @@
 """Words for what the browser's tests do."""
 
+import re
+import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 from harness.folder import list_runs
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 HOSTILE = (
     "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\"> <b>b</b> **m** "
@@ -56,3 +72,32 @@ def titled(page: Page) -> str:
 def run_named(results: Path, word: str) -> str:
     """Id of the run with this word in it."""
     return next(run.id for run in list_runs(results) if word in run.id)
+
+
+@contextmanager
+def served(results: Path) -> Iterator[str]:
+    """Where ``harness dashboard`` serves these results, on a free port."""
+    with serving(results) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(results: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The same, with the process that serves."""
+    command = [sys.executable, "-m", "harness", "dashboard", "--results", str(results), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if "server started" in line:
+                    break
+            found = re.search(r"http://127\.0\.0\.1:\d+", lines[0])
+            assert found, lines
+            # A full pipe would stop the server.
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            yield found.group(), process
+        finally:
+            process.terminate()
+            process.wait(timeout=20)

@@ -1,4 +1,4 @@
-"""Pictures of every page of the dashboard, light and dark: ``python tests/screenshots.py [--results F]``, `make screenshots`.
+"""Pictures of every page of the dashboard, light and dark: `make screenshots`.
 
 Without a folder of results the demo makes some. The small ones in ``docs/images`` are made here too, and only here.
 """
@@ -6,17 +6,13 @@ Without a folder of results the demo makes some. The small ones in ``docs/images
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlencode
 
-sys.path.insert(0, str(Path(__file__).parent / "e2e"))
-
-from browsing import PAGES, drawn, harness
-from conftest import ARGUMENTS, CHROMIUM, served
+from browsing import ARGUMENTS, CHROMIUM, PAGES, drawn, harness, served
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from harness.folder import list_runs

@@ -1,12 +1,11 @@
-"""The four questions of whoever decides, answered in the browser from what the demo measures on two simulated vendors."""
+"""The four questions of whoever decides, answered in the browser from the demo's suite on two simulated vendors."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from browsing import WAIT_MS, drawn, harness, opened
-from conftest import served
+from browsing import WAIT_MS, drawn, harness, opened, served
 from playwright.sync_api import Page, expect
 
 from harness.folder import list_runs
@@ -34,7 +33,7 @@ def there(demo: Path) -> Iterator[str]:
 
 
 def test_which_endpoint_is_best_for_chat_under_800_ms_and_how_sure_that_is(page: Page, there: str, demo: Path) -> None:
-    """The first sentence names it with its share, interval and n, which are those of the store; cards say who is tied."""
+    """The first sentence names it with its share and n, which are those of the store, and what it could not show."""
     page.goto(there)
     drawn(page)
     run = list_runs(demo)[-1].id
@@ -56,7 +55,7 @@ def test_which_endpoint_is_best_for_chat_under_800_ms_and_how_sure_that_is(page:
 
 
 def test_what_a_month_costs(page: Page, there: str) -> None:
-    """At volumes that stand in the link: 5,000 requests a day of 1,000 and 300 tokens are 33.4 USD a month at steady."""
+    """At volumes from the link: 5,000 requests a day of 1,000 and 300 tokens are 33.4 USD a month at steady."""
     volumes = {"requests": 5000, "input": 1000, "output": 300, "tokens": "as given"}
     page.goto(f"{there}/?{urlencode(volumes)}")
     drawn(page)
@@ -68,9 +67,11 @@ def test_what_a_month_costs(page: Page, there: str) -> None:
 
 
 def test_which_features_break_where_with_proof(page: Page, there: str, demo: Path) -> None:
-    """The matrix names them; the drawer shows what was sent, what came, and a curl that sends it again; so does Runs."""
+    """The matrix names them; the drawer shows what was sent, what came, and a curl that sends it again."""
     run = list_runs(demo)[-1].id
-    query = "select probe, evidence from verdicts where run_id = ? and endpoint = ? and verdict = 'broken' order by probe"
+    query = (
+        "select probe, evidence from verdicts where run_id = ? and endpoint = ? and verdict = 'broken' order by probe"
+    )
     broken = rows(demo, query, [run, FLAKY])
     page.goto(f"{there}/features?run={run}")
     drawn(page)

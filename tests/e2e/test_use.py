@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 
 import duckdb
 import pytest
-from browsing import HARNESS_WAIT_S, WAIT_MS, drawn, run_named
-from conftest import served
+from browsing import HARNESS_WAIT_S, WAIT_MS, drawn, run_named, served
 from playwright.sync_api import Page, expect
 from published import attempt, make_run
 
