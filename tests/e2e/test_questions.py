@@ -48,7 +48,7 @@ def test_which_endpoint_is_best_for_chat_under_800_ms_and_how_sure_that_is(page:
     """
     found = {row["endpoint"]: row for row in rows(demo, query, [run])}
     best = max(found.values(), key=lambda row: row["inside"])
-    sentence = page.get_by_text("For short_chat inside TTFT 800 ms").first
+    sentence = page.get_by_text("For short_chat with TTFT within 800 ms").first
     expect(sentence).to_contain_text(f"{best['endpoint']} is best: {100 * best['inside'] / best['n']:.0f} %")
     expect(sentence).to_contain_text(f"of {best['n']} requests were inside")
     main = page.get_by_test_id("stMain")
