@@ -49,9 +49,7 @@ def test_a_deep_link_restores_the_choices(page: Page, address: str, results: Pat
         path = "" if name == "decide" else name
         page.goto(f"{address}/{path}?{urlencode({'run': run, **chosen})}")
         drawn(page)
-        shown = choices(page)
-        for value in chosen.values():
-            assert any(value in str(text) for text in shown), (name, value, shown)
+        _assert_chosen(page, name)
         page.get_by_role("button", name="Link to this page").click()
         link = page.get_by_test_id("stCode").filter(has_text=address).last
         expect(link).to_be_visible(timeout=WAIT_MS)
@@ -62,7 +60,13 @@ def test_a_deep_link_restores_the_choices(page: Page, address: str, results: Pat
         if name in ("decide", "runs"):
             page.goto(copied)
             drawn(page)
-            assert choices(page) == shown
+            _assert_chosen(page, name)
+
+
+def _assert_chosen(page: Page, name: str) -> None:
+    shown = choices(page)
+    for value in CHOICES[name].values():
+        assert any(value in str(text) for text in shown), (name, value, shown)
 
 
 def test_a_choice_changes_the_address_and_what_is_shown(page: Page, address: str, results: Path) -> None:
