@@ -155,7 +155,7 @@ STALE = {
 
 
 def test_unknown_ids_in_a_link_are_told(quiet: Page, states: tuple[str, dict[str, str]]) -> None:
-    """A link whose run, endpoint, task, probe or number is not here shows the page all the same, and says what is gone."""
+    """A link whose run, endpoint, task or number is not here shows the page all the same, and says what is gone."""
     address, _ = states
     for name, path in PAGES.items():
         quiet.goto(f"{address}/{path}?run=gone&{STALE[name]}")
