@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench bench-eval bench-scale pages matrix test-engines fuzz crash
+.PHONY: demo test lint types imports format clean bench bench-eval bench-scale pages matrix test-engines fuzz crash gates
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -60,6 +60,10 @@ fuzz: $(VENV)/.test
 # All 200 kills and every failing write, with their figures; `make test` has some of them.
 crash: $(VENV)/.test
 	HARNESS_CRASH=all $(BIN)/pytest -m crash -rP tests/test_crash.py
+
+# Equal simulated servers pass the gate 20 of 20 times, and each regression fails; `make test` has some of it.
+gates: $(VENV)/.test
+	HARNESS_GATES=all $(BIN)/pytest tests/test_gate_simulated.py
 
 # The tables in docs/ that are made of the code: tasks, probes, faults.
 pages: $(VENV)/.test

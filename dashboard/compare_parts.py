@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -38,8 +39,8 @@ def verdict(word: str) -> str:
     return f"{_SIGNS.get(word, '')} {word}".strip()
 
 
-def what_differs(found: JsonObject, marks: Marks) -> None:
-    """How often each verdict was given, and every difference that was shown."""
+def what_differs(found: JsonObject, alike: float, marks: Marks) -> None:
+    """How often each verdict was given, how large each difference is, and the command that says the same."""
     st.subheader("What differs", anchor=False)
     told = [(pair, group, row) for pair in found["pairs"] for group in pair["groups"] for row in group["rows"]]
     counted = Counter(row["verdict"] for _, _, row in told)
@@ -49,6 +50,7 @@ def what_differs(found: JsonObject, marks: Marks) -> None:
         parts.append(f"{refused} not comparable")
     st.text(f"{_between(found)}: {', '.join(parts) or 'nothing was compared'}.")
     if not told:
+        st.info("Nothing of these can be compared; the reasons stand below.")
         return
     # Of tokens only a difference is news.
     news = {row["metric"] for _, _, row in told if row["better"] != "neither" or row["verdict"] in ("more", "fewer")}
@@ -68,6 +70,10 @@ def what_differs(found: JsonObject, marks: Marks) -> None:
         "interval lies within what counts as the same. unclear: nothing was shown; a difference under what could have "
         "been seen may be there. ×: B over the baseline; in [ ]: 95 % intervals. Figures in their units stand below."
     )
+    a, b = ([f"{pair[name]['run']}:{pair[name]['endpoint']}" for pair in found["pairs"]] for name in ("a", "b"))
+    command = f"harness compare {shlex.quote(a[0])} {shlex.quote(b[0])} --same-within {alike:g}"
+    st.caption("The same in the terminal, of the first endpoint:")
+    st.code(words.plain(command), language=None, wrap_lines=True)
 
 
 def _short(row: JsonObject | None, group: JsonObject) -> str:
@@ -198,7 +204,7 @@ def _counted(found: JsonObject) -> Iterator[str]:
         without = f", {side['n_without']} have no such time" if side["n_without"] else ""
         yield f"{name}: {side['n']} of {found['n']} drawn{failed}{without}."
     if any(side["n_failed"] for side in found["sides"]):
-        yield "A failed request never comes: a curve ends that much below 100 %."
+        yield "A failed request never comes: a curve ends that much below the top."
 
 
 def not_comparable(found: JsonObject, marks: Marks) -> None:

@@ -29,12 +29,12 @@ def endpoints(of: Version, run: str) -> list[str]:
 
 @st.cache_data(show_spinner="Comparing", max_entries=16)
 def compared(
-    of: Version, run: str, other: str | None, baseline: str | None, shown: tuple[str, ...], alike: tuple[float, float]
+    of: Version, run: str, other: str | None, baseline: str | None, shown: tuple[str, ...], alike: float
 ) -> JsonObject:
-    """Every shown endpoint of a run against its baseline; ``alike`` are shares that do not matter, 0: all do."""
+    """Every shown endpoint of a run against its baseline; ``alike`` is in percent, 0: any difference matters."""
     pairs = _pairs(of, run, other, baseline, shown)
     with held(Path(of.results)):
-        return against.compared(Path(of.results), pairs, against.Alike(*alike) if all(alike) else None)
+        return against.compared(Path(of.results), pairs, against.Alike.within(alike))
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -11,7 +11,7 @@ from dashboard.drawing import draw
 from dashboard.tables import Cell, Column, number
 from harness.report import words
 from harness.report.charts import kept_up, over_time
-from harness.report.charts.load_curves import QUANTILES, Look, can_stand, time_of
+from harness.report.charts.load_curves import QUANTILES, Look, can_stand, placed, time_of
 from harness.report.charts.marks import Marks
 from harness.types import JsonObject
 
@@ -47,17 +47,14 @@ def not_drawn(levels: Sequence[JsonObject], quantiles: Sequence[str]) -> list[st
         weak = [row for row in levels if not can_stand(row["times"][_whole(row)][q], q)]
         if weak:
             counts = sorted(row["times"][_whole(row)][q]["n"] for row in weak)
-            need = {"p50": 6, "p95": 200, "p99": 1000}[q]
+            need = {"p50": "20 answers, or fewer that bound it,", "p95": "200", "p99": "1,000"}[q]
             between = str(counts[0]) if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
             said.append(
-                f"{q}: not enough data at {len(weak)} of {len(levels)} levels: it needs {need} answers, these have "
-                f"{between}."
+                f"{q}: not enough data at {len(weak)} of {len(levels)} levels: it needs {need}, these have {between}."
             )
-    missing = [row for row in levels if row["load"] is None]
+    missing = len(levels) - len(placed(levels))
     if missing:
-        said.append(
-            f"{len(missing)} levels have no rate, all of their requests arrived at once: they are in the table."
-        )
+        said.append(f"{missing} levels have no rate, all of their requests arrived at once: they are in the table.")
     failed, n = sum(row["n_failed"] for row in levels), sum(row["n"] for row in levels)
     said.append(f"{failed} of {n} requests failed; they have no times, and are the bars at the bottom.")
     return said

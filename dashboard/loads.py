@@ -8,11 +8,11 @@ import streamlit as st
 
 from dashboard.queries import Version
 from harness.folder import open_run
-from harness.report import goodput
+from harness.report.decision import attainment
 from harness.report.judged_load import judged_load
 from harness.report.over_time import over_time
 from harness.store.query import held, rows
-from harness.types import JsonObject
+from harness.types import JsonObject, Slo
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
@@ -25,10 +25,10 @@ def report(of: Version, run: str) -> JsonObject | None:
         return judged_load(results, open_run(results, run))
 
 
-@st.cache_data(show_spinner=False, max_entries=8)
-def requests(of: Version, run: str) -> goodput.Requests:
-    """The measured requests of a run's loads, to judge them by other objectives."""
-    return goodput.requests(Path(of.results), run)
+@st.cache_data(show_spinner=False, max_entries=64)
+def attained(of: Version, run: str, load: str, limits: Slo) -> dict[str, dict[str, attainment.Attained]] | None:
+    """How many requests of each endpoint and level kept other objectives; None: there are none."""
+    return None if limits == Slo() else attainment.attained(Path(of.results), run, load, limits)
 
 
 @st.cache_data(show_spinner=False, max_entries=32)

@@ -9,7 +9,7 @@ import re
 
 from harness.report.words import plain
 
-_WORD = re.compile(r"[('\"]?[^\W_]+(?:['’-][^\W_]+)*[)'\"]?[.,;:]?|[.,;:)]+")
+_WORD = re.compile(r"[('\"]?[^\W_]+(?:['’-][^\W_]+)*[)'\"]?[.,;:]?|\(?\d+(?:\.\d+)?%?[),.;:]*|[.,;:)]+")
 _TICKS = re.compile("`+")
 _LIMIT = 100_000
 

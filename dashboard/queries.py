@@ -22,7 +22,7 @@ from harness.report.decision import whole
 from harness.report.decision.routing import Routed
 from harness.report.decision.whole import Recorded
 from harness.report.summary import summarise
-from harness.store.query import database_path, frame, rows
+from harness.store.query import database_path, frame, held, rows
 from harness.types import JsonObject, Slo
 
 Answer = TypeVar("Answer")
@@ -91,7 +91,8 @@ def marks(of: Version) -> dict[str, int]:
 @st.cache_data(show_spinner=False, max_entries=16)
 def summary(of: Version, run: str) -> JsonObject:
     """A run in numbers, as the report has it."""
-    return summarise(Path(of.results), run)
+    with held(Path(of.results)):
+        return summarise(Path(of.results), run)
 
 
 class Attempts(NamedTuple):
@@ -127,9 +128,9 @@ def recorded(of: Version, run: str, load: str | None, limits: Slo) -> Recorded:
 
 
 @st.cache_data(show_spinner=False, max_entries=16)
-def routings(of: Version, run: str, load: str, chosen: tuple[str, str], limits: Slo) -> list[Routed]:
+def routings(of: Version, run: str, load: str, chosen: tuple[str, str], limits: Slo, level: str) -> list[Routed]:
     """Two endpoints alone and together, on the prompts that both were asked."""
-    return whole.routings(Path(of.results), summary(of, run), load, chosen, limits)
+    return whole.routings(Path(of.results), summary(of, run), load, chosen, limits, level)
 
 
 @st.cache_data(show_spinner=False, max_entries=16)

@@ -17,6 +17,7 @@ PAGES = {
     "compare": "compare",
     "load": "load",
     "features": "features",
+    "trend": "trend",
     "quality": "quality",
     "runs": "runs",
 }
@@ -35,3 +36,15 @@ def drawn(page: Page) -> None:
     expect(page.locator("[data-test-script-state=notRunning]")).to_have_count(1, timeout=WAIT_MS)
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=WAIT_MS)
     expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def opened(page: Page, name: str) -> None:
+    """Go to another page as a reader does, by its link above, and wait until it is drawn."""
+    page.get_by_role("link", name=name.capitalize(), exact=True).first.click(timeout=WAIT_MS)
+    expect(page.get_by_role("heading", level=1, name=name.capitalize())).to_be_visible(timeout=WAIT_MS)
+    drawn(page)
+
+
+def titled(page: Page) -> str:
+    """The page's own title."""
+    return page.get_by_role("heading", level=1).inner_text()

@@ -60,6 +60,7 @@ def commands(run: str) -> dict[str, list[list[str]]]:
         ],
         "run": [["run", "canary", *echo]],
         "suite": [["suite", "list"], ["suite", "show", "canary"]],
+        "watch": [["watch", "canary", "--once", "-e", "echo-plain/m"]],
         "load": [
             [
                 "load",

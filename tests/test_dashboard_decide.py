@@ -16,7 +16,7 @@ def test_the_answer_is_a_text_to_read_aloud(tmp_path: Path, monkeypatch: pytest.
     two_endpoints(tmp_path)
     app = open_page(tmp_path, DECIDE, monkeypatch)
     text = said(app)
-    assert "For chat inside TTFT 800 ms, p/m is best: 100 % [61–100] of 6 requests were inside." in text
+    assert "For chat with TTFT within 800 ms p/m is best: 100 % [61–100] of 6 requests were inside." in text
     assert "Not told apart from it: b/m (86 % [49–97])." in text
     assert "By your weights" in text
     assert "This was one sitting from one machine, at c1" in text
@@ -31,7 +31,7 @@ def test_limits_weights_and_volumes_are_read_from_the_address(tmp_path: Path, mo
     assert app.slider(key="weigh_quality").value == 0
     # 1,000 requests a day of 1,000 tokens at 1 USD per million, on 30.4375 days.
     assert "30.4" in said(app)
-    assert "inside TTFT 50 ms" in said(app)
+    assert "with TTFT within 50 ms" in said(app)
     assert "0 % [0–39] n=6" in said(app)
 
 
@@ -39,7 +39,7 @@ def test_limits_weights_and_volumes_are_read_from_the_address(tmp_path: Path, mo
     "wishes",
     [
         {"max_ttft": "-5", "requests": "nan", "weigh_cost": "1e999", "peak": "x"},
-        {"workload": HOSTILE, "tokens": HOSTILE, "share": "", "hourly": "inf"},
+        {"workload": HOSTILE, "level": HOSTILE, "tokens": HOSTILE, "share": "", "hourly": "inf"},
         {"cached": "101", "input": "-1", "output": "999999999999"},
     ],
 )
@@ -49,15 +49,24 @@ def test_a_stale_link_falls_back_on_what_is_usual(
     """What an address says that is no wish is as if it were not there."""
     two_endpoints(tmp_path)
     app = open_page(tmp_path, DECIDE, monkeypatch, **wishes)
-    assert "For chat inside TTFT 800 ms, p/m is best" in said(app)
+    assert "For chat with TTFT within 800 ms p/m is best" in said(app)
     assert "10,000 requests a day of 1,000 tokens in and 300 out" in said(app)
+
+
+def test_one_level_can_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link to a level shows the shares and the routing of that level."""
+    two_endpoints(tmp_path)
+    app = open_page(tmp_path, DECIDE, monkeypatch, level="c1")
+    assert app.selectbox(key="level").value == "load.chat@c1"
+    assert "For chat at c1 with TTFT within 800 ms p/m is best" in said(app)
+    assert "Over level `c1` of `chat`" in said(app)
 
 
 def test_without_a_limit_what_is_answered_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With every limit at 0 the share inside is that of requests that succeeded."""
     two_endpoints(tmp_path)
     app = open_page(tmp_path, DECIDE, monkeypatch, max_ttft="0")
-    assert "inside no limit (answered), p/m is best: 100 % [61–100] of 6" in said(app)
+    assert "For chat without any limit p/m is best: 100 % [61–100] of 6" in said(app)
 
 
 def test_what_is_not_known_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,6 +213,18 @@ def test_only_nights_of_the_same_fingerprint_count(tmp_path: Path) -> None:
     assert "64 processors" in case.reason
 
 
+def test_a_suite_that_asks_longer_prompts_begins_another_series(tmp_path: Path) -> None:
+    """What a suite says of a load is a part of the work, as the options of a command are."""
+
+    def asking(tokens: str) -> dict[str, Any]:
+        chosen = {"repeats": 1, "loads": ["chat"], "settings": {"chat": {"changes": {"input_tokens": tokens}}}}
+        return {"selection": chosen}
+
+    nights(tmp_path, *CALM, manifest=asking("100"))
+    run_of(tmp_path, night=20, new=Made((100.0,)), manifest=asking("4000"))
+    assert "input_tokens: 100, now 4000" in only(judged(tmp_path, HISTORY)).reason
+
+
 def test_nights_before_a_pinned_run_are_not_looked_back_on(tmp_path: Path) -> None:
     """A new baseline begins a new series."""
     runs = nights(tmp_path, *(150.0,) * 6, *CALM, 104.0)

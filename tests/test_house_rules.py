@@ -25,6 +25,8 @@ TEXTS = [
         "*.toml",
         "*.txt",
         "*.yaml",
+        "*.yml",
+        "docs/ci/*.yml",
         "Makefile",
         "docs/**/*.md",
         "harness/**/*",
@@ -33,7 +35,8 @@ TEXTS = [
         ".ci/*",
     )
     for path in ROOT.glob(pattern)
-    if path.is_file() and path.suffix in {"", ".md", ".toml", ".txt", ".yaml", ".py", ".sql", ".jinja", ".jsonl"}
+    if path.is_file()
+    and path.suffix in {"", ".md", ".toml", ".txt", ".yaml", ".yml", ".py", ".sql", ".jinja", ".jsonl"}
 ]
 HEAVY = (
     "duckdb",

@@ -7,27 +7,19 @@ import streamlit as st
 from dashboard import plain, tables
 from dashboard.drawing import draw
 from dashboard.tables import Cell, Column, number
+from harness.report.charts.decided import inside
 from harness.report.charts.levels import level_name
 from harness.report.charts.marks import Marks
-from harness.report.charts.shares import shares
 from harness.report.decision.apart import Order
-from harness.report.decision.attainment import Attained
-from harness.report.decision.told import limits, share
+from harness.report.decision.attainment import ALL, Attained
+from harness.report.decision.told import share
 from harness.report.decision.whole import Decision, Recorded, Wishes
 
 
 def show(found: Recorded, decision: Decision, wishes: Wishes, marks: Marks) -> None:
-    """The bars of all levels together, and the table with each of them."""
+    """The bars of the level that is looked at, and the table with each of them."""
     st.subheader("How many requests are inside your limits", anchor=False)
-    known = {name: one.share for name, one in decision.shares.items() if one.share is not None}
-    figure = shares(
-        known,
-        {name: one.n for name, one in decision.shares.items()},
-        [] if decision.inside is None else list(decision.inside.ranks),
-        f"inside {limits(wishes.limits)}, % of requests",
-        wishes.target,
-        marks,
-    )
+    figure = inside(decision, wishes, marks)
     draw(
         figure,
         key="inside",
@@ -37,20 +29,23 @@ def show(found: Recorded, decision: Decision, wishes: Wishes, marks: Marks) -> N
     if figure is None:
         return
     _table(found, decision, marks)
+    spared = sum(one.na for one in decision.shares.values())
+    if spared:
+        st.caption(f"{spared} answers that none of the limits applies to are in no share.")
     st.caption(
-        f"Over all levels of {plain.code(str(found.load))}. A failed request is outside; times are since the planned "
-        "arrival; a limit that does not apply to an answer (time per token of one token) does not judge it. Intervals "
-        "are Wilson's, wider where requests that followed each other were alike. The dashed line is the share that you "
-        "ask of a server. Told apart: by the difference of the two, adjusted for all pairs."
+        f"Over {_where(wishes.level)} of {plain.code(str(found.load))}. A failed request is outside; times are since "
+        "the planned arrival; a limit that does not apply to an answer (time per token of one token) does not judge "
+        "it. Intervals are Wilson's, wider where requests that followed each other were alike. The dashed line is the "
+        "share that you ask of a server. Told apart: by the difference of the two, adjusted for all pairs."
     )
 
 
 def _table(found: Recorded, decision: Decision, marks: Marks) -> None:
     assert decision.inside is not None
-    levels = list(dict.fromkeys(stage for own in found.attained.values() for stage in own if stage))
+    levels = list(dict.fromkeys(stage for own in found.attained.values() for stage in own if stage != ALL))
     columns = [
         Column("endpoint"),
-        number("inside", "Of all levels [95 % interval] n"),
+        number("inside", "At the level that you look at [95 % interval] n"),
         Column("against the best"),
         number("failed"),
         number("slow: TTFT", "Answered, and beyond your limit; one request may be beyond several"),
@@ -69,6 +64,10 @@ def _table(found: Recorded, decision: Decision, marks: Marks) -> None:
         for name in decision.inside.ranks
     ]
     tables.show("Inside the limits", columns, rows)
+
+
+def _where(level: str) -> str:
+    return "all levels" if level == ALL else f"level {plain.code(level_name(level))}"
 
 
 def _reasons(of: Attained) -> list[str]:

@@ -10,12 +10,12 @@ from dashboard import tables
 from dashboard.drawing import draw
 from dashboard.tables import Cell, Column, number
 from harness.report import words
+from harness.report.charts.decided import bills
 from harness.report.charts.marks import Marks
-from harness.report.charts.volumes import volumes
 from harness.report.decision.monthly import BreakEven, Monthly
 from harness.report.decision.tokens import Scale
 from harness.report.decision.told import amount, three
-from harness.report.decision.whole import Decision, Wishes, usd_at
+from harness.report.decision.whole import Decision, Wishes
 
 
 def show(decision: Decision, wishes: Wishes, marks: Marks) -> None:
@@ -29,12 +29,9 @@ def show(decision: Decision, wishes: Wishes, marks: Marks) -> None:
         f"{of.output_tokens:,.0f} out, on 30.4 days. Prices are those stored with the run. In brackets: 95 % intervals "
         "of the tokens that the same requests take; ? where they are not known and were taken as given."
     )
-    figure = volumes(
-        lambda name, volume: usd_at(decision, of, name, volume), list(decision.bills), of.requests_per_day, marks
-    )
     draw(
-        figure,
-        key="volumes",
+        bills(decision, wishes, marks),
+        key="bills",
         alt="USD a month of each endpoint against requests a day; the bills at your volume are in the table above",
         otherwise="it takes prices, or the price of an hour of a server.",
     )

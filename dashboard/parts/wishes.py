@@ -3,44 +3,55 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from harness.report.charts.levels import level_name
+from harness.report.decision.attainment import ALL
 from harness.report.decision.measures import CRITERIA
 from harness.report.decision.monthly import Volumes
-from harness.report.decision.whole import Wishes
-from harness.types import Slo
+from harness.report.decision.whole import Wishes, levels_of, loads_of
+from harness.types import JsonObject, Slo
 
 _TOKENS = ("measured", "as given")
 
 
-def ask(loads: list[str], baseline: str) -> tuple[str | None, Wishes]:
-    """The load that is looked at and the wishes; ``loads`` are those of the run."""
+def ask(summary: JsonObject, baseline: str) -> tuple[str | None, Wishes]:
+    """The load that is looked at, and the wishes."""
     with st.container(border=True):
         st.markdown("**What you need**")
-        load, limits, share = _limits(loads)
+        places = st.columns(6)
+        load = _one_of(places[0], "Workload", loads_of(summary), "workload")
+        level = _one_of(places[1], "Level", [ALL, *levels_of(summary, load)], "level") or ALL
+        ttft = _limit(places[2], "TTFT at most, ms", "max_ttft", 800, 5000, 50)
+        tpot = _limit(places[3], "TPOT at most, ms", "max_tpot", 0, 500, 5)
+        e2e = _limit(places[4], "E2E at most, ms", "max_e2e", 0, 60_000, 500)
+        help_ = "What a server of one's own, and who is asked first, must keep"
+        share = places[5].slider("Share inside, %", 50, 99, 95, 1, key="share", bind="query-params", help=help_)
         left, right = st.columns(2)
         with left.expander("Weights"):
             weights = _weights()
         with right.expander("Volumes and servers"):
             volumes, hourly, as_given = _volumes(baseline)
-    return load, Wishes(weights, limits, share / 100, volumes, hourly, as_given)
+    limits = Slo(*(float(limit) if limit else None for limit in (ttft, tpot, e2e)))
+    return load, Wishes(weights, level, limits, share / 100, volumes, hourly, as_given)
 
 
-def _limits(loads: list[str]) -> tuple[str | None, Slo, int]:
-    """Which requests, how fast, and how many of them; a limit of 0 is none."""
-    places = st.columns(5)
-    if loads and st.query_params.get("workload") not in (None, *loads):
-        del st.query_params["workload"]  # of another run
-    load = places[0].selectbox("Workload", loads, key="workload", bind="query-params", disabled=not loads)
-    ttft = _limit(places[1], "TTFT at most, ms", "max_ttft", 800, 5000, 50)
-    tpot = _limit(places[2], "TPOT at most, ms", "max_tpot", 0, 500, 5)
-    e2e = _limit(places[3], "E2E at most, ms", "max_e2e", 0, 60_000, 500)
-    share = places[4].slider(
-        "Share inside, %", 50, 99, 95, 1, key="share", bind="query-params", help="What a server must keep to count"
+def _one_of(place: DeltaGenerator, name: str, choices: list[str], key: str) -> str | None:
+    """The first, where the address names none of them, as that of another run may."""
+    if st.session_state.get(key) not in choices:
+        st.session_state.pop(key, None)
+    found = place.selectbox(
+        name,
+        choices,
+        key=key,
+        bind="query-params",
+        disabled=not choices,
+        format_func=lambda one: level_name(one) or "all",
     )
-    return load, Slo(*(float(limit) if limit else None for limit in (ttft, tpot, e2e))), share
+    return found if found in choices else None
 
 
-def _limit(place: st.delta_generator.DeltaGenerator, name: str, key: str, usual: int, most: int, step: int) -> int:
+def _limit(place: DeltaGenerator, name: str, key: str, usual: int, most: int, step: int) -> int:
     return place.slider(
         name, 0, most, usual, step, key=key, bind="query-params", help="From the planned arrival; 0: any"
     )

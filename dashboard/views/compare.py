@@ -17,8 +17,7 @@ HERE, BEFORE, OTHER = "this run", "the run before", "another run"
 # Endpoints that are compared unless more are asked for: each takes questions of its own. (Streamlit would show a
 # docstring here on the page.)
 _SHOWN_AT_FIRST = 5
-# What is called the same: a share of times, tokens and cost; a difference of failures and quality.
-_ALIKE = {"any difference": (0.0, 0.0), "1 %": (0.01, 0.005), "5 %": (0.05, 0.01), "10 %": (0.1, 0.02)}
+_ALIKE = {"no difference": 0.0, "1 %": 1.0, "5 %": 5.0, "10 %": 10.0}
 
 
 class Asked(NamedTuple):
@@ -29,7 +28,8 @@ class Asked(NamedTuple):
     baseline: str | None
     """Its endpoint; None: whatever has the same name."""
     shown: tuple[str, ...]
-    alike: tuple[float, float]
+    alike: float
+    """Percent."""
 
 
 def ask(chosen: choice.Chosen) -> Asked:
@@ -50,13 +50,13 @@ def ask(chosen: choice.Chosen) -> Asked:
             help="The run before: the newest earlier one of the same suite. It answers what changed since.",
         )
     alike = second.selectbox(
-        "Counts as the same",
+        "Counts as the same: within",
         list(_ALIKE),
         index=2,
         key="alike",
         bind="query-params",
-        help="A difference whose whole interval lies within this share is called the same; of failures and quality "
-        "it is a fifth of that in points (half a point at least).",
+        help="A difference whose whole interval lies within this is called the same; of failures and quality within a "
+        "fifth of it in points, half a point at least. As harness compare --same-within has it.",
     )
     other = _other_run(chosen, where)
     named, shown = st.columns(2, vertical_alignment="bottom")
@@ -65,7 +65,7 @@ def ask(chosen: choice.Chosen) -> Asked:
     with shown:
         names = [name for name in own if other is not None or name != baseline]
         picked = _several("Compared with it", names)
-    return Asked(other, baseline, tuple(picked), _ALIKE.get(str(alike), (0.0, 0.0)))
+    return Asked(other, baseline, tuple(picked), _ALIKE.get(str(alike), 5.0))
 
 
 def _other_run(chosen: choice.Chosen, where: str | None) -> str | None:
@@ -121,7 +121,7 @@ def _several(title: str, options: list[str]) -> list[str]:
 
 def show(chosen: choice.Chosen, asked: Asked, found: JsonObject, marks: Marks) -> None:
     """The page below its choices."""
-    what_differs(found, marks)
+    what_differs(found, asked.alike, marks)
     groups = [(pair, group) for pair in found["pairs"] for group in pair["groups"]]
     if groups:
         stages = list(dict.fromkeys(group["stage"] for _, group in groups))

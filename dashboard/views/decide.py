@@ -11,17 +11,13 @@ from dashboard import choice, plain, queries, tables
 from dashboard.choice import Chosen
 from dashboard.drawing import draw
 from dashboard.foot import foot
-from dashboard.parts import attainment, costs, routes, wishes
+from dashboard.parts import attainment, costs, routes, verdicts, wishes
 from dashboard.tables import Cell, Column, number
 from harness.report import identity, words
+from harness.report.charts.decided import Front, fronts
 from harness.report.charts.marks import Marks
-from harness.report.charts.pareto import Axis, left_out, pareto
-from harness.report.decision import told
-from harness.report.decision.cards_html import STYLE, answer_html, as_html
-from harness.report.decision.measures import Measure
 from harness.report.decision.routing import Routed
-from harness.report.decision.told import TAKES, Card
-from harness.report.decision.whole import Decision, Wishes, decide, loads_of
+from harness.report.decision.whole import Decision, Wishes, decide
 from harness.types import JsonObject
 
 
@@ -56,35 +52,18 @@ def endpoints_table(endpoints: list[JsonObject], marks: Marks) -> None:
     st.caption(f"In brackets: 95 % intervals; ? where n is too small for a bound. {words.NOTHING} means not measured.")
 
 
-def fronts(decision: Decision, names: Sequence[str], marks: Marks) -> None:
+def worth_looking_at(found: Sequence[Front]) -> None:
     """The three pairs of measures that pull against each other."""
     st.subheader("Who is worth looking at", anchor=False)
-    axes = {name: _axis(decision.measure(name)) for name in ("quality", "ttft", "throughput", "cost")}
-    pairs = [("cost", "quality"), ("ttft", "quality"), ("cost", "throughput")]
-    for place, (x, y) in zip(st.columns(3), pairs, strict=True):
+    for place, front in zip(st.columns(len(found)), found, strict=True):
         with place:
-            across, up = axes[x], axes[y]
-            title = f"{decision.measure(y).criterion.title} against {decision.measure(x).criterion.title}"
-            st.markdown(f"**{title}**")
-            missing = left_out(across, up, names)
-            lacking = [TAKES[name] for name in (x, y) if any(one not in axes[name].values for one in names)]
-            why = "; ".join(lacking) + "."
-            draw(
-                pareto(across, up, names, marks),
-                key=f"{y}_{x}",
-                alt=f"{title} with 95 % intervals; the numbers are in the tables of this page",
-                otherwise=why,
-            )
-            if missing and len(missing) < len(names):
-                st.caption(f"Not drawn: {', '.join(map(plain.code, missing))}. {why[0].upper()}{why[1:]}")
+            st.markdown(f"**{front.title}**")
+            alt = f"{front.title} with 95 % intervals; the numbers are in the tables of this page"
+            draw(front.figure, key=front.key, alt=alt, otherwise=f"{front.takes}.")
+            if front.figure is not None and front.missing:
+                why = f"{front.takes[0].upper()}{front.takes[1:]}"
+                st.caption(f"Not drawn: {', '.join(map(plain.code, front.missing))}. {why}.")
     st.caption("Grey: another one is at least as good in both, by the estimates. Crosses are 95 % intervals.")
-
-
-def _axis(of: Measure) -> Axis:
-    criterion = of.criterion
-    if criterion.name != "quality":
-        return Axis(f"{criterion.title}, {criterion.unit}", of.values, criterion.more)
-    return Axis("Quality, % right", {name: one.times(100) for name, one in of.values.items()}, more=True, whole=100)
 
 
 def errors_table(endpoints: list[JsonObject], marks: Marks) -> None:
@@ -126,48 +105,54 @@ def provenance(summary: JsonObject, marks: Marks) -> None:
         )
 
 
-def verdicts(cards: Sequence[Card], sentences: Sequence[str], marks: Marks) -> None:
-    """What to read aloud, and a card for each measure."""
-    st.html(STYLE + answer_html(sentences))
-    st.html(STYLE + as_html(cards, marks))
-    st.caption(
-        "Tied with: not told apart by the difference of the two on what both answered, adjusted for all pairs. "
-        "In brackets: 95 % intervals. The score weighs each measure as a share of the best."
-    )
-
-
 def show(chosen: Chosen, summary: JsonObject, marks: Marks) -> None:
     """The page below its head."""
     endpoints: list[JsonObject] = summary["endpoints"]
-    names = [row["endpoint"] for row in endpoints]
     run = summary["run"]
     said = (run["suite"] or "no suite", run["status"] or "status unknown", _when(run["created_at"]))
     st.text(words.plain(" · ".join(said)))
-    top = st.container()
-    load, wanted = wishes.ask(loads_of(summary), names[0])
-    found = queries.or_stop(lambda: queries.recorded(chosen.version, chosen.run, load, wanted.limits))
-    decision = decide(summary, found, wanted)
-    with top:
-        verdicts(told.cards(summary, found, decision, wanted), told.answer(summary, found, decision, wanted), marks)
-    endpoints_table(endpoints, marks)
+    if any(row.get("n") or row.get("features_judged") for row in endpoints):
+        decided(chosen, summary, marks)
+    else:
+        st.text("Nothing was measured yet, so there is nothing to decide by.")
+        overview(summary, marks)
+    errors_table(endpoints, marks)
+    provenance(summary, marks)
+
+
+def overview(summary: JsonObject, marks: Marks) -> None:
+    """The figures of the report, how well they were measured, and who answered."""
+    endpoints_table(summary["endpoints"], marks)
     st.caption(f"Measured with {words.health(summary['health'])}.")
     for concern in words.concerns(summary["health"]):
         st.caption(f"⚠ {concern}")
     for line in identity.lines(summary["identities"]):
         st.text(words.plain(line))
-    fronts(decision, names, marks)
+
+
+def decided(chosen: Chosen, summary: JsonObject, marks: Marks) -> None:
+    """The answer above what it was asked by, then what it rests on."""
+    names = [row["endpoint"] for row in summary["endpoints"]]
+    top = st.container()
+    load, wanted = wishes.ask(summary, names[0])
+    found = queries.or_stop(lambda: queries.recorded(chosen.version, chosen.run, load, wanted.limits))
+    decision = decide(summary, found, wanted)
+    with top:
+        verdicts.show(summary, found, decision, wanted, marks)
+    overview(summary, marks)
+    worth_looking_at(fronts(decision, names, marks))
     attainment.show(found, decision, wanted, marks)
     costs.show(decision, wanted, marks)
     routes.show(_routed(chosen, load, decision, wanted), decision.ways, wanted, marks)
-    errors_table(endpoints, marks)
-    provenance(summary, marks)
 
 
 def _routed(chosen: Chosen, load: str | None, decision: Decision, wanted: Wishes) -> list[Routed]:
     ways = decision.ways
     if load is None or ways is None:
         return []
-    return queries.or_stop(lambda: queries.routings(chosen.version, chosen.run, load, ways, wanted.limits))
+    return queries.or_stop(
+        lambda: queries.routings(chosen.version, chosen.run, load, ways, wanted.limits, wanted.level)
+    )
 
 
 def _when(stamp: Any) -> str:

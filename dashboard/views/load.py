@@ -95,7 +95,10 @@ def show(chosen: choice.Chosen, report: JsonObject, marks: Marks) -> None:
     believed(report)
     asked = ask(chosen, report)
     slo = Slo(ttft_ms=asked.limits["ttft"], tpot_ms=asked.limits["tpot"], e2e_ms=asked.limits["e2e"])
-    levels = goodput.under(asked.levels, loads.requests(chosen.version, chosen.run), slo)
+    levels = goodput.under(
+        asked.levels,
+        queries.or_stop(lambda: loads.attained(chosen.version, chosen.run, asked.levels[0]["task"], slo)),
+    )
     full = [row for row in report["saturation"] if row["axis"] == asked.axis]
     look = load_curves.Look(marks, _AXES[asked.axis], asked.log, full)
     for line in _held(levels, slo, asked.axis):

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "A real local model and two simulated vendors, in three minutes.",
     "run": "Run a suite of tasks, probes and loads on endpoints.",
     "suite": "List, show and run suites.",
+    "watch": "Run a suite on a schedule, without CI.",
     "eval": "Run quality and tool tasks on endpoints.",
     "load": "Put streaming load on endpoints: sweeps, SLO search, soak.",
     "probe": "What an endpoint supports: verdicts with evidence, a lockfile.",

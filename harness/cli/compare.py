@@ -10,7 +10,7 @@ import click
 from harness.cli import options
 from harness.errors import UsageError
 from harness.report import terminal
-from harness.report.against import compared
+from harness.report.against import Alike, compared
 from harness.report.against_terminal import show_compared
 from harness.report.sides import pairs_of
 from harness.store.query import held
@@ -23,9 +23,17 @@ _REASONS = 3
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @click.option("--run", default="latest", show_default=True, help="Run in which A and B are looked for.")
+@click.option(
+    "--same-within",
+    default=0.0,
+    metavar="PERCENT",
+    type=click.FloatRange(0, 50),
+    help="Call a difference the same whose whole interval lies within this; of failures and quality within a fifth of "
+    "it in points, half a point at least.",
+)
 @options.results
 @options.as_json
-def command(a: str, b: str, run: str, results: Path, as_json: bool) -> None:
+def command(a: str, b: str, run: str, same_within: float, results: Path, as_json: bool) -> None:
     """Print what B adds to A: TTFT, ITL, E2E, tokens per second, failures, tokens, cost and quality, paired.
 
     A and B are each an endpoint of the run (PROVIDER/MODEL, or PROVIDER where it has one model there), RUN:ENDPOINT,
@@ -37,13 +45,13 @@ def command(a: str, b: str, run: str, results: Path, as_json: bool) -> None:
       harness load chat -e direct/llama -e gateway/llama --paired --concurrency 4
       harness compare direct gateway
       harness compare local/smollm2 local/smollm2-q4 --run 20261121t1103
-      harness compare 20261120t0900:gateway 20261121t1103:gateway --json
+      harness compare 20261120t0900:gateway 20261121t1103:gateway --same-within 5
 
     Exit codes: 0 done; 2 nothing of the two can be compared, or a name is not known; 5 results cannot be read.
     """
     pairs = pairs_of(results, a, b, run)
     with held(results):
-        found = compared(results, pairs)
+        found = compared(results, pairs, Alike.within(same_within))
     if not any(pair["groups"] for pair in found["pairs"]):
         whys = dict.fromkeys(f"{row['stage']}: {row['why']}" for pair in found["pairs"] for row in pair["not_compared"])
         why = "; ".join(list(whys)[:_REASONS]) or "neither was asked a task or a load"

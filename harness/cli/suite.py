@@ -39,7 +39,8 @@ def list_all(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     columns = ("name", "tasks", "probes", "loads", "gate", "description")
-    tables.show(columns, [[_short(row[column]) for column in columns] for row in rows])
+    told = [row | {"gate": None if row["gate"] is None else "yes"} for row in rows]
+    tables.show(columns, [[_short(row[column]) for column in columns] for row in told])
     for name, used, unused in found.shadowed:
         click.echo(f"{name}: {used} is used, {unused} is not")
 
@@ -66,10 +67,8 @@ def shown(suite: Suite) -> JsonObject:
 
 
 def _short(value: object) -> object:
-    """How many there are, or that there is one."""
-    if isinstance(value, list | dict):
-        return len(value) or None
-    return value
+    """How many there are; of none, nothing."""
+    return len(value) or None if isinstance(value, list | dict) else value
 
 
 def _plain(value: object) -> object:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -103,7 +105,8 @@ class Context:
 
     def gate_command(self, rest: str) -> str:
         """``harness gate`` on this file with more words behind it."""
-        return f"harness gate {self.gate.file} {rest}{results_option(self.results)}"
+        file = re.sub(r":\d+$", "", self.gate.file)  # one inside another file is called by its line
+        return f"harness gate {shlex.quote(file)} {rest}{results_option(self.results)}"
 
 
 def context(results: Path, gate: GateFile, run: str, baselines: Mapping[str, Baseline]) -> Context:

@@ -43,6 +43,11 @@ class Alike(NamedTuple):
     points: float
     """Of failures and quality, as a difference of shares; above 0."""
 
+    @classmethod
+    def within(cls, percent: float) -> Alike | None:
+        """So many percent, and of shares a fifth of it in points, half a point at least; 0: None."""
+        return cls(percent / 100, max(percent / 500, 0.005)) if percent else None
+
 
 _CLOSED = (Metric("ttft_ms", "ms", "less"), Metric("tpot_ms", "ms", "less"), Metric("e2e_ms", "ms", "less"))
 # What a request waited for its turn is a part of its time where arrivals do not wait for answers.

@@ -103,7 +103,9 @@ def _load(
     level = _named(levels, "stage", reading.stage)
     yield from ((name, level.get(name)) for name in ("law", "n", "duration_s"))
     yield "seed", manifest.get("seed")
-    changes = _object(selection.get("changes"))
+    # A suite says of each of its loads how it is carried out; a single load has the options of its command.
+    settings = _object(_object(selection.get("settings")).get(reading.task))
+    changes = _object(settings.get("changes") or selection.get("changes"))
     yield from ((name, value) for name, value in changes.items() if name not in _ANYWAY)
     if metric.of_objectives:
         yield "objectives", {name: value for name, value in _object(load.get("slo")).items() if value is not None}

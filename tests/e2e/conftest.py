@@ -90,6 +90,13 @@ def _hostile_run(folder: Path) -> None:
 @contextmanager
 def served(results: Path) -> Iterator[str]:
     """Where ``harness dashboard`` serves these results, on a free port."""
+    with serving(results) as (address, _):
+        yield address
+
+
+@contextmanager
+def serving(results: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The same, with the process that serves."""
     command = [sys.executable, "-m", "harness", "dashboard", "--results", str(results), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
@@ -103,7 +110,7 @@ def served(results: Path) -> Iterator[str]:
             assert found, lines
             # A full pipe would stop the server.
             threading.Thread(target=process.stdout.read, daemon=True).start()
-            yield found.group()
+            yield found.group(), process
         finally:
             process.terminate()
             process.wait(timeout=20)

@@ -39,7 +39,9 @@ def latency(
 
     A percentile that too few requests lie beyond is not drawn. ``limits`` (ttft, tpot, e2e -> ms) are drawn across.
     """
-    times = [name for name in _TIMES if any(_value(row, name, q) is not None for row in levels for q in quantiles)]
+    times = [
+        name for name in _TIMES if any(_value(row, name, q) is not None for row in placed(levels) for q in quantiles)
+    ]
     if not times:
         return None
     figure = _rows([*(1.0,) * len(times), 0.5])
@@ -66,7 +68,7 @@ def throughput(levels: Sequence[JsonObject], look: Look) -> go.Figure | None:
             ("requests/s", ("ok_per_s", "goodput_per_s")),
             ("within objectives, %", ("slo_attainment",)),
         )
-        if any(_figure_of(row, field) is not None for row in levels for field in fields)
+        if any(_figure_of(row, field) is not None for row in placed(levels) for field in fields)
     ]
     if not shown:
         return None
@@ -97,7 +99,7 @@ _WORDS = {
 
 def placed(levels: Iterable[JsonObject]) -> list[JsonObject]:
     """The levels that have a place on the axis: where all arrived at once there is no rate."""
-    return [row for row in levels if row["load"] is not None]
+    return [row for row in levels if row["load"]]
 
 
 def _by_endpoint(levels: Sequence[JsonObject]) -> list[tuple[str, list[JsonObject]]]:
@@ -221,7 +223,8 @@ def _failures(figure: go.Figure, levels: Sequence[JsonObject], row: int, look: L
     """How many requests of each level failed, each bar with its number: none of them has a time above."""
     told = _by_endpoint(levels)
     reach = _reach(_places(levels), log=look.log) / max(len(told), 1)
-    for place, (endpoint, own) in enumerate(told):
+    for place, (endpoint, every) in enumerate(told):
+        own = _by_level(every)
         edges = [_edges(one["load"], place - len(told) / 2, reach, log=look.log) for one in own]
         figure.add_bar(
             x=[one["load"] for one in own],
@@ -243,13 +246,23 @@ def _failures(figure: go.Figure, levels: Sequence[JsonObject], row: int, look: L
             row=row,
             col=1,
         )
-    most = max((one["n_failed"] for one in placed(levels)), default=0)
+    most = max((one["n_failed"] for _, every in told for one in _by_level(every)), default=0)
     figure.update_yaxes(title="failed", range=[0, max(most, 1) * 1.35], nticks=3, tickformat="d", row=row, col=1)
+
+
+def _by_level(own: Sequence[JsonObject]) -> list[JsonObject]:
+    """One row for each level of an endpoint: where it was gone through several times, all of it together."""
+    found: dict[object, JsonObject] = {}
+    for row in own:
+        first = found.setdefault(row["law"] or row["stage"], row | {"n": 0, "n_failed": 0})
+        first["n"] += row["n"]
+        first["n_failed"] += row["n_failed"]
+    return list(found.values())
 
 
 def _places(levels: Iterable[JsonObject]) -> list[float]:
     """One load for each level: the rates that endpoints were offered differ a little."""
-    return sorted({row["stage"]: row["load"] for row in placed(levels)}.values())
+    return sorted({row["law"] or row["stage"]: row["load"] for row in placed(levels)}.values())
 
 
 def _reach(loads: Sequence[float], *, log: bool) -> float:
@@ -277,7 +290,7 @@ def _finish(figure: go.Figure, levels: Sequence[JsonObject], look: Look, *, loga
     figure.update_xaxes(title=look.unit, row=last, col=1)
     for place in range(1, last):
         if look.log and place in logarithmic:
-            figure.update_yaxes(type="log", row=place, col=1)
+            figure.update_yaxes(type="log", dtick="D2", row=place, col=1)
         else:
             figure.update_yaxes(rangemode="tozero", row=place, col=1)
     for endpoint in dict.fromkeys(row["endpoint"] for row in levels):

@@ -14,6 +14,9 @@ from harness.report.decision.told import amount
 from harness.report.inert import label, markup
 from harness.stats.mover import Estimate
 
+_NAMED = 8
+"""Points up to which the legend names them all."""
+
 
 class Axis(NamedTuple):
     """One measure."""
@@ -45,6 +48,8 @@ def pareto(x: Axis, y: Axis, names: Sequence[str], marks: Marks) -> go.Figure | 
             y=[up.value],
             mode="markers",
             name=label(name),
+            # A legend of dozens would leave no room for the points: then it names the front, and hovering the others.
+            showlegend=name not in by or len(placed) <= _NAMED,
             marker=marker(marks[name], faded=name in by),
             cliponaxis=False,
             error_x=whiskers(*across),

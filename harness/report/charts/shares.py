@@ -27,7 +27,7 @@ def shares(
             x=[at],
             y=[label(name)],
             orientation="h",
-            marker={"color": colour(marks[name])},
+            marker={"color": colour(marks[name]), "opacity": 0.7},
             error_x=whiskers(at, low, high),
             name=label(name),
             showlegend=False,

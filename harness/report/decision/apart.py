@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from typing import NamedTuple
 
@@ -61,8 +61,3 @@ def order(values: Mapping[str, float], apart: Apart, *, more: bool) -> Order | N
     tied = tuple(name for name in names if name != best and name not in worse)
     among = frozenset(pair for pair in apart if pair[0] in values and pair[1] in values)
     return Order(best, tied, worse, rank_ranges(names, among))
-
-
-def ranked(of: Order, names: Sequence[str]) -> Mapping[str, Ranks]:
-    """The ranks in the order of ``names``."""
-    return {name: of.ranks[name] for name in names if name in of.ranks}

@@ -55,6 +55,10 @@ group by all order by all
 _COUNTS = ("n", "good", "failed", "na", "slow_ttft", "slow_tpot", "slow_e2e")
 
 
+ALL = ""
+"""Stands for all levels of a load together."""
+
+
 class Attained(NamedTuple):
     """How many requests of an endpoint were inside the limits."""
 
@@ -84,7 +88,7 @@ class Batch(NamedTuple):
 
 
 def attained(results: Path, run: str, load: str, limits: Slo) -> dict[str, dict[str, Attained]]:
-    """Endpoint -> level (stage) -> how many of its requests were inside; ``""`` is all levels of the load together.
+    """Endpoint -> level (stage) -> how many of its requests were inside; ``ALL`` is all of them together.
 
     Errors: as ``rows``.
     """
@@ -94,7 +98,7 @@ def attained(results: Path, run: str, load: str, limits: Slo) -> dict[str, dict[
     for row in rows(results, _BATCHES, asked):
         found[row["endpoint"]][row["stage"]].append(row)
     return {
-        endpoint: {"": _attained(list(levels.values()))} | {stage: _attained([own]) for stage, own in levels.items()}
+        endpoint: {ALL: _attained(list(levels.values()))} | {stage: _attained([own]) for stage, own in levels.items()}
         for endpoint, levels in found.items()
     }
 
@@ -155,7 +159,11 @@ def capacity(levels: Mapping[str, Attained], windows: Mapping[str, float | None]
     found = [
         Capacity(stage, one.good / seconds, None if one.good_tokens is None else one.good_tokens / seconds)
         for stage, one in levels.items()
-        if stage and one.share is not None and one.share.value >= target and one.good and (seconds := windows[stage])
+        if stage != ALL
+        and one.share is not None
+        and one.share.value >= target
+        and one.good
+        and (seconds := windows[stage])
     ]
     return max(found, key=lambda one: (one.tokens_per_s or 0.0, one.requests_per_s), default=None)
 

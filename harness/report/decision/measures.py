@@ -37,6 +37,10 @@ CRITERIA = (
 )
 
 
+ABSOLUTE = ("quality", "tools", "errors", "features")
+"""Shares, which are worth what they are whoever else was measured; the others are set against the best."""
+
+
 class Measure(NamedTuple):
     """One criterion over all endpoints that have it."""
 

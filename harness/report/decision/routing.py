@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.report.decision.attainment import Attained
+from harness.report.decision.attainment import ALL, Attained
 from harness.report.decision.monthly import Monthly
 from harness.stats.intervals import quantile, quantile_interval
 from harness.stats.mover import Estimate
@@ -39,7 +39,7 @@ with outcomes as (
         case when not cost_unknown then coalesce(cost_usd, 0) end as cost
     from attempt_metrics
     where run_id = $run and kind = 'load' and phase = 'measure' and last_attempt and not set_apart and task = $load
-        and endpoint in ($first, $second)
+        and endpoint in ($first, $second) and $level in ('', stage)
 ),
 p as (from outcomes where endpoint = $first),
 f as (from outcomes where endpoint = $second)
@@ -101,12 +101,15 @@ def ways(attained: Mapping[str, Attained], bills: Mapping[str, Monthly], target:
     return (names[0], names[1]) if len(names) > 1 else None
 
 
-def paired(results: Path, run: str, load: str, first: str, second: str) -> tuple[Outcomes, Outcomes]:
+def paired(results: Path, run: str, load: str, first: str, second: str, level: str = ALL) -> tuple[Outcomes, Outcomes]:
     """What came of the prompts that both were asked; retries in place of the first try, attempts set apart left out.
+
+    ``level`` is the stage of the load.
 
     Errors: as ``rows``.
     """
-    found = frame(results, _PAIRED, {"run": run, "load": load, "first": first, "second": second})
+    asked = {"run": run, "load": load, "first": first, "second": second, "level": level}
+    found = frame(results, _PAIRED, asked)
     return _outcomes(found, "p"), _outcomes(found, "f")
 
 

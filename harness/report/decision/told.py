@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from harness.report import words
 from harness.report.decision.apart import Order, order
+from harness.report.decision.attainment import ALL
 from harness.report.decision.measures import CRITERIA, Measure
 from harness.report.decision.whole import Decision, Recorded, Wishes
 from harness.stats.mover import Estimate, difference
@@ -154,17 +155,26 @@ def answer(summary: JsonObject, found: Recorded, decision: Decision, wishes: Wis
 def _by_limits(found: Recorded, decision: Decision, wishes: Wishes) -> str:
     if found.load is None:
         return "No load was run, so nothing can be said of how fast the endpoints are for many users."
+    what = f"{found.load}{f' at {_level(wishes.level)}' if wishes.level != ALL else ''}"
     if decision.inside is None:
-        return f"None of the requests of {found.load} can be judged by these limits."
+        return f"None of the requests of {what} can be judged by these limits."
     best = decision.inside.best
     one = decision.shares[best]
-    said = (
-        f"For {found.load} inside {limits(wishes.limits)}, {best} is best: {share(one.share)} of {one.n} requests were"
-    )
+    said = f"For {what} {_within(wishes.limits)} {best} is best: {share(one.share)} of {one.n} requests were inside"
     if decision.inside.tied:
         tied = [f"{name} ({share(decision.shares[name].share)})" for name in decision.inside.tied]
-        return f"{said} inside. Not told apart from it: {_listed(tied)}."
-    return f"{said} inside, and it is told apart from {_others(len(decision.inside.worse))}."
+        return f"{said}. Not told apart from it: {_listed(tied)}."
+    return f"{said}, and it is told apart from {_others(len(decision.inside.worse))}."
+
+
+def _within(of: Slo) -> str:
+    named = ("TTFT", of.ttft_ms), ("TPOT", of.tpot_ms), ("E2E", of.e2e_ms)
+    kept = [f"{name} within {limit:g} ms" for name, limit in named if limit is not None]
+    return f"with {_listed(kept)}" if kept else "without any limit"
+
+
+def _level(stage: str) -> str:
+    return stage.rpartition("@")[2]
 
 
 def _by_weights(decision: Decision) -> str:
@@ -177,13 +187,14 @@ def _by_weights(decision: Decision) -> str:
     apart = f"told apart from {_others(len(of.order.worse))}"
     tied = f"tied with {_listed(of.order.tied)}" if of.order.tied else apart
     said = f"By your weights {best} comes first with {points(of.scores[best])} of 100, {tied}; {cost}."
-    lacking = [f"{_named(names)} of {name}" for name, names in of.unknown.items()]
+    lacking = [f"{titles(names)} of {name}" for name, names in of.unknown.items()]
     return f"{said} Not known, and so counted from worst to best: {_listed(lacking)}." if lacking else said
 
 
-def _named(criteria: Sequence[str]) -> str:
-    titles = {one.name: one.title for one in CRITERIA}
-    return ", ".join(titles[name] for name in criteria)
+def titles(criteria: Sequence[str]) -> str:
+    """Criteria as they are called on the page."""
+    called = {one.name: one.title for one in CRITERIA}
+    return ", ".join(called[name] for name in criteria)
 
 
 def _others(n: int) -> str:

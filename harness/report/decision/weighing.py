@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from harness.report.decision.apart import Order, Pair, order, told_apart
-from harness.report.decision.measures import Measure, utility
+from harness.report.decision.measures import ABSOLUTE, Measure, utility
 from harness.stats.mover import Estimate, exact, total
 
 
@@ -90,6 +90,9 @@ def _advantage(pair: Pair, each: Sequence[_Worth]) -> Estimate:
             turned = of.advantages[pair] if pair in of.advantages else of.advantages[other, one].times(-1)
             # What the data do not bound is bounded by what utilities can be.
             known.append((weight, turned.within(-1, 1)))
+        elif of.criterion.name not in ABSOLUTE:
+            # Who is not known may turn out to be the best by far, or the worst.
+            least, most = least - weight, most + weight
         else:
             least += weight * (_at(one, utilities, 0.0) - _at(other, utilities, 1.0))
             most += weight * (_at(one, utilities, 1.0) - _at(other, utilities, 0.0))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.report.decision.apart import Order, independent, order
-from harness.report.decision.attainment import Attained, Capacity, attained, capacity
+from harness.report.decision.attainment import ALL, Attained, Capacity, attained, capacity
 from harness.report.decision.measures import CRITERIA, Measure, measures
 from harness.report.decision.monthly import (
     BreakEven,
@@ -37,6 +37,8 @@ class Wishes:
 
     weights: Mapping[str, float] = field(default_factory=lambda: dict(EQUAL))
     """Criterion -> weight; 0: it does not matter."""
+    level: str = ALL
+    """Stage of the load that is looked at."""
     limits: Slo = field(default_factory=lambda: Slo(ttft_ms=800.0))
     target: float = 0.95
     """Share of requests that must be inside the limits."""
@@ -53,7 +55,7 @@ class Recorded(NamedTuple):
     load: str | None
     """None: the run has no load."""
     attained: Mapping[str, Mapping[str, Attained]]
-    """Endpoint -> stage -> attainment; ``""`` is all levels."""
+    """Endpoint -> stage -> attainment; ``ALL`` is all levels."""
     scales: Mapping[str, Scale]
     """Tokens of each endpoint for each of the baseline."""
     throughputs: Mapping[str, Estimate]
@@ -89,7 +91,7 @@ class Decision:
     inside: Order | None
     """Endpoints by the share of requests inside the limits; None: there was no load."""
     shares: Mapping[str, Attained]
-    """Of all levels of the load."""
+    """At the level that is looked at."""
     bills: Mapping[str, Monthly]
     prices: Mapping[str, Prices]
     scales: Mapping[str, Scale]
@@ -114,7 +116,8 @@ def decide(summary: JsonObject, found: Recorded, wishes: Wishes) -> Decision:
     bills = {name: _bill(prices[name], used[name], holds.get(name), wishes.volumes) for name in names}
     comparisons = [*summary["comparisons"], *summary["other_pairs"]]
     each = measures(endpoints, comparisons, found.throughputs, bills)
-    shares = {name: levels[""] for name, levels in found.attained.items() if name in prices}
+    at = wishes.level
+    shares = {name: levels[at] for name, levels in found.attained.items() if name in prices and at in levels}
     known = {name: one.share for name, one in shares.items() if one.share is not None}
     return Decision(
         measures=each,
@@ -165,13 +168,20 @@ def _break_evens(bills: Mapping[str, Monthly], prices: Mapping[str, Prices]) -> 
     return [break_even(name, vendor, bills, hourly) for name, hourly in own.items() for vendor in vendors]
 
 
-def routings(results: Path, summary: JsonObject, load: str, chosen: tuple[str, str], limits: Slo) -> list[Routed]:
+def levels_of(summary: JsonObject, load: str | None) -> list[str]:
+    """Stages of a load in the order of rising stress."""
+    return list(dict.fromkeys(row["stage"] for row in summary["loads"] if row["task"] == load))
+
+
+def routings(
+    results: Path, summary: JsonObject, load: str, chosen: tuple[str, str], limits: Slo, level: str = ALL
+) -> list[Routed]:
     """Both endpoints alone and the two together, on the prompts that both were asked; empty: there are none.
 
     Errors: as ``harness.store.query.rows``.
     """
     first, second = chosen
-    one, other = paired(results, summary["run"]["id"], load, first, second)
+    one, other = paired(results, summary["run"]["id"], load, first, second, level)
     if not len(one.ok):
         return []
     both: list[tuple[str, Outcomes]] = [(first, one), (second, other), (TOGETHER, route(one, other, limits))]

@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.report import words
-from harness.report.charts import load_curves
+from harness.report.charts import decided, load_curves
 from harness.report.charts.across import Point, across
 from harness.report.charts.distributions import overlay
 from harness.report.charts.intervals import task_scores
 from harness.report.charts.levels import level_name
 from harness.report.charts.marks import Marks
-from harness.report.charts.pareto import Axis, left_out, pareto
-from harness.report.charts.shares import shares
-from harness.report.decision.measures import Measure
-from harness.report.decision.told import TAKES, amount, limits, share
+from harness.report.decision.told import amount, limits, share
 from harness.report.decision.whole import Decision, Wishes
 from harness.report.document import Chart, Grid, grid
 from harness.types import JsonObject
 
-_PAIRS = (("cost", "quality"), ("ttft", "quality"), ("cost", "throughput"))
-"""Measures that pull against each other."""
 _QUANTILES = ("p50", "p95")
 _AXES = {True: "requests at once", False: "requests per second, offered"}
 _MOST_TASKS = 12
@@ -29,21 +24,16 @@ _MOST_TASKS = 12
 
 def fronts(decision: Decision, names: Sequence[str], marks: Marks) -> Iterator[Chart]:
     """Who is worth looking at, in three pairs of measures; pairs that nobody has both of are left out."""
-    axes = {name: _axis(decision.measure(name)) for pair in _PAIRS for name in pair}
-    for x, y in _PAIRS:
-        across_, up = axes[x], axes[y]
-        figure = pareto(across_, up, names, marks)
-        if figure is None:
+    for front in decided.fronts(decision, names, marks):
+        if front.figure is None:
             continue
-        missing = left_out(across_, up, names)
-        lacking = "; ".join(TAKES[one] for one in (x, y) if any(name not in axes[one].values for name in missing))
-        title = f"{decision.measure(y).criterion.title} against {decision.measure(x).criterion.title}"
+        across_, up, missing = front.across, front.up, front.missing
         yield Chart(
-            title,
-            figure,
-            f"{title}, with 95 % intervals",
+            front.title,
+            front.figure,
+            f"{front.title}, with 95 % intervals",
             grid(
-                f"{title} [95 % intervals]",
+                f"{front.title} [95 % intervals]",
                 1,
                 ("endpoint", up.title, across_.title),
                 (
@@ -54,16 +44,9 @@ def fronts(decision: Decision, names: Sequence[str], marks: Marks) -> Iterator[C
             ),
             (
                 "Grey: another one is at least as good in both, by the estimates.",
-                *((f"Not drawn: {', '.join(missing)}; {lacking}.",) if missing else ()),
+                *((f"Not drawn: {', '.join(missing)}; {front.takes}.",) if missing else ()),
             ),
         )
-
-
-def _axis(of: Measure) -> Axis:
-    criterion = of.criterion
-    if criterion.name != "quality":
-        return Axis(f"{criterion.title}, {criterion.unit}", of.values, criterion.more)
-    return Axis("Quality, % right", {name: one.times(100) for name, one in of.values.items()}, more=True, whole=100)
 
 
 def inside(decision: Decision, wishes: Wishes, marks: Marks) -> Iterator[Chart]:
@@ -71,8 +54,7 @@ def inside(decision: Decision, wishes: Wishes, marks: Marks) -> Iterator[Chart]:
     names = [] if decision.inside is None else list(decision.inside.ranks)
     known = {name: one.share for name, one in decision.shares.items() if one.share is not None}
     counts = {name: one.n for name, one in decision.shares.items()}
-    title = f"inside {limits(wishes.limits)}, % of requests"
-    figure = shares(known, counts, names, title, wishes.target, marks)
+    figure = decided.inside(decision, wishes, marks)
     if figure is not None:
         yield Chart(
             f"Requests inside {limits(wishes.limits)}",
