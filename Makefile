@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench bench-eval bench-scale pages matrix test-engines fuzz crash gates
+.PHONY: demo test lint types imports format clean bench bench-eval bench-scale pages screenshots bench-pages matrix test-engines fuzz crash gates
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -38,6 +38,10 @@ bench-eval: $(VENV)/.test
 bench-scale: $(VENV)/.test
 	$(BIN)/python tests/bench/scale.py $(SCALE)
 
+# The dashboard over a million attempts in 400 runs: ten minutes; PAGES="--runs 40" takes a tenth.
+bench-pages: $(VENV)/.test
+	$(BIN)/python tests/bench/scale_pages.py $(PAGES)
+
 # Real servers beside one another, probed on this machine: installs them outside this repository, about 5 GB.
 matrix: $(VENV)/.test
 	$(BIN)/python tests/matrix/run.py --markdown docs/matrix.md $(MATRIX)
@@ -68,6 +72,11 @@ gates: $(VENV)/.test
 # The tables in docs/ that are made of the code: tasks, probes, faults.
 pages: $(VENV)/.test
 	$(BIN)/python tests/pages.py
+
+# Every page of the dashboard as a picture, light and dark, from the demo's data, into results/screenshots; the small ones
+# in docs/images too. SCREENSHOTS="--results FOLDER" takes results that are there.
+screenshots: $(VENV)/.test
+	$(BIN)/python tests/screenshots.py $(SCREENSHOTS)
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

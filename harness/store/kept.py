@@ -1,4 +1,4 @@
-"""Views of a large run whose rows are kept: computed once when the run is published, not each time they are asked.
+"""Views of a large store whose rows are kept: computed once at publishing, not each time they are asked.
 
 A view is replaced by a table of the same name, columns and comments, so that whoever asks sees no difference.
 """
@@ -10,7 +10,7 @@ from harness.store import query
 MANY_CHUNKS = 3_000_000
 """Reads with output of one run from which on its views are kept: a smaller one answers sooner than it is kept."""
 MANY_ATTEMPTS = 300_000
-"""The same, of a run whose answers have few reads or none."""
+"""Attempts of all runs together from which on they are kept: a page that follows every night would add them all up."""
 
 _KEPT = (
     *("attempt_metrics", "attempt_lag", "answers", "item_cost", "cost_summary"),
@@ -21,13 +21,15 @@ _KEPT = (
 
 
 def keep(connection: query.Connection, *, attempts: int = MANY_ATTEMPTS, chunks: int = MANY_CHUNKS) -> None:
-    """Replace the dear views of a database under ``build`` by their rows, where a run in it has so many of either.
+    """Replace the dear views of a database under ``build`` by their rows, where there are so many of either.
 
     Errors: ``DatabaseError`` as it comes.
     """
     large = """
-        select run_id from attempts group by run_id
-        having count(*) >= ? or coalesce(sum(len(chunk_delta_us)), 0) >= ? limit 1
+        select 1 from attempts having count(*) >= ?
+        union all
+        select 1 from attempts group by run_id having sum(len(chunk_delta_us)) >= ?
+        limit 1
     """
     if connection.execute(large, [attempts, chunks]).fetchall():
         connection.execute("set memory_limit = '1GB'")  # what does not fit goes to the disk

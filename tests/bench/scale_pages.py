@@ -24,11 +24,10 @@ from typing import Any
 from unittest import mock
 
 HERE = Path(__file__).parent
-for _one in (HERE.parent, HERE.parent / "e2e", HERE.parents[1]):
+for _one in (HERE.parent, HERE.parents[1]):
     sys.path.insert(0, str(_one))
 
-import conftest  # noqa: E402 - of the browser's tests, beside the folders above
-from browsing import PAGES, drawn  # noqa: E402
+from browsing import ARGUMENTS, CHROMIUM, PAGES, drawn, serving  # noqa: E402
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 from published import EPOCH, attempt, make_run, manifest, score, verdict  # noqa: E402
 from streamlit.testing.v1 import AppTest  # noqa: E402
@@ -144,9 +143,9 @@ def _text(row: dict[str, Any]) -> dict[str, Any]:
 
 def _again(connection: query.Connection, of: RunFolder, results: Path, number: int) -> None:
     """One more night: the same files, with other times from the first token on."""
-    root = results / "runs" / f"20260101T000000Z-night-{number:06x}"
-    root.mkdir(parents=True)
     at = EPOCH + timedelta(days=number)
+    root = results / "runs" / f"{at:%Y%m%d}t000000z-night-{number:06x}"
+    root.mkdir(parents=True)
     # What is random follows the number: a second making gives the same store.
     factor = random.Random(number).lognormvariate(0, 0.05)
     for table in SEALED:
@@ -217,10 +216,10 @@ def _now() -> tuple[float, float]:
 
 def _browser(folder: Path, runs: int) -> dict[str, object]:
     taken: dict[str, object] = {}
-    assert conftest.CHROMIUM, "no chromium on this machine"
-    with sync_playwright() as playwright, conftest.serving(folder) as (address, process):
+    assert CHROMIUM, "no chromium on this machine"
+    with sync_playwright() as playwright, serving(folder) as (address, process):
         began = time.perf_counter()
-        browser = playwright.chromium.launch(executable_path=conftest.CHROMIUM, args=conftest.ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page()
         page.goto(address)
         drawn(page)

@@ -1,34 +1,16 @@
 """What the browser's tests share: a real run and a hostile one, the real command that serves them, a real Chromium."""
 
 import json
-import re
-import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from browsing import HOSTILE, harness
+from browsing import ARGUMENTS, CHROMIUM, HOSTILE, harness, served
 from playwright.sync_api import Browser, Page, sync_playwright
 from published import attempt, make_run, manifest, score, verdict
 
 from harness.store.index import publish
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 OWN_TASKS = {
     "loads/brisk.py": """
@@ -85,35 +67,6 @@ def _hostile_run(folder: Path) -> None:
     first = manifest(run)["endpoints"][0]
     run.write_manifest(manifest(run, suite=HOSTILE, endpoints=[first | {"id": HOSTILE, "model_id": HOSTILE}]))
     publish(folder)
-
-
-@contextmanager
-def served(results: Path) -> Iterator[str]:
-    """Where ``harness dashboard`` serves these results, on a free port."""
-    with serving(results) as (address, _):
-        yield address
-
-
-@contextmanager
-def serving(results: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The same, with the process that serves."""
-    command = [sys.executable, "-m", "harness", "dashboard", "--results", str(results), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            assert process.stdout is not None
-            lines = []
-            for line in process.stdout:
-                lines.append(line)
-                if "server started" in line:
-                    break
-            found = re.search(r"http://127\.0\.0\.1:\d+", lines[0])
-            assert found, lines
-            # A full pipe would stop the server.
-            threading.Thread(target=process.stdout.read, daemon=True).start()
-            yield found.group(), process
-        finally:
-            process.terminate()
-            process.wait(timeout=20)
 
 
 @pytest.fixture(scope="session")

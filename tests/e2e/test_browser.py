@@ -6,18 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from browsing import HOSTILE, WAIT_MS, harness
+from browsing import HOSTILE, WAIT_MS, harness, run_named
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as NotYet
 
-from harness.folder import list_runs
-
 pytestmark = pytest.mark.browser
-
-
-def run_named(results: Path, word: str) -> str:
-    """Id of the run with this word in it."""
-    return next(run.id for run in list_runs(results) if word in run.id)
 
 
 def test_the_numbers_are_those_of_report_and_sql(page: Page, address: str, results: Path) -> None:
