@@ -85,7 +85,13 @@ def commands(run: str) -> dict[str, list[list[str]]]:
         ],
         "resume": [["resume", run]],
         "score": [["score", run]],
-        "report": [["report", run], ["report", run, "--json"]],
+        "report": [
+            ["report", run],
+            ["report", run, "--json"],
+            ["report", run, "--html", "run.html", "--md", "run.md", "--junit", "run.xml", "--include-text"],
+        ],
+        "trend": [["trend"], ["trend", "--json"]],
+        "gate": [["gate", "--run", run, "--junit", "gate.xml", "--md", "gate.md", "--verdict", "gate.json"]],
         "compare": [["compare", "echo-plain/m", "echo-base64/m", "--run", run, "--json"]],
         "runs": [["runs", "list"], ["runs", "show", run], ["runs", "show", run, "--json"]],
         "sql": [["sql", "from texts", "--csv"], ["sql", "from attempts", "--json"]],
@@ -172,6 +178,7 @@ def test_the_key_is_nowhere_after_every_command(home: Path, capfd: pytest.Captur
     (home / "acme.key").chmod(0o600)
     (home / "tasks" / "suites").mkdir(parents=True)
     (home / "tasks" / "suites" / "canary.yaml").write_text("tasks: [arithmetic:1]\n")
+    (home / "gate.yaml").write_text("gates: [{metric: error_rate, max: 50%}]\n")
     with echoing() as url:
         lines = ["providers:"]
         for way in WAYS:
@@ -186,7 +193,7 @@ def test_the_key_is_nowhere_after_every_command(home: Path, capfd: pytest.Captur
                 codes.setdefault(tuple(argv), -1)
                 if codes[tuple(argv)] == -1:
                     codes[tuple(argv)] = called(home, argv, capfd)
-    assert {" ".join(argv): code for argv, code in codes.items() if code not in (0, 1, 3, 130)} == {}
+    assert {" ".join(argv): code for argv, code in codes.items() if code not in (0, 1, 3, 4, 130)} == {}
     everything = b"".join(data for _, data in contents(home))
     assert hidden.MARK.encode() in everything
     assert found(home) == []

@@ -130,7 +130,7 @@ PARTS = {
     "compare": (
         ["What differs", "How times are spread", "What else differs: configuration"],
         1,
-        ["7 same, 9 unclear", "≈ same", "A: 6 of 6 drawn", "could have seen"],
+        [" same, ", "≈ same", "A: 6 of 6 drawn", "could have seen"],
     ),
     "load": (
         ["Was the load put on as planned?", "Errors by class", "Client and server, second by second"],

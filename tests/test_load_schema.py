@@ -164,6 +164,7 @@ def test_an_objective_that_never_applies_leaves_nothing_to_judge(tmp_path: Path)
     fill(tmp_path, attempts=[answer("a", gaps=[100], tokens=1)], slo={"slo_tpot_ms": 10})
     row = one(tmp_path, "select * from load_summary")
     assert (row["slo_judged_n"], row["slo_na_n"], row["slo_attainment"], row["goodput_per_s"]) == (0, 1, None, None)
+    assert (row["slo_attainment_low"], row["slo_attainment_high"]) == (None, None)
 
 
 def test_offered_and_achieved_rate(tmp_path: Path) -> None:

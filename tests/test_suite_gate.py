@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from made import endpoint, harness, plan, sample, task, told
 
+from harness.catalog import discover
 from harness.cli import gated
 from harness.cli.carry import Terms
 from harness.cli.gate import Files
@@ -58,11 +59,27 @@ def test_a_wrong_gate_costs_nothing(tmp_path: Path) -> None:
     )
     line = told(harness(tmp_path, "run", "night"), 2, "unknown metric 'qualty'. Did you mean quality")
     assert "tasks/suites/night.yaml:5: gate.gates[0].metric" in line
+    wrong = {"tasks": ["arithmetic:1"], "endpoints": ["quick/sim-small"], "gate": GATE | {"base": "quick/sim-smal"}}
+    path.write_text(json.dumps(wrong))
+    told(harness(tmp_path, "run", "night"), 2, "'quick/sim-smal'. Did you mean quick/sim-small")
     path.write_text("tasks: [arithmetic:1]\nendpoints: [quick/sim-small]\ngate: gone.yaml\n")
     told(harness(tmp_path, "run", "night"), 2, "gone.yaml: there is no such file")
     path.write_text("tasks: [arithmetic:1]\nendpoints: [quick/sim-small]\n")
     told(harness(tmp_path, "run", "night", "--junit", "j.xml"), 2, "--junit is of a gate's verdict", "Give --gate FILE")
     assert not (tmp_path / "results").exists()
+
+
+def test_the_papers_of_a_shipped_suite_lie_where_the_user_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is ever written into the package; those of one's own suite lie beside it."""
+    monkeypatch.chdir(tmp_path)
+    shipped = gated.gate_of(discover().suite("nightly"))
+    own = gated.gate_of(read(work_in(tmp_path)))
+    assert shipped is not None
+    assert own is not None
+    assert shipped.baseline.parent == tmp_path
+    assert own.baseline.parent == tmp_path / "tasks" / "suites"
 
 
 def test_a_gate_is_found_beside_its_suite(tmp_path: Path) -> None:

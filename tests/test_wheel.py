@@ -62,3 +62,10 @@ def test_a_wheel_runs(unpacked: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "steady-vendor/sim-small" in done.stdout
     assert (tmp_path / "results" / "harness.duckdb").is_file()
+
+
+def test_what_a_report_is_made_of_travels(unpacked: Path) -> None:
+    """The script that draws charts is in the wheel with its licence and origin, and so are the page's own files."""
+    home = Path("harness/report/onefile")
+    for name in ("vendor/plotly-cartesian.min.js", "vendor/LICENSE", "vendor/ORIGIN.md", "page.css", "page.js"):
+        assert (unpacked / home / name).read_bytes() == (ROOT / home / name).read_bytes()

@@ -23,7 +23,7 @@ COMMANDS = {
     "probe": "What an endpoint supports: verdicts with evidence, a lockfile.",
     "resume": "Finish a run that was broken off.",
     "score": "Judge a finished run again with today's scorers and probes.",
-    "report": "Print the comparison table of a run.",
+    "report": "What runs found: tables, one HTML file, Markdown, JUnit.",
     "gate": "Judge a run by limits, margins, features and a budget.",
     "compare": "What one endpoint or run adds to another, pair by pair.",
     "trend": "How nightly figures went, and since when they changed.",

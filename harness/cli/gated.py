@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from harness import config
 from harness.cli.carry import Terms, finish, new_nonce, sit
 from harness.cli.gate import Files, annotate
 from harness.gates import file as gate_file
@@ -39,10 +40,14 @@ class Gating:
 
 
 def gate_of(suite: Suite) -> GateFile | None:
-    """The gate of a suite, read from its own file where it names one; None: it has none. ConfigError as for a gate."""
+    """The gate of a suite, read from its own file where it names one; None: it has none. ConfigError as for a gate.
+
+    Baselines and acceptances lie beside the suite; of one that ships with the tool they lie where the user works.
+    """
     if suite.gate is None:
         return None
-    folder = suite.file.resolve().parent
+    file = suite.file.resolve()
+    folder = Path.cwd() if file.is_relative_to(config.shipped("tasks").resolve()) else file.parent
     if isinstance(suite.gate, str):
         return gate_file.read(suite.file.parent / suite.gate)
     place = functools.partial(suite.place, "gate")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shlex
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -14,23 +14,10 @@ from harness.cli import options
 from harness.errors import UsageError
 from harness.folder import RunFolder, open_run, results_option, write_atomic
 from harness.report import terminal
-from harness.report.document import Document
-from harness.report.fitting import fitted
-from harness.report.junit_run import junit_of_runs
-from harness.report.markdown import markdown
-from harness.report.onefile.bundle import bundle
-from harness.report.onefile.collected import All, collect
-from harness.report.onefile.contents import document
-from harness.report.onefile.page import Page
 from harness.report.summary import summarise
 from harness.store.query import held
 
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
-_MOST_BYTES = 2_000_000
-_MOST_CHARACTERS = 65_000
-"""A comment may have 65,536. Source: docs.github.com, REST API, issue comments."""
-_SAID_EACH = 20
-"""Answers of each task and endpoint that --include-text shows."""
 
 
 @click.command()
@@ -81,10 +68,20 @@ def command(
     if not files:
         _print(results, folders, share, as_json=as_json)
         return
-    found = collect(results, folders, margin=share, said_each=_SAID_EACH if include_text else 0)
-    _write(found, files, _again(folders, results, margin, files, include_text=include_text), texts=include_text)
+    again = _again(folders, results, margin, files, include_text=include_text)
+    # Charts take their time to load: the tables do without.
+    written = importlib.import_module("harness.report.onefile.written").written
+    found, texts = written(results, folders, list(files), again, margin=share, texts=include_text)
+    count = f"{len(folders)} runs" if len(folders) > 1 else "1 run"
+    for name, path in files.items():
+        if path == Path("-"):
+            click.echo(texts[name], nl=False)
+            continue
+        data = texts[name].encode()
+        write_atomic(path, data)
+        click.echo(f"{path}: {count}, {len(data) / 1e6:.2f} MB" if len(data) > 1e5 else f"{path}: {count}", err=True)
     if as_json:
-        click.echo(_json([one.summary for one in found.runs]))
+        click.echo(_json(found))
 
 
 def _writable(files: dict[str, Path], *, include_text: bool, as_json: bool) -> None:
@@ -117,31 +114,6 @@ def _print(results: Path, folders: Sequence[RunFolder], margin: float | None, *,
 def _json(summaries: Sequence[object]) -> str:
     """Of one run its summary, of several a list of them."""
     return json.dumps(summaries[0] if len(summaries) == 1 else summaries, indent=2, default=str)
-
-
-def _write(found: All, files: dict[str, Path], again: str, *, texts: bool) -> None:
-    content = cache(lambda: document(found, again, texts=texts))
-    makers: dict[str, Callable[[], str]] = {
-        "--html": lambda: _html(content(), found),
-        "--md": lambda: fitted(content(), markdown, _MOST_CHARACTERS, "characters"),
-        "--junit": lambda: junit_of_runs(found.runs),
-    }
-    for name, path in files.items():
-        text = makers[name]()
-        if path == Path("-"):
-            click.echo(text, nl=False)
-            continue
-        data = text.encode()
-        write_atomic(path, data)
-        count = f"{len(found.runs)} runs" if len(found.runs) > 1 else "1 run"
-        click.echo(f"{path}: {count}, {len(data) / 1e6:.2f} MB" if len(data) > 1e5 else f"{path}: {count}", err=True)
-
-
-def _html(content: Document, found: All) -> str:
-    script = bundle()
-    # All of plotly.js is as much again.
-    most = 2 * _MOST_BYTES if script.whole else _MOST_BYTES
-    return fitted(content, Page(found.marks, script).html, most, "bytes")
 
 
 def _again(

@@ -17,6 +17,7 @@ from harness.cli.carry import Terms, carry_out, new_nonce
 from harness.cli.gate import Files, outputs
 from harness.cli.gated import Gating, carry_out_and_judge, gate_of
 from harness.errors import ConfigError, UsageError
+from harness.gates.context import refuse_strangers
 from harness.gates.file import read as read_gate
 from harness.run import load_words
 from harness.run.plan import Plan
@@ -94,6 +95,8 @@ def command(
         wanted["judges"] = tuple(dict.fromkeys(judges))
     again = replanner(catalogue, config.load_providers(providers_file))
     plan = again(select(found, catalogue, endpoint_names, providers_file, seed=seed, **wanted))
+    if gate is not None:
+        refuse_strangers(gate, plan.selection.endpoints)
     terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache)
     if gate is None or dry_run:
         carry_out(plan, terms)

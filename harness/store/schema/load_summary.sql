@@ -118,7 +118,9 @@ select
     coalesced_share, clock, lag_max_ms, reused_share, slip[1] as slip_p50_ms, slip[2] as slip_p99_ms,
     admit_slip_p99_ms, late_n,
     slo_judged_n, slo_good_n, slo_na_n, p as slo_attainment,
-    greatest(centre - half, 0) as slo_attainment_low, least(centre + half, 1) as slo_attainment_high,
+    -- greatest and least pass over NULL
+    case when p is not null then greatest(centre - half, 0) end as slo_attainment_low,
+    case when p is not null then least(centre + half, 1) end as slo_attainment_high,
     case when slo_judged_n > 0 then slo_good_n / nullif(window_s, 0) end as goodput_per_s,
     case when slo_judged_n > 0 then coalesce(good_tokens, case when slo_good_n = 0 then 0 end) / nullif(window_s, 0) end
         as token_goodput_per_s,
