@@ -83,9 +83,9 @@ def address(results: Path) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium of the machine."""
+    """A headless Chromium of the machine; not for longer than a module, for it brings a running event loop."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine: install it, for example with `apt-get install chromium`")
     with sync_playwright() as playwright:
