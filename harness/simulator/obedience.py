@@ -30,6 +30,7 @@ _COUNT = re.compile(
     r"\b(?:count|numbers?)\b\D{0,30}?(?:(\d+)\s*(?:to|up to|through|-|–|\.\.\.?)\s*)?(\d+)", re.IGNORECASE
 )
 _LENGTH = re.compile(r"\b(\d{1,5})[- ](?:(?:random|different|plain|english)\s+)?(?:words?|tokens?)\b", re.IGNORECASE)
+_WANTED = re.compile(r"\bwhat is (?P<thing>the \w{1,40} of the \w{1,40})\?", re.IGNORECASE)
 _NAME = re.compile(r"\bmy name is\s+([\w-]+)", re.IGNORECASE)
 
 
@@ -66,7 +67,10 @@ def _asked(messages: Sequence[JsonObject], rng: random.Random) -> str | None:
 
 
 def _recalled(messages: Sequence[JsonObject], text: str) -> str | None:
-    """The user's name, when asked for it and told before."""
+    """The user's name, when asked for it and told before; and what the same text says that something is."""
+    if found := _WANTED.search(text):
+        told = re.search(rf"\b{re.escape(found['thing'])} is ([^.?!\n]{{1,80}})", text, re.IGNORECASE)
+        return told and f"{told[1]}."
     if re.search(r"\bmy name\b", text, re.IGNORECASE):
         for message in messages:
             if found := _NAME.search(text_of(message)):
