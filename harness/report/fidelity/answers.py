@@ -1,0 +1,132 @@
+"""What a verification's endpoints answered: the reference's answers twice over, each candidate's once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.errors import UsageError
+from harness.folder import RunFolder
+from harness.store.query import rows
+from harness.types import JsonObject
+
+_ANSWERS = """
+select m.endpoint, m.task, m.sample, m.repeat, m.job_id as job, m.prompt_tokens, m.completion_tokens,
+    m.finish_reason, m.workload_sha256, t.text, t.reasoning, t.tool_calls_json, t.request_body,
+    s.value as score, s.cluster
+from attempt_metrics m
+left join texts t on t.run_id = m.run_id and t.job_id = m.job_id and t.number = m.number
+left join scores s on s.run_id = m.run_id and s.job_id = m.job_id
+where m.run_id = $run and m.ok and m.last_attempt and m.kind in ('quality', 'tools') and m.turn = 0
+order by m.task, m.sample, m.repeat, m.endpoint
+"""
+
+
+class Call(NamedTuple):
+    """A tool call as it came."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One good answer."""
+
+    task: str
+    sample: str
+    repeat: int
+    job: str
+    text: str
+    reasoning: str
+    calls: tuple[Call, ...]
+    finish: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    score: float | None
+    """None: it cannot be judged."""
+    cluster: str | None
+    """What its question shares with others; None: it stands alone."""
+    body: JsonObject
+    """The request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """All good answers of a verification."""
+
+    reference: str
+    candidates: tuple[str, ...]
+    of: dict[tuple[str, str], tuple[Answer, ...]]
+    """By (endpoint, task)."""
+
+    def first(self, task: str) -> tuple[Answer, ...]:
+        """The reference's answers to be compared with."""
+        return tuple(one for one in self.of.get((self.reference, task), ()) if one.repeat % 2 == 0)
+
+    def again(self, task: str) -> tuple[Answer, ...]:
+        """The reference's answers when it was asked once more: what it differs from itself."""
+        return tuple(one for one in self.of.get((self.reference, task), ()) if one.repeat % 2)
+
+    def candidate(self, endpoint: str, task: str) -> tuple[Answer, ...]:
+        """A candidate's answers."""
+        return self.of.get((endpoint, task), ())
+
+
+def read(results: Path, folder: RunFolder) -> Answers:
+    """The answers of a run.
+
+    Raises:
+        UsageError: it is no verification, or its texts were not kept.
+        StoreError: the database cannot be read.
+    """
+    selection = folder.read_manifest().get("selection") or {}
+    if not selection.get("twice"):
+        raise UsageError(
+            f"run {folder.id} is no verification", hint="Make one with: harness verify --reference A --candidate B"
+        )
+    found: dict[tuple[str, str], list[Answer]] = {}
+    for row in rows(results, _ANSWERS, {"run": folder.id}):
+        if row["text"] is None:
+            raise UsageError(f"the texts of run {folder.id} are gone, and a verification is made of them")
+        found.setdefault((row["endpoint"], row["task"]), []).append(_answer(row))
+    reference, *candidates = selection["endpoints"]
+    return Answers(reference, tuple(candidates), {place: tuple(some) for place, some in found.items()})
+
+
+def texts(answers: Sequence[Answer]) -> dict[str, list[str]]:
+    """Visible texts by sample."""
+    found: dict[str, list[str]] = {}
+    for one in answers:
+        found.setdefault(one.sample, []).append(one.text)
+    return found
+
+
+def _answer(row: dict[str, Any]) -> Answer:
+    calls = json.loads(row["tool_calls_json"] or "[]")
+    return Answer(
+        task=row["task"],
+        sample=row["sample"],
+        repeat=row["repeat"],
+        job=row["job"],
+        text=row["text"],
+        reasoning=row["reasoning"] or "",
+        calls=tuple(Call(str(call.get("name") or ""), str(call.get("arguments") or "")) for call in calls),
+        finish=row["finish_reason"],
+        prompt_tokens=row["prompt_tokens"],
+        completion_tokens=row["completion_tokens"],
+        score=row["score"],
+        cluster=row["cluster"],
+        body=_body(row["request_body"]),
+    )
+
+
+def _body(text: str | None) -> JsonObject:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,75 @@
+"""A verification judged: every test of every candidate, the p-values of all adjusted together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.folder import RunFolder
+from harness.report.fidelity.answers import Answers, read
+from harness.report.fidelity.distribution import TASK as TEXT
+from harness.report.fidelity.distribution import distribution
+from harness.report.fidelity.finding import Finding
+from harness.report.fidelity.quality import MARGIN, quality
+from harness.stats.family import benjamini_hochberg
+from harness.types import JsonObject
+
+TASKS = (TEXT,)
+"""Tasks of the tests themselves: their scores only say that there was an answer."""
+
+
+def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonObject:
+    """What was found of each candidate of a run.
+
+    Args:
+        results: folder of the results.
+        folder: of the run.
+        margin: loss of the share of right answers that would matter.
+
+    Returns:
+        ``run``, ``status``, ``reference``, ``family`` (p-values adjusted together) and ``candidates``, each with its
+        ``endpoint``, its ``word`` and ``findings`` as ``Finding.as_json`` gives them.
+
+    Errors: as ``answers.read``.
+    """
+    answers = read(results, folder)
+    manifest = folder.read_manifest()
+    tasks = [task["name"] for task in manifest["tasks"]]
+    found = [one for endpoint in answers.candidates for one in _findings(answers, endpoint, tasks, margin)]
+    tested = [one for one in found if one.p is not None]
+    values = benjamini_hochberg([one.p for one in tested if one.p is not None])
+    adjusted = {id(one): value for one, value in zip(tested, values, strict=True)}
+    rows = [one.as_json(adjusted.get(id(one))) for one in found]
+    return {
+        "run": folder.id,
+        "status": manifest["status"],
+        "reference": answers.reference,
+        "family": len(tested),
+        "candidates": [
+            {"endpoint": endpoint, "findings": (own := [row for row in rows if row["endpoint"] == endpoint])}
+            | {"word": _word(own)}
+            for endpoint in answers.candidates
+        ],
+    }
+
+
+def _findings(answers: Answers, endpoint: str, tasks: list[str], margin: float) -> Iterator[Finding]:
+    """The tests of one candidate, as far as their tasks were asked."""
+    if TEXT in tasks:
+        yield distribution(answers, endpoint)
+    for task in tasks:
+        if task not in TASKS:
+            yield quality(answers, endpoint, task, margin=margin)
+
+
+def _word(findings: list[JsonObject]) -> str:
+    """Different where one test says so, equivalent where all that could tell do, else inconclusive.
+
+    Scores are another question, and have no part in it.
+    """
+    words = {one["word"] for one in findings} - {"not applicable", "worse", "not worse"}
+    if "different" in words:
+        return "different"
+    of_scores = [one for one in findings if one["test"].startswith("score of ")]
+    left = [one["word"] for one in findings if one not in of_scores and one["word"] != "not applicable"]
+    return "equivalent" if left and set(left) == {"equivalent"} else "inconclusive"

@@ -1,0 +1,95 @@
+"""How much a verification asks, and what that much can find, before anything is sent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+from harness.report.fidelity.distribution import TASK as TEXT
+from harness.report.fidelity.judged import TASKS
+from harness.run.plan import Plan
+from harness.run.selection import Selection
+from harness.stats.power import ALPHA, POWER, smallest_detectable_difference
+
+_SPREAD = 0.1
+"""Standard deviation of the likeness of two answers to one prompt, less what each answer adds by itself, as a share of
+twice their mean distance."""
+_FLIPS = 0.1
+"""Share of questions that only one of two endpoints has right, where nothing is known of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is asked."""
+
+    prompts: int
+    """Open prompts."""
+    samples: int
+    """Answers to each from each candidate; the reference gives twice as many."""
+    tasks: tuple[str, ...] = ("arithmetic", "assistant")
+    """Tasks with right answers, ``name`` or ``name:limit``."""
+
+    def changed(self, prompts: int | None, samples: int | None, tasks: tuple[str, ...]) -> Size:
+        """The same with what the user wants otherwise; None, or none: as it is."""
+        return replace(
+            self, prompts=prompts or self.prompts, samples=samples or self.samples, tasks=tasks or self.tasks
+        )
+
+
+SIZES: Mapping[str, Size] = {
+    "small": Size(12, 6, ("arithmetic:20", "assistant")),
+    "usual": Size(25, 10),
+    "large": Size(30, 24),
+}
+
+
+def selection_of(
+    size: Size, endpoints: tuple[str, ...], concurrency: int, seed: int, *, max_requests: int | None
+) -> Selection:
+    """The run of a verification; the first endpoint is the reference."""
+    return Selection(
+        suite="verify",
+        endpoints=endpoints,
+        tasks=(f"{TEXT}:{size.prompts}", *size.tasks),
+        often={TEXT: size.samples},
+        twice=True,
+        concurrency=concurrency,
+        seed=seed,
+        max_requests=max_requests,
+    )
+
+
+def expected(plan: Plan) -> Iterator[str]:
+    """What the tests of a plan would probably find, a line each."""
+    counts: dict[str, int] = {}
+    for task, _ in plan.samples:
+        counts[task] = counts.get(task, 0) + 1
+    if TEXT in counts:
+        samples = plan.selection.often[TEXT]
+        yield (
+            f"answers: {counts[TEXT]} prompts, {samples} answers each, the reference twice: finds a gap of "
+            f"{expected_effect(counts[TEXT], samples):.3f} or more four times in five, about (the report says it for "
+            "the answers that came)"
+        )
+    for task, n in counts.items():
+        if task not in TASKS:
+            points = 100 * (smallest_detectable_difference(n, round(_FLIPS * n)) or 1)
+            yield (
+                f"score of {task}: {n} questions: finds a loss of {points:.0f} points or more four times in five, where "
+                f"one question in {round(1 / _FLIPS)} is right at one of the two alone"
+            )
+
+
+def expected_effect(prompts: int, samples: int) -> float:
+    """Energy coefficient that so many prompts and answers find with probability 0.8 at 5 %, as it usually is.
+
+    Without a difference, MMD^2 of one prompt has the variance s^2 (4 / (K (K - 1)) + 4 / K^2), where s is the standard
+    deviation of the likeness of two answers less what each adds by itself; the mean over prompts has a share 1/P of it.
+
+    Source: Gretton et al., "A kernel two-sample test", JMLR 13 (2012), for the variance.
+    """
+    deviation = _SPREAD * math.sqrt((4 / (samples * (samples - 1)) + 4 / samples**2) / prompts)
+    normal = NormalDist()
+    return (normal.inv_cdf(1 - ALPHA) + normal.inv_cdf(POWER)) * deviation
