@@ -14,7 +14,7 @@ from harness.store.query import rows
 from harness.types import JsonObject
 
 _ANSWERS = """
-select m.endpoint, m.task, m.sample, m.repeat, m.job_id as job, m.prompt_tokens, m.completion_tokens,
+select m.endpoint, m.task, m.sample, m.repeat, m.job_id as job, m.prompt_tokens, m.output_tokens,
     m.finish_reason, m.workload_sha256, t.text, t.reasoning, t.tool_calls_json, t.request_body,
     s.value as score, s.cluster
 from attempt_metrics m
@@ -45,7 +45,7 @@ class Answer:
     calls: tuple[Call, ...]
     finish: str | None
     prompt_tokens: int | None
-    completion_tokens: int | None
+    output_tokens: int | None
     score: float | None
     """None: it cannot be judged."""
     cluster: str | None
@@ -117,7 +117,7 @@ def _answer(row: dict[str, Any]) -> Answer:
         calls=tuple(Call(str(call.get("name") or ""), str(call.get("arguments") or "")) for call in calls),
         finish=row["finish_reason"],
         prompt_tokens=row["prompt_tokens"],
-        completion_tokens=row["completion_tokens"],
+        output_tokens=row["output_tokens"],
         score=row["score"],
         cluster=row["cluster"],
         body=_body(row["request_body"]),
