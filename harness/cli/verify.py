@@ -64,7 +64,7 @@ _md = click.option(
     "tasks",
     multiple=True,
     metavar="NAME[:N]",
-    help="A task with right answers that is scored too; repeat it. Default: arithmetic and assistant.",
+    help="A task with right answers that is scored too; repeat it. Default: those of the budget.",
 )
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."

@@ -218,7 +218,17 @@ def named(name: str) -> Profile:
 _SHARES = ("accuracy", "tool_accuracy")
 _NOT_NEGATIVE = (
     *("ttft_ms", "prefill_ms_per_ktok", "itl_ms", "jitter", "tokens_sd", "coalesce_ms", "batch_slowdown"),
-    *("noise", "injected_tokens", "queue_limit", "stall_s", "retry_after_s", "drip_ms", "down_after_s", "down_for_s", "mutants_after_s"),
+    *(
+        "noise",
+        "injected_tokens",
+        "queue_limit",
+        "stall_s",
+        "retry_after_s",
+        "drip_ms",
+        "down_after_s",
+        "down_for_s",
+        "mutants_after_s",
+    ),
     *("input_usd_per_mtok", "output_usd_per_mtok"),
 )
 _POSITIVE = (

@@ -23,6 +23,13 @@ left join scores s on s.run_id = m.run_id and s.job_id = m.job_id
 where m.run_id = $run and m.ok and m.last_attempt and m.kind in ('quality', 'tools') and m.turn = 0
 order by m.task, m.sample, m.repeat, m.endpoint
 """
+_ASKED = """
+select endpoint, task, sample, count(*) as n, count(*) filter (where not ok) as failed,
+    mode(failure_kind) filter (where not ok) as kind, min(job_id) filter (where not ok) as job
+from attempt_metrics
+where run_id = $run and last_attempt and not set_apart and kind in ('quality', 'tools')
+group by all order by all
+"""
 
 
 class Call(NamedTuple):
@@ -54,6 +61,17 @@ class Answer:
     """The request."""
 
 
+class Asked(NamedTuple):
+    """How one question fared."""
+
+    n: int
+    failed: int
+    kind: str | None
+    """Of the failures, if there are any."""
+    job: str | None
+    """One that failed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """All good answers of a verification."""
@@ -62,6 +80,8 @@ class Answers:
     candidates: tuple[str, ...]
     of: dict[tuple[str, str], tuple[Answer, ...]]
     """By (endpoint, task)."""
+    asked: dict[str, dict[tuple[str, str], Asked]]
+    """By endpoint, and (task, sample): whatever came of it."""
 
     def first(self, task: str) -> tuple[Answer, ...]:
         """The reference's answers to be compared with."""
@@ -70,6 +90,10 @@ class Answers:
     def again(self, task: str) -> tuple[Answer, ...]:
         """The reference's answers when it was asked once more: what it differs from itself."""
         return tuple(one for one in self.of.get((self.reference, task), ()) if one.repeat % 2)
+
+    def all_of(self, endpoint: str, tasks: Sequence[str]) -> tuple[Answer, ...]:
+        """All answers of an endpoint to some tasks."""
+        return tuple(one for task in tasks for one in self.of.get((endpoint, task), ()))
 
     def candidate(self, endpoint: str, task: str) -> tuple[Answer, ...]:
         """A candidate's answers."""
@@ -94,7 +118,12 @@ def read(results: Path, folder: RunFolder) -> Answers:
             raise UsageError(f"the texts of run {folder.id} are gone, and a verification is made of them")
         found.setdefault((row["endpoint"], row["task"]), []).append(_answer(row))
     reference, *candidates = selection["endpoints"]
-    return Answers(reference, tuple(candidates), {place: tuple(some) for place, some in found.items()})
+    asked: dict[str, dict[tuple[str, str], Asked]] = {}
+    for row in rows(results, _ASKED, {"run": folder.id}):
+        fared = Asked(row["n"], row["failed"], row["kind"], row["job"])
+        asked.setdefault(row["endpoint"], {})[row["task"], row["sample"]] = fared
+    of = {place: tuple(some) for place, some in found.items()}
+    return Answers(reference, tuple(candidates), of, asked)
 
 
 def texts(answers: Sequence[Answer]) -> dict[str, list[str]]:

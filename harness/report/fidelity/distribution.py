@@ -46,9 +46,7 @@ def _each(own: tuple[Answer, ...]) -> int:
     return counts[len(counts) // 2]
 
 
-def _shown(
-    asked: Texts, given: Texts, first: tuple[Answer, ...], own: tuple[Answer, ...]
-) -> tuple[Shown, ...]:
+def _shown(asked: Texts, given: Texts, first: tuple[Answer, ...], own: tuple[Answer, ...]) -> tuple[Shown, ...]:
     """The prompts whose answers differ most."""
     found = distance(asked, given, permutations=1)
     if found is None:
@@ -57,6 +55,4 @@ def _shown(
     jobs = {}
     for one in (*reversed(first), *reversed(own)):
         jobs[one.sample, one in own] = one.job
-    return tuple(
-        Shown(jobs[prompt, True], jobs[prompt, False], f"answers to {prompt} differ most") for prompt in worst
-    )
+    return tuple(Shown(jobs[prompt, True], jobs[prompt, False], f"answers to {prompt} differ most") for prompt in worst)

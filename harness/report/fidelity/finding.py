@@ -8,9 +8,7 @@ from typing import Literal, NamedTuple
 
 from harness.types import JsonObject
 
-Word = Literal[
-    "equivalent", "different", "inconclusive", "not worse", "worse", "not applicable"
-]
+Word = Literal["equivalent", "different", "inconclusive", "not worse", "worse", "not applicable"]
 
 
 class Shown(NamedTuple):
@@ -52,11 +50,14 @@ class Finding:
     def as_json(self, adjusted: float | None) -> JsonObject:
         """The same as plain data, with its verdict."""
         fields = {name: getattr(self, name) for name in self.__slots__ if name not in ("word", "shown")}
-        return {**fields, "p_adjusted": adjusted, "word": self.word(adjusted), "shown": [one._asdict() for one in self.shown]}
+        return {
+            **fields,
+            "p_adjusted": adjusted,
+            "word": self.word(adjusted),
+            "shown": [one._asdict() for one in self.shown],
+        }
 
 
 def always(word: Word) -> Callable[[float | None], Word]:
     """A verdict that rests on no p."""
     return lambda _adjusted: word
-
-

@@ -9,8 +9,9 @@ from harness.folder import RunFolder
 from harness.report.fidelity.answers import Answers, read
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.distribution import distribution
+from harness.report.fidelity.failures import ANSWERED, failures
 from harness.report.fidelity.finding import Finding
-from harness.report.fidelity.quality import MARGIN, quality
+from harness.report.fidelity.quality import MARGIN, SCORE, quality
 from harness.stats.family import benjamini_hochberg
 from harness.types import JsonObject
 
@@ -55,21 +56,23 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
 
 def _findings(answers: Answers, endpoint: str, tasks: list[str], margin: float) -> Iterator[Finding]:
     """The tests of one candidate, as far as their tasks were asked."""
+    yield failures(answers, endpoint)
     if TEXT in tasks:
         yield distribution(answers, endpoint)
-    for task in tasks:
-        if task not in TASKS:
-            yield quality(answers, endpoint, task, margin=margin)
+    scored = [task for task in tasks if task not in TASKS]
+    if scored:
+        yield quality(answers, endpoint, scored, margin=margin)
+    for task in scored if len(scored) > 1 else ():
+        yield quality(answers, endpoint, [task], name=task, margin=margin)
 
 
 def _word(findings: list[JsonObject]) -> str:
-    """Different where one test says so, equivalent where all that could tell do, else inconclusive.
+    """Different where a test says so or answers fail to come, equivalent where all tests do, else inconclusive.
 
     Scores are another question, and have no part in it.
     """
-    words = {one["word"] for one in findings} - {"not applicable", "worse", "not worse"}
-    if "different" in words:
+    words = {one["test"]: one["word"] for one in findings if not one["test"].startswith(SCORE)}
+    if "different" in words.values() or words.pop(ANSWERED, None) == "worse":
         return "different"
-    of_scores = [one for one in findings if one["test"].startswith("score of ")]
-    left = [one["word"] for one in findings if one not in of_scores and one["word"] != "not applicable"]
-    return "equivalent" if left and set(left) == {"equivalent"} else "inconclusive"
+    left = {word for word in words.values() if word != "not applicable"}
+    return "equivalent" if left == {"equivalent"} else "inconclusive"

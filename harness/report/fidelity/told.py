@@ -12,6 +12,7 @@ from harness.provider import Provider
 from harness.report import words
 from harness.report.document import Block, Document, Grid, Note, Part, grid
 from harness.report.evidence import curl, evidence
+from harness.report.fidelity.quality import SCORE
 from harness.report.tables import drawn, written
 from harness.scorers.strict_json import clipped
 from harness.types import Attempt, JsonObject
@@ -78,9 +79,8 @@ def _about(found: JsonObject) -> Iterator[Note]:
 
 
 def _title(candidate: JsonObject) -> str:
-    scores = [one for one in candidate["findings"] if one["test"].startswith("score of ")]
-    said = ", ".join(f"{one['word']} in {one['test'].removeprefix('score of ')}" for one in scores)
-    return f"{candidate['endpoint']}: {candidate['word']}" + (f"; {said}" if said else "")
+    scores = [f"; {SCORE} {one['word']}" for one in candidate["findings"] if one["test"] == SCORE]
+    return f"{candidate['endpoint']}: {candidate['word']}{''.join(scores)}"
 
 
 def _card(candidate: JsonObject, folder: RunFolder, providers: dict[str, Provider]) -> Iterator[Block]:
