@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import UsageError
+from harness.exchange import Completion, StreamMarks, ToolCall
 from harness.folder import RunFolder
 from harness.store.query import rows
 from harness.types import JsonObject
@@ -16,11 +17,14 @@ from harness.types import JsonObject
 _ANSWERS = """
 select m.endpoint, m.task, m.sample, m.repeat, m.job_id as job, m.prompt_tokens, m.output_tokens,
     m.finish_reason, m.workload_sha256, t.text, t.reasoning, t.tool_calls_json, t.request_body,
-    s.value as score, s.cluster
+    s.value as score, s.cluster, m.ok, coalesce(a.contract_faults, []) as faults
 from attempt_metrics m
+join attempts a on a.run_id = m.run_id and a.job_id = m.job_id and a.number = m.number
+    and a.shard = m.shard and a.session = m.session
 left join texts t on t.run_id = m.run_id and t.job_id = m.job_id and t.number = m.number
 left join scores s on s.run_id = m.run_id and s.job_id = m.job_id
-where m.run_id = $run and m.ok and m.last_attempt and m.kind in ('quality', 'tools') and m.turn = 0
+where m.run_id = $run and (m.ok or m.failure_kind = 'empty') and m.last_attempt and m.turn = 0
+    and m.kind in ('quality', 'tools')
 order by m.task, m.sample, m.repeat, m.endpoint
 """
 _ASKED = """
@@ -41,7 +45,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One good answer."""
+    """One answer, perhaps an empty one."""
 
     task: str
     sample: str
@@ -59,6 +63,16 @@ class Answer:
     """What its question shares with others; None: it stands alone."""
     body: JsonObject
     """The request."""
+    faults: tuple[str, ...]
+    """What of its contract it breaks, by name."""
+    ok: bool
+    """Whether anything came; without it there are only the counts."""
+
+    @property
+    def completion(self) -> Completion:
+        """The same as the pure functions take it; its times and counts are left out."""
+        calls = tuple(ToolCall("", call.name, call.arguments) for call in self.calls)
+        return Completion(self.text, self.reasoning, "", calls, self.finish, None, StreamMarks())
 
 
 class Asked(NamedTuple):
@@ -74,7 +88,7 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """All good answers of a verification."""
+    """All answers of a verification."""
 
     reference: str
     candidates: tuple[str, ...]
@@ -85,18 +99,22 @@ class Answers:
 
     def first(self, task: str) -> tuple[Answer, ...]:
         """The reference's answers to be compared with."""
-        return tuple(one for one in self.of.get((self.reference, task), ()) if one.repeat % 2 == 0)
+        return tuple(one for one in self.candidate(self.reference, task) if one.repeat % 2 == 0)
 
     def again(self, task: str) -> tuple[Answer, ...]:
         """The reference's answers when it was asked once more: what it differs from itself."""
-        return tuple(one for one in self.of.get((self.reference, task), ()) if one.repeat % 2)
+        return tuple(one for one in self.candidate(self.reference, task) if one.repeat % 2)
 
     def all_of(self, endpoint: str, tasks: Sequence[str]) -> tuple[Answer, ...]:
         """All answers of an endpoint to some tasks."""
-        return tuple(one for task in tasks for one in self.of.get((endpoint, task), ()))
+        return tuple(one for task in tasks for one in self.candidate(endpoint, task))
 
     def candidate(self, endpoint: str, task: str) -> tuple[Answer, ...]:
         """A candidate's answers."""
+        return tuple(one for one in self.counted(endpoint, task) if one.ok)
+
+    def counted(self, endpoint: str, task: str) -> tuple[Answer, ...]:
+        """An endpoint's answers, with the empty ones: the tokens of their prompts were counted too."""
         return self.of.get((endpoint, task), ())
 
 
@@ -114,7 +132,7 @@ def read(results: Path, folder: RunFolder) -> Answers:
         )
     found: dict[tuple[str, str], list[Answer]] = {}
     for row in rows(results, _ANSWERS, {"run": folder.id}):
-        if row["text"] is None:
+        if row["ok"] and row["text"] is None:
             raise UsageError(f"the texts of run {folder.id} are gone, and a verification is made of them")
         found.setdefault((row["endpoint"], row["task"]), []).append(_answer(row))
     reference, *candidates = selection["endpoints"]
@@ -141,7 +159,7 @@ def _answer(row: dict[str, Any]) -> Answer:
         sample=row["sample"],
         repeat=row["repeat"],
         job=row["job"],
-        text=row["text"],
+        text=row["text"] or "",
         reasoning=row["reasoning"] or "",
         calls=tuple(Call(str(call.get("name") or ""), str(call.get("arguments") or "")) for call in calls),
         finish=row["finish_reason"],
@@ -150,6 +168,8 @@ def _answer(row: dict[str, Any]) -> Answer:
         score=row["score"],
         cluster=row["cluster"],
         body=_body(row["request_body"]),
+        faults=tuple(row["faults"]),
+        ok=row["ok"],
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from harness.fidelity.mmd import MARGIN, Answers as Texts, against_itself, distance
+from harness.fidelity.mmd import MARGIN, against_itself, distance
+from harness.fidelity.mmd import Answers as Texts
 from harness.report.fidelity.answers import Answer, Answers, texts
 from harness.report.fidelity.finding import Finding, Shown, always
 
@@ -20,9 +21,9 @@ def distribution(answers: Answers, endpoint: str, *, margin: float = MARGIN, see
     gap = against_itself(asked, asked_again, given, seed=seed)
     if gap is None:
         says = "no prompt has two answers from the reference, from the reference again and from the candidate"
-        return Finding("answers", endpoint, says, 0, always("inconclusive"))
+        return Finding("distribution", endpoint, says, 0, always("inconclusive"))
     return Finding(
-        test="answers",
+        test="distribution",
         endpoint=endpoint,
         says=f"{_each(own)} answers to each of {gap.prompts} prompts, letter by letter",
         n=gap.prompts,

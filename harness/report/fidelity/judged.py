@@ -11,11 +11,16 @@ from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.distribution import distribution
 from harness.report.fidelity.failures import ANSWERED, failures
 from harness.report.fidelity.finding import Finding
+from harness.report.fidelity.prompts import TASK as PROMPTS
+from harness.report.fidelity.prompts import prompt_tokens
 from harness.report.fidelity.quality import MARGIN, SCORE, quality
+from harness.report.fidelity.sampling import TASK as GREEDY
+from harness.report.fidelity.sampling import temperature
+from harness.report.fidelity.tools import tools
 from harness.stats.family import benjamini_hochberg
 from harness.types import JsonObject
 
-TASKS = (TEXT,)
+TASKS = (TEXT, GREEDY, PROMPTS)
 """Tasks of the tests themselves: their scores only say that there was an answer."""
 
 
@@ -35,7 +40,7 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
     """
     answers = read(results, folder)
     manifest = folder.read_manifest()
-    tasks = [task["name"] for task in manifest["tasks"]]
+    tasks = manifest["tasks"]
     found = [one for endpoint in answers.candidates for one in _findings(answers, endpoint, tasks, margin)]
     tested = [one for one in found if one.p is not None]
     values = benjamini_hochberg([one.p for one in tested if one.p is not None])
@@ -54,12 +59,20 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
     }
 
 
-def _findings(answers: Answers, endpoint: str, tasks: list[str], margin: float) -> Iterator[Finding]:
+def _findings(answers: Answers, endpoint: str, tasks: list[JsonObject], margin: float) -> Iterator[Finding]:
     """The tests of one candidate, as far as their tasks were asked."""
     yield failures(answers, endpoint)
-    if TEXT in tasks:
+    names = [task["name"] for task in tasks]
+    if TEXT in names:
         yield distribution(answers, endpoint)
-    scored = [task for task in tasks if task not in TASKS]
+    if GREEDY in names and TEXT in names:
+        yield temperature(answers, endpoint)
+    if PROMPTS in names:
+        yield prompt_tokens(answers, endpoint)
+    called = [task["name"] for task in tasks if task["kind"] == "tools"]
+    if called:
+        yield from tools(answers, endpoint, called)
+    scored = [name for name in names if name not in TASKS]
     if scored:
         yield quality(answers, endpoint, scored, margin=margin)
     for task in scored if len(scored) > 1 else ():

@@ -9,6 +9,8 @@ from statistics import NormalDist
 
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.judged import TASKS
+from harness.report.fidelity.prompts import TASK as PROMPTS
+from harness.report.fidelity.sampling import TASK as GREEDY
 from harness.run.plan import Plan
 from harness.run.selection import Selection
 from harness.stats.power import ALPHA, POWER, smallest_detectable_difference
@@ -18,6 +20,11 @@ _SPREAD = 0.1
 twice their mean distance."""
 _TASKS = ("arithmetic", "assistant", "commonsense", "logic", "reading", "extraction", "code_reading", "languages")
 """Those with right answers that are made by nobody but the model, and cost little: 184 questions."""
+_COLD, _GREEDY = 12, 3
+"""Prompts that are asked at temperature 0 too, and answers to each."""
+_CALLED = ("assistant",)
+_CALLS = 4
+"""Answers to each request with tools from each candidate."""
 _FLIPS = 0.1
 """Share of questions that only one of two endpoints has right, where nothing is known of them."""
 
@@ -54,8 +61,12 @@ def selection_of(
     return Selection(
         suite="verify",
         endpoints=endpoints,
-        tasks=(f"{TEXT}:{size.prompts}", *size.tasks),
-        often={TEXT: size.samples},
+        tasks=(f"{TEXT}:{size.prompts}", f"{GREEDY}:{min(size.prompts, _COLD)}", PROMPTS, *size.tasks),
+        often={
+            TEXT: size.samples,
+            GREEDY: _GREEDY,
+            **{task.partition(":")[0]: _CALLS for task in size.tasks if task in _CALLED},
+        },
         twice=True,
         concurrency=concurrency,
         seed=seed,

@@ -112,7 +112,8 @@ def _row(one: JsonObject) -> tuple[str, ...]:
 def _figure(value: float | None) -> str:
     if value is None:
         return words.NOTHING
-    return f"{value:.0f}" if value == int(value) and abs(value) >= 1 else f"{value:.3f}"
+    # What rounds to nothing has no sign.
+    return f"{value:.0f}" if value == int(value) and abs(value) >= 1 else f"{round(value, 3) + 0:.3f}"
 
 
 def _exhibits(one: JsonObject, folder: RunFolder, providers: dict[str, Provider]) -> Iterator[Block]:
