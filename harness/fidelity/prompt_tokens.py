@@ -1,4 +1,4 @@
-"""How many prompt tokens an endpoint counts beyond the reference, and what adds them: a template, a prompt, a tokenizer.
+"""Prompt tokens that an endpoint counts beyond the reference, and what adds them: a template, a prompt, a tokenizer.
 
 Counts of a prompt are no matter of chance: a single offset that cannot be explained is a finding.
 """

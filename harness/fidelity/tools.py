@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from harness.fidelity import categories
 from harness.scorers.json_schema import schema_fault, validator_of
 from harness.scorers.strict_json import parse
 from harness.stats.intervals import Interval, wilson
+from harness.stats.means import student_interval
 from harness.stats.paired import PairedDifference, paired_difference
 from harness.stats.power import smallest_detectable_shift
 from harness.types import JsonObject
@@ -70,12 +72,13 @@ def triggering(
 
     With rates r of the reference and c of the candidate for each prompt, F1 = 2 TP / (2 TP + FP + FN) where TP, FP and
     FN are the sums of r c, (1 - r) c and r (1 - c): what pairing the answers by luck gives on average, which with one
-    answer each is the verifiers' F1. The interval of the gap is a percentile bootstrap over clusters. p is that of
+    answer each is the verifiers' F1. The interval of the gap is Student's with one degree of freedom
+    less than there are clusters, its error that of resampled clusters. p is that of
     ``harness.fidelity.categories.distance``: F1 falls with the rates' own noise, the permutation of answers within
     prompts does not mind it.
 
     Source: K2 vendor verifier and MiniMax provider verifier for F1 against the official endpoint and for a margin below
-    its own; Efron & Tibshirani, "An introduction to the bootstrap" (1993), chapter 13.
+    its own; Efron & Tibshirani, "An introduction to the bootstrap" (1993), chapter 6.
     """
     shared = [each for each in reference if reference[each] and again.get(each) and candidate.get(each)]
     rates = [[sum(side[each]) / len(side[each]) for each in shared] for side in (reference, again, candidate)]
@@ -123,7 +126,11 @@ def _gap_bounds(rates: Sequence[Sequence[float]], groups: Sequence[Hashable], se
     if len(kept) < draws * 0.9:
         return Interval(None, None)
     gaps = 2 * kept[:, 2] / kept[:, 3] - 2 * kept[:, 0] / kept[:, 1]
-    return Interval(*(float(each) for each in np.quantile(gaps, (0.025, 0.975))))
+    hits, called, own_hits, own_called = totals.sum(axis=0).tolist()
+    count = len(places)
+    return student_interval(
+        2 * own_hits / own_called - 2 * hits / called, float(gaps.std()) * math.sqrt(count / (count - 1)), count - 1
+    )
 
 
 # --- whether its calls fit -------------------------------------------------------------------------------
