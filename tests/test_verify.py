@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from harness.report.markdown import markdown
 from harness.run import sitting
 from harness.run.conduct import Company
 from harness.run.plan import Plan, make
+from harness.run.selection import Selection
 from harness.types import JsonObject
 
 PLANTED: dict[str, dict[str, Any]] = {
@@ -41,15 +42,24 @@ PLANTED: dict[str, dict[str, Any]] = {
     "careless": {"accuracy": 0.6},
 }
 """Server -> how it differs from the plain one."""
+CUT = {"cut": {"mutants": "cut_prompt"}, "narrow": {"context_tokens": 6000}}
+"""The same for what long prompts show."""
 SIZE = Size(12, 6, ("arithmetic", "assistant"))
 
 
 @pytest.fixture(scope="module")
 def endpoints() -> Iterator[dict[str, Endpoint]]:
     """The servers, each a provider of its own."""
+    with serving(PLANTED) as found:
+        yield found
+
+
+@contextmanager
+def serving(planted: dict[str, dict[str, Any]]) -> Iterator[dict[str, Endpoint]]:
+    """Servers by name."""
     with ExitStack() as stack:
         found = {}
-        for seed, (name, settings) in enumerate(PLANTED.items()):
+        for seed, (name, settings) in enumerate(planted.items()):
             plain = {"profile": "null", "knows_tasks": True, "sampled": True, "tokens": 40, "seed": seed}
             running = start(Serve("simulator", plain | settings))
             stack.callback(running.stop)
@@ -138,6 +148,24 @@ def test_worse_is_not_different(found: JsonObject) -> None:
     """A server with the same distributions that has more wrong answers is worse, which is said beside its verdict."""
     assert card(found, "careless")["score"]["word"] == "worse"
     assert word(found, "careless") != "different"
+
+
+def test_a_cut_context_is_found(tmp_path: Path) -> None:
+    """A server that reads only the end of long prompts is told from one that refuses them, and from a whole one."""
+    tasks = ("needle_1k:10", "needle_8k:10")
+    with serving({"reference": {}, "same": {}, **CUT}) as servers:
+        selection = Selection("verify", tuple(f"{name}/m" for name in servers), tasks, twice=True)
+        plan = make(selection, catalog.discover([config.shipped("tasks")]), list(servers.values()))
+        company = Company(Watcher(), scrape=False, calibrate=False)
+        folder = sitting.start(plan, results=tmp_path, company=company).folder
+    found = judged(tmp_path, folder)
+    told = {name: card(found, name)["context"] for name in ("same", *CUT)}
+    assert told["same"]["word"] == "equivalent", told["same"]
+    assert told["cut"]["word"] == "different", told["cut"]
+    assert told["cut"]["details"]["fate"] == "cut at the front"
+    assert told["cut"]["details"]["silent"]
+    assert told["narrow"]["word"] == "different"
+    assert told["narrow"]["details"]["fate"] == "refused"
 
 
 def test_all_p_values_are_adjusted_together(found: JsonObject) -> None:

@@ -67,6 +67,12 @@ _md = click.option(
     help="A task with right answers that is scored too; repeat it. Default: those of the budget.",
 )
 @click.option(
+    "--context",
+    type=click.Choice(["1k", "2k", "4k", "8k", "16k", "32k", "64k", "128k"]),
+    multiple=True,
+    help="Length of long prompts with facts hidden in them, in tokens; name two or more. Default: those of the budget.",
+)
+@click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
 @click.option("--plan", "plan_only", is_flag=True, help="As --dry-run, which also says what can be found.")
@@ -75,13 +81,14 @@ _md = click.option(
 @options.several(options.sending)
 @click.pass_context
 def command(
-    context: click.Context,
+    ctx: click.Context,
     reference: str | None,
     candidates: tuple[str, ...],
     size: str,
     prompts: int | None,
     samples: int | None,
     tasks: tuple[str, ...],
+    context: tuple[str, ...],
     concurrency: int,
     plan_only: bool,
     margin: float,
@@ -109,13 +116,16 @@ def command(
 
     Exit codes: 0 measured, whatever was found; 2 usage; 3 nothing could be measured; 130 interrupted.
     """
-    if context.invoked_subcommand is not None:
+    if ctx.invoked_subcommand is not None:
         return
     if reference is None or not candidates:
         raise UsageError("a verification takes --reference and at least one --candidate", hint="harness verify --help")
     if reference in candidates:
         raise UsageError(f"{reference} is the reference and cannot be a candidate", hint="Name another endpoint")
-    chosen = SIZES[size].changed(prompts, samples, tasks)
+    if len(set(context)) == 1:
+        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
+    thousands = tuple(sorted({int(length.removesuffix("k")) for length in context}))
+    chosen = SIZES[size].changed(prompts, samples, tasks, thousands)
     selection = selection_of(
         chosen, (reference, *dict.fromkeys(candidates)), concurrency, seed, max_requests=budget.max_requests
     )

@@ -53,6 +53,8 @@ def _asked(messages: Sequence[JsonObject], rng: random.Random) -> str | None:
     if said := _only(system_text(messages)):
         return said
     text = next((text_of(message) for message in reversed(messages) if message["role"] == "user"), "").strip()
+    if told := _told(text):
+        return told
     if counted := _counted(text):
         return counted
     if found := _ECHO.search(text):
@@ -66,11 +68,15 @@ def _asked(messages: Sequence[JsonObject], rng: random.Random) -> str | None:
     return _recalled(messages, text)
 
 
+def _told(text: str) -> str | None:
+    """What a text itself says that the thing is which it asks for."""
+    found = _WANTED.search(text)
+    told = found and re.search(rf"\b{re.escape(found['thing'])} is ([^.?!\n]{{1,80}})", text, re.IGNORECASE)
+    return told and f"{told[1]}."
+
+
 def _recalled(messages: Sequence[JsonObject], text: str) -> str | None:
-    """The user's name, when asked for it and told before; and what the same text says that something is."""
-    if found := _WANTED.search(text):
-        told = re.search(rf"\b{re.escape(found['thing'])} is ([^.?!\n]{{1,80}})", text, re.IGNORECASE)
-        return told and f"{told[1]}."
+    """The user's name, when asked for it and told before."""
     if re.search(r"\bmy name\b", text, re.IGNORECASE):
         for message in messages:
             if found := _NAME.search(text_of(message)):

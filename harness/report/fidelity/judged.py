@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.folder import RunFolder
 from harness.report.fidelity.answers import Answers, read
+from harness.report.fidelity.context import context, is_needle
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.distribution import distribution
 from harness.report.fidelity.failures import ANSWERED, failures
@@ -72,7 +73,9 @@ def _findings(answers: Answers, endpoint: str, tasks: list[JsonObject], margin: 
     called = [task["name"] for task in tasks if task["kind"] == "tools"]
     if called:
         yield from tools(answers, endpoint, called)
-    scored = [name for name in names if name not in TASKS]
+    if needles := [name for name in names if is_needle(name)]:
+        yield context(answers, endpoint, needles)
+    scored = [name for name in names if name not in TASKS and name not in needles]
     if scored:
         yield quality(answers, endpoint, scored, margin=margin)
     for task in scored if len(scored) > 1 else ():

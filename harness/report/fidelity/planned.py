@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
+from harness.report.fidelity.context import is_needle
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.judged import TASKS
 from harness.report.fidelity.prompts import TASK as PROMPTS
@@ -15,11 +16,13 @@ from harness.run.plan import Plan
 from harness.run.selection import Selection
 from harness.stats.power import ALPHA, POWER, smallest_detectable_difference
 
-_SPREAD = 0.1
+_SPREAD = 0.06
 """Standard deviation of the likeness of two answers to one prompt, less what each answer adds by itself, as a share of
-twice their mean distance."""
+twice their mean distance: what a model of 135M parameters was seen to have."""
 _TASKS = ("arithmetic", "assistant", "commonsense", "logic", "reading", "extraction", "code_reading", "languages")
 """Those with right answers that are made by nobody but the model, and cost little: 184 questions."""
+_NEEDLES = 10
+"""Long prompts of each length, two for each depth."""
 _COLD, _GREEDY = 12, 3
 """Prompts that are asked at temperature 0 too, and answers to each."""
 _CALLED = ("assistant",)
@@ -39,18 +42,26 @@ class Size:
     """Answers to each from each candidate; the reference gives twice as many."""
     tasks: tuple[str, ...]
     """Tasks with right answers, ``name`` or ``name:limit``."""
+    context: tuple[int, ...] = ()
+    """Thousands of tokens of the long prompts, rising; empty: none."""
 
-    def changed(self, prompts: int | None, samples: int | None, tasks: tuple[str, ...]) -> Size:
+    def changed(
+        self, prompts: int | None, samples: int | None, tasks: tuple[str, ...], context: tuple[int, ...]
+    ) -> Size:
         """The same with what the user wants otherwise; None, or none: as it is."""
         return replace(
-            self, prompts=prompts or self.prompts, samples=samples or self.samples, tasks=tasks or self.tasks
+            self,
+            prompts=prompts or self.prompts,
+            samples=samples or self.samples,
+            tasks=tasks or self.tasks,
+            context=context or self.context,
         )
 
 
 SIZES: Mapping[str, Size] = {
     "small": Size(12, 6, ("arithmetic:20", "assistant")),
-    "usual": Size(25, 10, _TASKS),
-    "large": Size(30, 24, _TASKS),
+    "usual": Size(25, 10, _TASKS, (1, 4)),
+    "large": Size(30, 24, _TASKS, (1, 4, 16)),
 }
 
 
@@ -61,12 +72,12 @@ def selection_of(
     return Selection(
         suite="verify",
         endpoints=endpoints,
-        tasks=(f"{TEXT}:{size.prompts}", f"{GREEDY}:{min(size.prompts, _COLD)}", PROMPTS, *size.tasks),
-        often={
-            TEXT: size.samples,
-            GREEDY: _GREEDY,
-            **{task.partition(":")[0]: _CALLS for task in size.tasks if task in _CALLED},
-        },
+        tasks=(
+            *(f"{TEXT}:{size.prompts}", f"{GREEDY}:{min(size.prompts, _COLD)}", PROMPTS),
+            *(f"needle_{thousands}k:{_NEEDLES}" for thousands in size.context),
+            *size.tasks,
+        ),
+        often={TEXT: size.samples, GREEDY: _GREEDY, **{task: _CALLS for task in size.tasks if task in _CALLED}},
         twice=True,
         concurrency=concurrency,
         seed=seed,
@@ -86,7 +97,7 @@ def expected(plan: Plan) -> Iterator[str]:
             f"{expected_effect(counts[TEXT], samples):.3f} or more four times in five, about (the report says it for "
             "the answers that came)"
         )
-    if n := sum(count for task, count in counts.items() if task not in TASKS):
+    if n := sum(count for task, count in counts.items() if task not in TASKS and not is_needle(task)):
         points = 100 * (smallest_detectable_difference(n, round(_FLIPS * n)) or 1)
         yield (
             f"score: {n} questions: finds a loss of {points:.0f} points or more four times in five, where one question "
