@@ -6,15 +6,19 @@ The servers have a model with known distributions; each has its own seed, so tha
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from made import Watcher, harness, told
 
 from harness import catalog, config
+from harness.cli import cli
 from harness.engines import start
 from harness.errors import UsageError
 from harness.folder import RunFolder
@@ -231,13 +235,34 @@ def test_more_answers_find_less(endpoints: dict[str, Endpoint], found: JsonObjec
     assert said / 5 < expected_effect(12, 6) < said * 5
 
 
+def test_the_commands_of_the_page_work(
+    endpoints: dict[str, Endpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every line of docs/verify.md that is a command does what it says; verifications are made small."""
+    servers = dict(zip(("mine", "cheap", "fast"), endpoints.values(), strict=False))
+    providers_of(servers, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[1] / "docs/verify.md").read_text()
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    commands = [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()]
+    assert len(commands) >= 5
+    for command in commands:
+        small = " --prompts 2 --samples 2 --task arithmetic:2" if "--reference" in command else ""
+        done = CliRunner().invoke(cli, shlex.split(command + small)[1:])
+        assert done.exit_code == 0, (command, done.output, done.exception)
+    assert (tmp_path / "verify.md").is_file()
+
+
+def providers_of(servers: dict[str, Endpoint], folder: Path) -> None:
+    """A providers.yaml with these servers."""
+    made = "  {}: {{kind: simulated, base_url: '{}', models: {{m: sim-small}}}}"
+    blocks = [made.format(name, one.provider.base_url) for name, one in servers.items()]
+    (folder / "providers.yaml").write_text("\n".join(["providers:", *blocks]) + "\n")
+
+
 def test_the_command(endpoints: dict[str, Endpoint], tmp_path: Path) -> None:
     """A plan sends nothing; a verification is an ordinary run whose report can be made again."""
-    urls = {name: endpoints[name].provider.base_url for name in ("reference", "same")}
-    blocks = [
-        f"  {name}: {{kind: simulated, base_url: '{url}', models: {{m: sim-small}}}}" for name, url in urls.items()
-    ]
-    (tmp_path / "providers.yaml").write_text("\n".join(["providers:", *blocks]) + "\n")
+    providers_of({name: endpoints[name] for name in ("reference", "same")}, tmp_path)
     asked = ["verify", "--reference", "reference/m", "--candidate", "same/m", "--prompts", "2", "--samples", "2"]
     asked += ["--task", "arithmetic:10"]
     plan = harness(tmp_path, *asked, "--plan")
@@ -252,4 +277,5 @@ def test_the_command(endpoints: dict[str, Endpoint], tmp_path: Path) -> None:
     again = harness(tmp_path, "verify", "report", "latest", "--json")
     assert json.loads(again.stdout)["reference"] == "reference/m"
     told(harness(tmp_path, "verify", "--reference", "reference/m"), 2, "--candidate")
+    told(harness(tmp_path, *asked, "--context", "4k"), 2, "two lengths")
     told(harness(tmp_path, "verify", "--reference", "same/m", "--candidate", "same/m"), 2, "same/m")

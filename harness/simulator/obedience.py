@@ -53,10 +53,8 @@ def _asked(messages: Sequence[JsonObject], rng: random.Random) -> str | None:
     if said := _only(system_text(messages)):
         return said
     text = next((text_of(message) for message in reversed(messages) if message["role"] == "user"), "").strip()
-    if told := _told(text):
-        return told
-    if counted := _counted(text):
-        return counted
+    if found_in_text := _told(text) or _counted(text):
+        return found_in_text
     if found := _ECHO.search(text):
         return _unquoted(found[1].strip())
     if said := _only(text):

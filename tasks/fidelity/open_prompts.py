@@ -1,4 +1,4 @@
-"""Short prompts that have many good answers: what two endpoints say to them shows whether one model stands behind both.
+"""Open prompts: 30 short ones with many good answers, which show whether one model stands behind two endpoints.
 
 ``fidelity_text`` asks at temperature 1 with nothing cut off (top_p 1), where answers are draws from the model's own
 distribution; ``fidelity_greedy`` asks the same at temperature 0, where a server that obeys gives one answer or nearly

@@ -1,4 +1,4 @@
-"""Requests of many shapes whose answers do not matter: the tokens that a server counts for each prompt do.
+"""Prompt tokens: 16 requests of many shapes, of which only the tokens matter that are counted for each prompt.
 
 Two servers with the same tokenizer and chat template count the same. One that puts a system prompt of its own first
 counts more by the same number everywhere; one with another template, by a number for each message or each tool. One

@@ -30,7 +30,10 @@ def _free(one: Answer) -> bool:
 
 def _trigger(endpoint: str, first: Sequence[Answer], again: Sequence[Answer], own: Sequence[Answer]) -> Finding:
     sides = [_by_prompt(side, called=True) for side in (first, again, own)]
-    found = triggering(*[{name: [word == "call" for word in words] for name, words in side.items()} for side in sides])
+    asked, asked_again, given = (
+        {name: [word == "call" for word in words] for name, words in side.items()} for side in sides
+    )
+    found = triggering(asked, asked_again, given)
     rates = f"calls {_percent(own)}, the reference {_percent([*first, *again])}"
     f1 = "" if found.f1 is None or found.self_f1 is None else f"; F1 {found.f1:.3f}, its own {found.self_f1:.3f}"
 
