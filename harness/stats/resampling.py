@@ -92,8 +92,9 @@ def bootstrap_t(
     generator, found = np.random.default_rng(seed), []
     for rows in _blocks(draws, clusters):
         drawn = generator.integers(0, clusters, (rows, clusters))
-        means, errors = _mean_and_error(sums[drawn], sizes[drawn])
+        # Weights may all be 0 in a draw: it has no mean, and counts as one without a distance.
         with np.errstate(divide="ignore", invalid="ignore"):
+            means, errors = _mean_and_error(sums[drawn], sizes[drawn])
             found.append(np.nan_to_num((means - mean) / errors, nan=0.0))
     low, high = np.quantile(np.concatenate(found), (0.025, 0.975), method="inverted_cdf")
     bounds = float(mean - high * error), float(mean - low * error)
