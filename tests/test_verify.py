@@ -156,7 +156,7 @@ def test_worse_is_not_different(found: JsonObject) -> None:
 
 def test_a_cut_context_is_found(tmp_path: Path) -> None:
     """A server that reads only the end of long prompts is told from one that refuses them, and from a whole one."""
-    tasks = ("needle_1k:10", "needle_8k:10")
+    tasks = ("needle_1k:5", "needle_8k:5")
     with serving({"reference": {}, "same": {}, **CUT}) as servers:
         selection = Selection("verify", tuple(f"{name}/m" for name in servers), tasks, twice=True)
         plan = make(selection, catalog.discover([config.shipped("tasks")]), list(servers.values()))
@@ -277,5 +277,12 @@ def test_the_command(endpoints: dict[str, Endpoint], tmp_path: Path) -> None:
     again = harness(tmp_path, "verify", "report", "latest", "--json")
     assert json.loads(again.stdout)["reference"] == "reference/m"
     told(harness(tmp_path, "verify", "--reference", "reference/m"), 2, "--candidate")
+    stopped = harness(tmp_path, *asked, "--max-total-tokens", "6000")
+    assert stopped.returncode == 130
+    assert "broken off" in stopped.stdout
+    assert harness(tmp_path, "resume", "latest").returncode == 0
+    whole = json.loads(harness(tmp_path, "verify", "report", "--json").stdout)
+    assert whole["status"] == "finished"
+    assert card(whole, "same")["prompt tokens"]["n"] == 16
     told(harness(tmp_path, *asked, "--context", "4k"), 2, "two lengths")
     told(harness(tmp_path, "verify", "--reference", "same/m", "--candidate", "same/m"), 2, "same/m")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from harness.fidelity.sampling import MARGIN, Response, response, variety
 from harness.report.fidelity.answers import Answer, Answers, texts
@@ -21,17 +22,11 @@ def temperature(answers: Answers, endpoint: str) -> Finding:
     return Finding(
         test="temperature",
         endpoint=endpoint,
-        says=f"{_varied(own)}; at the reference {_varied(reference)}",
+        says=f"answers vary by {_varied(own)} at temperature 0 and 1, the reference's by {_varied(reference)}",
         n=own.prompts,
         word=always(_word(own, reference)),
-        unit="share of places in which two answers to a prompt differ",
-        value=own.change,
-        low=own.low,
-        high=own.high,
-        mde=own.mde,
-        margin=MARGIN,
         shown=_shown(answers.first(TASK), cold),
-        details={"candidate": own.word, "reference": reference.word},
+        details={"candidate": asdict(own), "reference": asdict(reference)},
     )
 
 
@@ -50,8 +45,8 @@ def _word(own: Response, reference: Response) -> Word:
 
 def _varied(found: Response) -> str:
     if found.off is None or found.on is None:
-        return "too few answers"
-    return f"answers differ in {100 * found.off:.0f} % of places at temperature 0, in {100 * found.on:.0f} % at 1"
+        return "too few to tell"
+    return f"{100 * found.off:.0f} and {100 * found.on:.0f} %"
 
 
 def _shown(first: Sequence[Answer], own: Sequence[Answer]) -> tuple[Shown, ...]:
