@@ -71,5 +71,5 @@ def _exhibit(run: str, one: Exhibit, *, first: bool) -> None:
         st.code("\n".join(one.official), language=None, wrap_lines=True)
         st.caption("Sends the same again; the key stays in its variable")
         st.code(plain.beginning(one.curl), language=None, wrap_lines=True)
-        link = {"run": run, "job": one.job, "number": str(one.number)}
+        link = {"run": run, "job": one.job, "try": str(one.number)}
         st.page_link("views/runs.py", label="This attempt on page Runs", query_params=link)

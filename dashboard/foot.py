@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import streamlit as st
 
@@ -43,4 +43,5 @@ def _file(results: str, query: str, how: Format) -> bytes:
 
 def _address() -> str:
     chosen = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
-    return f"{st.context.url}?{chosen}" if chosen else str(st.context.url)
+    page = str(st.context.url)
+    return f"{page if urlsplit(page).path else f'{page}/'}?{chosen}" if chosen else page

@@ -40,5 +40,5 @@ def _answer(run: str, row: JsonObject) -> None:
     st.code("\n".join(question.judged(row)), language=None, wrap_lines=True)
     st.code(plain.beginning(question.answered(row)), language=None, wrap_lines=True, height=220)
     st.caption(f"{words.number(row['e2e_ms'], 0)} ms, cost {words.cost(row['cost_usd'])} USD")
-    link = {"run": run, "job": row["job_id"], "number": str(row["number"])}
+    link = {"run": run, "job": row["job_id"], "try": str(row["number"])}
     st.page_link("views/runs.py", label="This attempt on page Runs", query_params=link)

@@ -17,24 +17,22 @@ from harness.report.charts.marks import Marks
 from harness.report.live import Progress, Watched, under_way
 
 _EVERY_S = 2.0
-_KEY = "under way"
 
 
 def watching(of: queries.Version) -> None:
-    """Each run under way, known to the database or not; the page is drawn anew when one of them ends."""
+    """Each run under way, known to the database or not; the page is drawn anew when there is a new database."""
     try:
-        _watch(of.results, queries.finished(of), queries.marks(of))
+        _watch(of, queries.finished(of), queries.marks(of))
     except HarnessError:  # there is no database yet
-        _watch(of.results, frozenset(), defaultdict(int))
+        _watch(of, frozenset(), defaultdict(int))
 
 
 @st.fragment(run_every=_EVERY_S)
-def _watch(results: str, ended: frozenset[str], marks: Marks) -> None:
-    runs = under_way(Path(results), ended)
-    before, now = st.session_state.get(_KEY, frozenset()), frozenset(run.id for run in runs)
-    st.session_state[_KEY] = now
-    if before - now:
+def _watch(of: queries.Version, ended: frozenset[str], marks: Marks) -> None:
+    # A run is published only when it was judged and sealed, some time after its end.
+    if queries.version() != of:
         st.rerun()
+    runs = under_way(Path(of.results), ended)
     for run in runs:
         with st.container(border=True):
             st.markdown(f"**Under way:** {plain.code(run.id)}")

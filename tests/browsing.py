@@ -52,8 +52,8 @@ def harness(*arguments: str, cwd: Path | None = None, wait_s: float = HARNESS_WA
 def drawn(page: Page) -> None:
     """Wait until the page is drawn to its end, and hold that nothing on it went wrong."""
     expect(page.get_by_test_id("stMain")).to_be_visible(timeout=WAIT_MS)
-    expect(page.locator("[data-test-script-state=notRunning]")).to_have_count(1, timeout=WAIT_MS)
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=WAIT_MS)
+    expect(page.locator("[data-test-script-state=notRunning]")).to_have_count(1, timeout=WAIT_MS)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 

@@ -26,7 +26,7 @@ from harness.types import Attempt, Load, Sample, Task
 _COMPILED = tempfile.mkdtemp(prefix="harness-compiled-")
 atexit.register(shutil.rmtree, _COMPILED, ignore_errors=True)
 
-WAIT_S = 60.0
+WAIT_S = 180.0
 """The machine may be busy: what has not happened by then never will."""
 
 

@@ -19,8 +19,8 @@ from harness.folder import list_runs
 from harness.store.query import rows
 
 ROOT = Path(__file__).parents[1]
-IN_DOCS = {"decide": 0, "features": 0, "load": 0}
-"""Page -> from which pixel on its picture for the docs begins."""
+IN_DOCS = ("decide", "features")
+"""Pages of which the docs show the top."""
 _SIZE = {"width": 1400, "height": 1000}
 _THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -72,12 +72,10 @@ def small(browser: Browser, address: str, results: Path, to: Path) -> list[Path]
     to.mkdir(parents=True, exist_ok=True)
     made = []
     page = browser.new_page(viewport=_SIZE, color_scheme="light")
-    for name, top in IN_DOCS.items():
+    for name in IN_DOCS:
         made.append(to / f"{name}.png")
         view = next(key for key in reversed(views(results)) if key.partition("-")[0] == name)
         _open(page, f"{address}/{PAGES[name]}?{urlencode(views(results)[view])}")
-        page.get_by_test_id("stMain").evaluate("(one, top) => one.scrollTo(0, top)", top)
-        page.wait_for_timeout(500)
         page.screenshot(path=made[-1])
     page.close()
     return made

@@ -1,5 +1,6 @@
 """Each page in each state of the results, drawn without a browser; and what charts and tables are made of."""
 
+import shlex
 import shutil
 import socket
 import subprocess
@@ -320,6 +321,25 @@ def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
         done = CliRunner().invoke(cli, ["dashboard", "--results", str(tmp_path), "--port", str(port)])
     assert isinstance(done.exception, CannotMeasure)
     assert "--port" in str(done.exception)
+
+
+def test_the_commands_of_the_page_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every `harness dashboard` in docs/dashboard.md begins to serve."""
+    page = (APP.parents[1] / "docs" / "dashboard.md").read_text("utf-8")
+    commands = [line.partition(" #")[0] for line in page.splitlines() if line.startswith("harness dashboard")]
+    assert len(commands) == 3
+    for folder in ("results", "nightly/results"):
+        publish(tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    served: list[list[str]] = []
+    monkeypatch.setattr("harness.cli.dashboard._free", lambda host, port: port)  # this machine's may be taken
+    monkeypatch.setattr("os.execv", lambda program, arguments: served.append(arguments))
+    for command in commands:
+        done = CliRunner().invoke(cli, shlex.split(command)[1:])
+        assert done.exit_code == 0, (command, done.exception)
+    assert [arguments[-1] for arguments in served] == [
+        str(tmp_path / path) for path in ("results", "nightly/results", "results")
+    ]
 
 
 def test_the_pages_work_from_a_wheel(tmp_path: Path) -> None:

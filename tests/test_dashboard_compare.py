@@ -106,22 +106,35 @@ def test_another_baseline_may_be_chosen(tmp_path: Path, monkeypatch: pytest.Monk
     old = night(tmp_path, 1, {"a/m": 100.0, "b/m": 100.0})
     night(tmp_path, 2, {"a/m": 150.0, "b/m": 100.0})
     new = night(tmp_path, 3, {"a/m": 150.0, "b/m": 100.0})
-    chosen = {"against": "another run", "with": old.id, "baseline": "b/m", "endpoint": "a/m", "time": "E2E"}
+    chosen = {"against": "another run", "with": old.id, "baseline_since": "b/m", "endpoint_since": "a/m", "time": "E2E"}
     app = open_page(tmp_path, PAGE, monkeypatch, run=new.id, alike="no difference", **chosen)
     assert f"A (baseline): b/m, {old.id}" not in said(app)  # in the chart alone
     assert "fewer than" not in said(app)
-    assert app.selectbox(key="baseline").value == "b/m"
-    assert app.multiselect(key="endpoint").value == ["a/m"]
+    assert app.selectbox(key="baseline_since").value == "b/m"
+    assert app.multiselect(key="endpoint_since").value == ["a/m"]
     assert "0 same" not in said(app)
     assert "≈ same" not in cells(app, "What differs")
 
 
-@pytest.mark.parametrize("key", ["against", "with", "baseline", "endpoint", "stage", "time", "of", "alike"])
+@pytest.mark.parametrize(
+    "key",
+    ["against", "with", "baseline", "baseline_since", "endpoint", "endpoint_since", "stage", "time", "of", "alike"],
+)
 def test_an_old_link_is_not_obeyed(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value in the address that is no choice any more leaves the page as it would be without it."""
     night(tmp_path, 1, {"a/m": 100.0, "b/m": 130.0})
     app = open_page(tmp_path, PAGE, monkeypatch, **{key: HOSTILE})
     assert "▼ worse" in said(app)
+
+
+def test_a_choice_within_a_run_is_none_since_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever compared two endpoints and then asks what changed since sees each of them against itself."""
+    for number, ms in enumerate((100.0, 150.0), 1):
+        night(tmp_path, number, {"a/m": ms, "b/m": 100.0})
+    app = open_page(tmp_path, PAGE, monkeypatch, baseline="b/m", endpoint="a/m")
+    app.segmented_control(key="against").set_value("the run before").run()
+    assert app.selectbox(key="baseline_since").value is None
+    assert app.multiselect(key="endpoint_since").value == ["a/m", "b/m"]
 
 
 def test_another_run_with_other_endpoints_is_no_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,3 +152,16 @@ def test_forty_endpoints_are_narrowed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(app.multiselect(key="endpoints").value) == 6
     assert "too few nights" in said(app)
     assert "No change point in 2 nights" in said(app)
+
+
+def test_one_night_stands_in_a_day(tmp_path: Path) -> None:
+    """The axis of a single night is a day and not a thousandth of a second; many nights are shown as they fit."""
+    make_nights(tmp_path, 1)
+    figure = nights(trend(tmp_path, metrics=["ttft_p50_ms"]), {"p/m": 0})
+    assert figure is not None
+    first, last = figure.layout.xaxis.range
+    assert (last - first).total_seconds() == 86_400
+    make_nights(tmp_path, 3)
+    figure = nights(trend(tmp_path, metrics=["ttft_p50_ms"]), {"p/m": 0})
+    assert figure is not None
+    assert figure.layout.xaxis.range is None

@@ -103,7 +103,8 @@ def test_a_search_finds_what_the_server_can_take(tmp_path: Path) -> None:
     (found,) = run.read_manifest()["search"]
     assert 4 <= found["best"] <= 5 < found["missed"] + 1
     decided = run.read_manifest()["selection"]["decided"]
-    assert [level["at"] for level in decided][:4] == [1, 2, 4, 8]
+    # A level that is too close to call is asked once more.
+    assert list(dict.fromkeys(level["at"] for level in decided))[:4] == [1, 2, 4, 8]
     planned = run.read_manifest()["planned"]
     assert planned == len(run.plan_path.read_text().splitlines()) == len(list(read_attempts(run)))
 

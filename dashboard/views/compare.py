@@ -58,13 +58,14 @@ def ask(chosen: choice.Chosen) -> Asked:
         help="A difference whose whole interval lies within this is called the same; of failures and quality within a "
         "fifth of it in points, half a point at least. As harness compare --same-within has it.",
     )
+    # What is chosen within a run is no choice against another one, where each endpoint is held against itself.
     other = _other_run(chosen, where)
     named, shown = st.columns(2, vertical_alignment="bottom")
     with named:
         baseline = _baseline(chosen, other, own)
     with shown:
         names = [name for name in own if other is not None or name != baseline]
-        picked = _several("Compared with it", names)
+        picked = _several("Compared with it", names, "endpoint" if other is None else "endpoint_since")
     return Asked(other, baseline, tuple(picked), _ALIKE.get(str(alike), 5.0))
 
 
@@ -97,7 +98,7 @@ def _baseline(chosen: choice.Chosen, other: str | None, own: list[str]) -> str |
             st.stop()
         return _one("Baseline", own, "baseline", own[0])
     theirs = compared.endpoints(chosen.version, other)
-    return _one("Baseline", theirs, "baseline", None, placeholder="the endpoint of the same name")
+    return _one("Baseline", theirs, "baseline_since", None, placeholder="the endpoint of the same name")
 
 
 def _one(title: str, options: list[str], key: str, first: str | None, placeholder: str = "choose") -> str | None:
@@ -109,8 +110,8 @@ def _one(title: str, options: list[str], key: str, first: str | None, placeholde
     return picked if picked in options else first
 
 
-def _several(title: str, options: list[str]) -> list[str]:
-    key, default = "endpoint", options[:_SHOWN_AT_FIRST]
+def _several(title: str, options: list[str], key: str) -> list[str]:
+    default = options[:_SHOWN_AT_FIRST]
     if key in st.session_state and not set(st.session_state[key]) <= set(options):
         st.session_state[key] = [name for name in st.session_state[key] if name in options]
     picked = st.multiselect(title, options, default=default, key=key, bind="query-params") or default

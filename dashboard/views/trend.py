@@ -72,7 +72,7 @@ def changes_table(found: Sequence[Series], marks: Marks) -> None:
     changed = sorted(((one.at, series, one) for series in found for one in series.changes), key=lambda row: row[0])
     if not changed:
         counted = max((sum(point.problem is None for point in series.points) for series in found), default=0)
-        st.text(f"No change point in {counted} nights. Fewer than 6 nights show none.")
+        st.text(f"No change point in {counted} night{'' if counted == 1 else 's'}. Fewer than 6 nights show none.")
         return
     columns = [
         Column("since"),

@@ -49,6 +49,9 @@ def _hostile_run(folder: Path) -> None:
     known |= {"chunk_delta_us": [100_000, 200_000], "chunk_events": [1, 3]}
     rows = [attempt(f"{HOSTILE}/{i}", sample=f"{HOSTILE}{i}", ms=marks, **known) for i in range(7)]
     rows.append(attempt("q", kind="quality", stage="quality.sums", task="sums", sample=HOSTILE, ms=marks, **known))
+    # Another one answers the same question, and wrongly.
+    other = known | {"endpoint": f"{HOSTILE}2", "response_model": HOSTILE}
+    rows.append(attempt("w", kind="quality", stage="quality.sums", task="sums", sample=HOSTILE, ms=marks, **other))
     said = dict.fromkeys(("request_body", "response_body", "text", "reasoning"), HOSTILE)
     texts = [
         {"run_id": "?", "job_id": row["job_id"], "number": 0, **said, "tool_calls_json": "[]"}
@@ -61,11 +64,15 @@ def _hostile_run(folder: Path) -> None:
         "hostile",
         attempts=rows,
         texts=texts,
-        scores=[score("q", 1.0, endpoint=HOSTILE, explanation=HOSTILE, answer=HOSTILE)],
+        scores=[
+            score(job, value, endpoint=name, sample=HOSTILE, explanation=HOSTILE, answer=HOSTILE)
+            for job, value, name in (("q", 1.0, HOSTILE), ("w", 0.0, f"{HOSTILE}2"))
+        ],
         verdicts=[verdict("p", "broken") | about | {"evidence": [rows[0]["job_id"]]}],
     )
     first = manifest(run)["endpoints"][0]
-    run.write_manifest(manifest(run, suite=HOSTILE, endpoints=[first | {"id": HOSTILE, "model_id": HOSTILE}]))
+    named = [first | {"id": name, "model_id": name} for name in (HOSTILE, f"{HOSTILE}2")]
+    run.write_manifest(manifest(run, suite=HOSTILE, endpoints=named, probes={"profile": HOSTILE, "ids": ["p"]}))
     publish(folder)
 
 
@@ -76,9 +83,9 @@ def address(results: Path) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium of the machine."""
+    """A headless Chromium of the machine; not for longer than a module, for it brings a running event loop."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine: install it, for example with `apt-get install chromium`")
     with sync_playwright() as playwright:

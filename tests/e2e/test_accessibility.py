@@ -42,7 +42,8 @@ def test_nothing_serious(name: str, scheme: str, browser: Browser, address: str)
         page = context.new_page()
         page.goto(f"{address}/{PAGES[name]}")
         drawn(page)
-        page.wait_for_timeout(500)  # a chart's letters fade in
+        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(1000)  # a chart's letters fade in, and what is drawn anew is faint until it is there
         assert violations(page) == []
     finally:
         context.close()

@@ -4,9 +4,10 @@ import json
 import time
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
-from browsing import HOSTILE, WAIT_MS, harness, run_named
+from browsing import HOSTILE, PAGES, WAIT_MS, drawn, harness, run_named
 from playwright.sync_api import Page, expect
 from playwright.sync_api import TimeoutError as NotYet
 
@@ -84,6 +85,33 @@ def test_hostile_text_is_shown_and_not_obeyed(page: Page, address: str, results:
     page.goto(f"{address}/?run={HOSTILE.replace('#', '%23')}")
     expect(page.get_by_test_id("stAlert").first).to_contain_text("<script>", timeout=WAIT_MS)
     _assert_nothing_came_of_it(page)
+
+
+HOSTILE_CHOICES = {
+    "decide": {},
+    "compare": {},
+    "load": {},
+    "features": {"probe": "p", "endpoint": HOSTILE, "verdicts": "all", "find": HOSTILE},
+    "trend": {"suite": HOSTILE, "metric": "ttft_p50_ms"},
+    "quality": {"task": "sums", "questions": "all", "sample": HOSTILE},
+    "runs": {"stage": HOSTILE, "job": HOSTILE, "try": HOSTILE, "run": HOSTILE},
+}
+"""What a link to a page of the hostile run says besides: what was sent and came, flips, nights, and markup itself."""
+
+
+def test_no_page_obeys_hostile_text(page: Page, address: str, results: Path) -> None:
+    """On every page with its drawers open letters are shown as letters, and nothing is asked of another machine."""
+    run = run_named(results, "hostile")
+    for name, chosen in HOSTILE_CHOICES.items():
+        page.goto(f"{address}/{PAGES[name]}?{urlencode({'run': run, **chosen})}")
+        drawn(page)
+        expect(page.get_by_test_id("stMain")).to_contain_text("<script>document.title", timeout=WAIT_MS)
+        if name == "features":
+            expect(page.get_by_role("heading", name="Evidence")).to_be_visible(timeout=WAIT_MS)
+        if name == "quality":
+            expect(page.get_by_role("table", name="Flips against the baseline")).to_contain_text("<script>")
+            expect(page.get_by_role("heading", name="One question")).to_be_visible(timeout=WAIT_MS)
+        _assert_nothing_came_of_it(page)
 
 
 def _hover_first_point(page: Page) -> None:

@@ -1,6 +1,5 @@
 """The one-file report in a real browser, opened as a file: it draws, it prints, and nothing hostile comes of it."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,20 +8,10 @@ from typing import Any
 
 import pytest
 from drawn import two_endpoints
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = (
     "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\"><svg onload=\"document.title="
     "'taken'\"> <b>b</b> <a href='http://evil.example'>l</a> </script><script>document.title='taken'</script> "
@@ -40,17 +29,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "harness", "report", "--html", str(path), "--include-text"]
     subprocess.run([*command, "--results", str(results)], check=True, capture_output=True, timeout=120)
     return path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium of the machine."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: install it, for example with `apt-get install chromium`")
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield found
-        found.close()
 
 
 @pytest.fixture

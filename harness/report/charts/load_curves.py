@@ -374,6 +374,7 @@ def _mark_full(figure: go.Figure, full: JsonObject, look: Look) -> None:
         xref="x",
         x=math.log10(full["at"]) if look.log else full["at"],
         xanchor="right",
+        xshift=-3,
         yref="paper",
         y=1,
         yanchor="top",

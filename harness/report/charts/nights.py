@@ -51,9 +51,17 @@ def nights(
     _marked(figure, drawn, run)
     unit = drawn[0].unit
     dress(figure, "start of the run, UTC", f"{drawn[0].title}, {'%' if unit in _PERCENT else unit}", height=460)
-    figure.update_xaxes(type="date")
+    figure.update_xaxes(type="date", range=_days(drawn))
     figure.update_layout(margin={"t": 40})
     return figure
+
+
+def _days(drawn: Sequence[Series]) -> list[datetime] | None:
+    """A day around nights that lie within one: the axis would be cut into thousandths of a second. None: as it fits."""
+    moments = [datetime.fromisoformat(point.at) for series in drawn for point in series.points]
+    first, last = min(moments), max(moments)
+    half = timedelta(hours=12)
+    return None if last - first > half else [first - half, last + half]
 
 
 def _values(figure: go.Figure, series: Series, marks: Marks, *, first: bool) -> None:
