@@ -92,6 +92,15 @@ def commands(run: str) -> dict[str, list[list[str]]]:
         ],
         "trend": [["trend"], ["trend", "--json"]],
         "gate": [["gate", "--run", run, "--junit", "gate.xml", "--md", "gate.md", "--verdict", "gate.json"]],
+        "verify": [
+            ["verify", "--reference", "echo-plain/m", "--candidate", "echo-base64/m", "--budget", "small", "--plan"],
+            [
+                *("verify", "--reference", "echo-plain/m", "--candidate", "echo-base64/m"),
+                *("--prompts", "2", "--samples", "2", "--task", "arithmetic:2", "--budget", "small"),
+                *("--max-duration", "15", "--md", "verify.md"),
+            ],
+            ["verify", "report", "latest", "--json"],
+        ],
         "compare": [["compare", "echo-plain/m", "echo-base64/m", "--run", run, "--json"]],
         "runs": [["runs", "list"], ["runs", "show", run], ["runs", "show", run, "--json"]],
         "sql": [["sql", "from texts", "--csv"], ["sql", "from attempts", "--json"]],

@@ -25,6 +25,7 @@ COMMANDS = {
     "score": "Judge a finished run again with today's scorers and probes.",
     "report": "What runs found: tables, one HTML file, Markdown, JUnit.",
     "gate": "Judge a run by limits, margins, features and a budget.",
+    "verify": "Whether vendors serve the same model as a reference.",
     "compare": "What one endpoint or run adds to another, pair by pair.",
     "trend": "How nightly figures went, and since when they changed.",
     "dashboard": "Look at the results in the browser.",

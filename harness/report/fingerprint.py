@@ -62,7 +62,8 @@ def fingerprint(manifest: JsonObject, metric: NightlyMetric, reading: Reading) -
     else:
         task = _named(manifest.get("tasks"), "name", reading.task)
         parts |= {name: task.get(name) for name in ("version", "scorer", "scorer_version", "data_sha256", "n")}
-        parts |= {"repeats": selection.get("repeats", 1), "asked at once": selection.get("concurrency")}
+        repeats = _object(selection.get("often")).get(reading.task, selection.get("repeats", 1))
+        parts |= {"repeats": repeats, "asked at once": selection.get("concurrency")}
     return Fingerprint(tuple((name, _short(value)) for name, value in parts.items() if value not in (None, "", [], {})))
 
 

@@ -61,7 +61,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
     quality = Quality(results, folder.root.name, seed := _whole(manifest.get("seed"), 0))
     found, family = compare(results, folder.root.name, names, quality, measures, seed=seed, margin=margin)
     ranked = {kind: ranks(names, kind, found) for kind in KINDS}
-    tasks, repeats = by_view["quality_summary"], _whole((manifest.get("selection") or {}).get("repeats"), 1)
+    tasks = by_view["quality_summary"]
     laws = _laws(manifest)
     return {
         "run": _run(folder, manifest),
@@ -75,7 +75,7 @@ def summarise(results: Path, run: str, *, only_loads: bool = False, margin: floa
             )
             for endpoint in (() if only_loads else stored)
         ],
-        "tasks": [_task(row, quality, repeats) for row in tasks],
+        "tasks": [_task(row, quality, _repeats(manifest, row)) for row in tasks],
         "judging": None if only_loads else judging(results, folder.root.name, stored),
         "vectors": _vectors(results, folder.root.name, names, manifest),
         "spending": [] if only_loads else spending(results, folder.root.name, names),
@@ -197,6 +197,14 @@ def _kind(name: str, kind: str, tasks: Sequence[JsonObject], quality: Quality, r
         return None
     counts = {key: sum(row[key] for row in own) for key in ("n_planned", "n_failed", "n_invalid", "n_correct")}
     return quality.measured((kind, None, name)) | counts | {"rank": rank.get(name)}
+
+
+def _repeats(manifest: JsonObject, row: JsonObject) -> int:
+    """How often each question of a row of ``quality_summary`` was to be asked."""
+    selection = manifest.get("selection") or {}
+    often = (selection.get("often") or {}).get(row["task"], selection.get("repeats"))
+    again = 2 if selection.get("twice") and row["endpoint"] == selection["endpoints"][0] else 1
+    return _whole(often, 1) * again
 
 
 def _task(row: JsonObject, quality: Quality, repeats: int) -> JsonObject:

@@ -311,13 +311,15 @@ def _task_stage(
     task: Task, samples: Sequence[Sample], endpoints: Mapping[str, Endpoint], selection: Selection
 ) -> Stage:
     stage = f"{task.kind}.{task.name}"
-    order = [(sample.id, repeat) for repeat in range(selection.repeats) for sample in samples]
+    most = max(selection.repeats_of(task.name, endpoint) for endpoint in endpoints)
+    order = [(sample.id, repeat) for repeat in range(most) for sample in samples]
     random.Random(f"{selection.seed}/{stage}").shuffle(order)  # noqa: S311 - a reproducible order, not a secret
     turns = {sample.id: session.requests_of(task, sample) for sample in samples}
     lanes = tuple(
         tuple(
             job
             for sample, repeat in order
+            if repeat < selection.repeats_of(task.name, endpoint)
             for job in _session(job_of(stage, endpoint, task.kind, task.name, sample, repeat), turns[sample])
         )
         for endpoint in endpoints

@@ -102,6 +102,11 @@ class Selection:
     data: str | None = None
     """Local file or folder read by the tasks in place of their own source; None: their own source."""
     repeats: int = 1
+    often: Mapping[str, int] = field(default_factory=dict)
+    """Task -> how often each of its samples is asked, where that is not ``repeats``."""
+    twice: bool = False
+    """Whether the first endpoint is asked twice as often as the others: as itself, and once more to be compared with
+    itself. Its even repeats are the one, its odd ones the other."""
     blocks: int = 1
     """How often the levels of a load are gone through; from 2 on each time is a block, a stage of its own, and the
     endpoints change their order from block to block, so that drift in time falls on all of them alike."""
@@ -134,6 +139,11 @@ class Selection:
     """How tasks and loads are asked, but for those that want embeddings; judges and probes are not touched by it."""
     store_text: Literal["all", "sample", "hash", "none"] = "all"
     """What is kept of requests and answers once the run is finished and judged."""
+
+    def repeats_of(self, task: str, endpoint: str) -> int:
+        """How often each sample of a task is asked of an endpoint."""
+        again = 2 if self.twice and endpoint == self.endpoints[0] else 1
+        return self.often.get(task, self.repeats) * again
 
     def of_load(self, name: str) -> LoadSettings:
         """How a load of that name is carried out."""

@@ -15,6 +15,7 @@ from harness.simulator.chance import draw, length
 from harness.simulator.messages import text_of
 from harness.simulator.obedience import follow
 from harness.simulator.profile import Profile
+from harness.simulator.sampler import sampled
 from harness.simulator.structured import written
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
@@ -72,8 +73,11 @@ def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Rand
         return seen
     if followed := follow(asked.messages, rng):
         return followed
-    drawn = length(profile.tokens, profile.tokens_sd, rng) * _LENGTHS[asked.verbosity]
-    return tokens.filler(rng, max(1, round(drawn)))
+    drawn = max(1, round(length(profile.tokens, profile.tokens_sd, rng) * _LENGTHS[asked.verbosity]))
+    if profile.sampled:
+        prompt = [str(part) for message in asked.messages for part in (message["role"], text_of(message))]
+        return sampled(prompt, drawn, rng, heat=asked.heat, top_p=asked.top_p, noise=profile.noise)
+    return tokens.filler(rng, drawn)
 
 
 def _lengthened(text: str, asked: Asked, rng: random.Random) -> str:

@@ -80,6 +80,9 @@ class Asked:
     """Output tokens asked for at least (``min_tokens``, or the cap with ``ignore_eos``)."""
     hot: bool = False
     """Sampled: a repeat may differ."""
+    heat: float = 0
+    """Temperature that it is sampled at; 0 where it is not."""
+    top_p: float = 1
     seed: int | None = None
     bias: Mapping[int, float] = field(default_factory=dict)
     """By token id."""
@@ -162,7 +165,9 @@ def read(body: JsonObject, surface: Literal["chat", "text"], mutants: frozenset[
         stop=_stop(given.get("stop"), mutants),
         cap=None if cap is None or "ignore_max_tokens" in mutants else max(0, cap) + ("cap_plus_one" in mutants),
         floor=(cap or 0) if given.get("ignore_eos") else given.get("min_tokens", 0),
-        hot=_hot(given, mutants),
+        hot=(hot := _hot(given, mutants)),
+        heat=_heat(given, mutants) if hot else 0,
+        top_p=1 if "ignore_top_p" in mutants else given.get("top_p", 1),
         seed=_seed(given, mutants),
         bias=biases,
         frequency_penalty=penalties.get("frequency_penalty", 0),
@@ -239,6 +244,11 @@ def _hot(given: JsonObject, mutants: frozenset[str]) -> bool:
         return False
     top_p = 1 if "ignore_top_p" in mutants else given.get("top_p", 1)
     return "ignore_temperature" in mutants or (given.get("temperature", 0) > 0.3 and top_p > 0.1)
+
+
+def _heat(given: JsonObject, mutants: frozenset[str]) -> float:
+    """The temperature of a sampled request; where it has no effect, that of a plain one."""
+    return 1 if "ignore_temperature" in mutants else float(given.get("temperature", 1))
 
 
 def _seed(given: JsonObject, mutants: frozenset[str]) -> int | None:

@@ -30,6 +30,7 @@ _COUNT = re.compile(
     r"\b(?:count|numbers?)\b\D{0,30}?(?:(\d+)\s*(?:to|up to|through|-|–|\.\.\.?)\s*)?(\d+)", re.IGNORECASE
 )
 _LENGTH = re.compile(r"\b(\d{1,5})[- ](?:(?:random|different|plain|english)\s+)?(?:words?|tokens?)\b", re.IGNORECASE)
+_WANTED = re.compile(r"\bwhat is (?P<thing>the \w{1,40} of the \w{1,40})\?", re.IGNORECASE)
 _NAME = re.compile(r"\bmy name is\s+([\w-]+)", re.IGNORECASE)
 
 
@@ -52,8 +53,8 @@ def _asked(messages: Sequence[JsonObject], rng: random.Random) -> str | None:
     if said := _only(system_text(messages)):
         return said
     text = next((text_of(message) for message in reversed(messages) if message["role"] == "user"), "").strip()
-    if counted := _counted(text):
-        return counted
+    if found_in_text := _told(text) or _counted(text):
+        return found_in_text
     if found := _ECHO.search(text):
         return _unquoted(found[1].strip())
     if said := _only(text):
@@ -63,6 +64,13 @@ def _asked(messages: Sequence[JsonObject], rng: random.Random) -> str | None:
     if found := _LENGTH.search(text):
         return tokens.filler(rng, min(int(found[1]), _MOST))
     return _recalled(messages, text)
+
+
+def _told(text: str) -> str | None:
+    """What a text itself says that the thing is which it asks for."""
+    found = _WANTED.search(text)
+    told = found and re.search(rf"\b{re.escape(found['thing'])} is ([^.?!\n]{{1,80}})", text, re.IGNORECASE)
+    return told and f"{told[1]}."
 
 
 def _recalled(messages: Sequence[JsonObject], text: str) -> str | None:

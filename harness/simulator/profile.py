@@ -69,6 +69,13 @@ class Profile:
     """How much it thinks where a request does not say, as ``reasoning_effort`` names it."""
     knows_tasks: bool = True
     """Whether the shipped tasks are answered from their own data; False: they get filler text like any prompt."""
+    sampled: bool = False
+    """Whether text that nothing else decides is drawn from weights of its prompt, which temperature and top_p bend:
+    every simulator has the same, whatever its seed. False: plain words, all of them as likely."""
+    noise: float = 0.0
+    """Standard deviation of what is added to the logits of ``sampled``, as a coarser quantisation does; 0: nothing."""
+    injected_tokens: int = 0
+    """Prompt tokens that are counted with every request, as where a server puts a system prompt of its own first."""
     accuracy: float = 1.0
     """Share of the shipped quality items answered right."""
     tool_accuracy: float = 1.0
@@ -211,7 +218,17 @@ def named(name: str) -> Profile:
 _SHARES = ("accuracy", "tool_accuracy")
 _NOT_NEGATIVE = (
     *("ttft_ms", "prefill_ms_per_ktok", "itl_ms", "jitter", "tokens_sd", "coalesce_ms", "batch_slowdown"),
-    *("queue_limit", "stall_s", "retry_after_s", "drip_ms", "down_after_s", "down_for_s", "mutants_after_s"),
+    *(
+        "noise",
+        "injected_tokens",
+        "queue_limit",
+        "stall_s",
+        "retry_after_s",
+        "drip_ms",
+        "down_after_s",
+        "down_for_s",
+        "mutants_after_s",
+    ),
     *("input_usd_per_mtok", "output_usd_per_mtok"),
 )
 _POSITIVE = (

@@ -201,6 +201,7 @@ class Service:
                 body = dialect_requests.adapted(self.dialect, body, turn)
                 body = reread(body, raw, turn.mutants, self.profile.models[0])
             question = understood(body, surface, self._shelf, turn.mutants, self.profile.context_tokens)
+            question = question._replace(prompt=question.prompt + self.profile.injected_tokens)
             asked = question.asked
             model_list.check(self.profile, asked.model, turn.mutants)
         except Refusal as refusal:

@@ -65,13 +65,14 @@ def _signed(value: float, sign: int) -> float:
 
 
 def bootstrap_t(
-    totals: Sequence[float], counts: Sequence[int], *, seed: int = 0, draws: int | None = None
+    totals: Sequence[float], counts: Sequence[float], *, seed: int = 0, draws: int | None = None
 ) -> tuple[Interval, int]:
     """95 % interval of the mean of all values by resampling clusters, and of how many draws.
 
     ``totals`` and ``counts`` are the sum and the number of values of each cluster; a question that stands alone is a
-    cluster of one. Each draw's distance from the mean is divided by its own standard error, without which few clusters
-    give intervals that are too narrow. A bound is None where too many draws have no error of their own.
+    cluster of one. Counts may be any weights: the mean is then a ratio of sums. Each draw's distance from the
+    mean is divided by its own standard error, without which few clusters give intervals that are too narrow. A bound is
+    None where too many draws have no error of their own.
 
     Source: Efron & Tibshirani, "An introduction to the bootstrap" (1993), section 12.5; Cameron, Gelbach &
     Miller, "Bootstrap-based improvements for inference with clustered errors", Review of Economics and Statistics 90
@@ -91,8 +92,9 @@ def bootstrap_t(
     generator, found = np.random.default_rng(seed), []
     for rows in _blocks(draws, clusters):
         drawn = generator.integers(0, clusters, (rows, clusters))
-        means, errors = _mean_and_error(sums[drawn], sizes[drawn])
+        # Weights may all be 0 in a draw: it has no mean, and counts as one without a distance.
         with np.errstate(divide="ignore", invalid="ignore"):
+            means, errors = _mean_and_error(sums[drawn], sizes[drawn])
             found.append(np.nan_to_num((means - mean) / errors, nan=0.0))
     low, high = np.quantile(np.concatenate(found), (0.025, 0.975), method="inverted_cdf")
     bounds = float(mean - high * error), float(mean - low * error)

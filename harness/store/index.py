@@ -175,10 +175,11 @@ def _utc(text: str | None) -> datetime | None:
 
 def _parts(run_id: str, manifest: JsonObject) -> dict[str, list[JsonObject]]:
     """The rows of the tables that say what a run was made of."""
-    repeats = (manifest.get("selection") or {}).get("repeats", 1)
+    selection = manifest.get("selection") or {}
+    repeats, often = selection.get("repeats", 1), selection.get("often") or {}
     return {
         "endpoints": [
-            {"run_id": run_id, "position": position, **_endpoint(row)}
+            {"run_id": run_id, "position": position, "times": _times(selection, position), **_endpoint(row)}
             for position, row in enumerate(manifest.get("endpoints") or [])
         ],
         "tasks": [
@@ -187,7 +188,7 @@ def _parts(run_id: str, manifest: JsonObject) -> dict[str, list[JsonObject]]:
                 "task": row["name"],
                 **{name: row.get(name) for name in ("version", "kind", "scorer", "scorer_version")},
                 "n_samples": row.get("n"),
-                "repeats": repeats,
+                "repeats": often.get(row["name"], repeats),
             }
             for row in manifest.get("tasks") or []
         ],
@@ -204,6 +205,10 @@ def _parts(run_id: str, manifest: JsonObject) -> dict[str, list[JsonObject]]:
             for position, level in enumerate(_levels(row))
         ],
     }
+
+
+def _times(selection: JsonObject, position: int) -> int:
+    return 2 if selection.get("twice") and position == 0 else 1
 
 
 def _levels(load: JsonObject) -> list[JsonObject]:

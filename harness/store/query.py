@@ -27,7 +27,7 @@ from harness.versions import VERSION
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 """Of the published tables and views; a database of another version is built anew, never migrated."""
 _SCHEMA = (
     *("runs", "records", "samples"),

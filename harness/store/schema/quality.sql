@@ -14,7 +14,7 @@ with counted as (
     group by all
 ),
 planned as (
-    select t.run_id, e.endpoint, t.task, t.kind, t.n_samples * t.repeats as n_planned
+    select t.run_id, e.endpoint, t.task, t.kind, t.n_samples * t.repeats * coalesce(e.times, 1) as n_planned
     from tasks t join endpoints e using (run_id)
     where (select sealed from runs r where r.run_id = t.run_id)
 )

@@ -71,7 +71,8 @@ create table endpoints (
     output_usd_per_mtok double,
     cached_input_usd_per_mtok double,
     price_source varchar,
-    usd_per_hour double
+    usd_per_hour double,
+    times integer
 );
 comment on table endpoints is 'The endpoints of each run, as they were configured then.';
 comment on column endpoints.run_id is 'The run; never NULL.';
@@ -88,6 +89,7 @@ comment on column endpoints.input_usd_per_mtok is 'USD per million input tokens 
 comment on column endpoints.output_usd_per_mtok is 'USD per million output tokens at the time. NULL: not known.';
 comment on column endpoints.cached_input_usd_per_mtok is 'USD per million cached input tokens at the time. NULL: not known.';
 comment on column endpoints.price_source is 'Where the prices come from. NULL: no prices.';
+comment on column endpoints.times is 'How often it was asked what the others were asked once: 2 for the reference of a verification, which is compared with itself. NULL: not stated.';
 comment on column endpoints.usd_per_hour is 'USD of an hour of a server of one''s own. NULL: it is paid by the token, or not known.';
 
 create view endpoint_marks as

@@ -1,0 +1,184 @@
+"""``harness verify``: whether vendors of one model serve the same thing as a reference."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harness import catalog, config
+from harness.cli import options
+from harness.cli.carry import Terms, carry_out
+from harness.errors import UsageError
+from harness.folder import RunFolder, open_run, write_atomic
+from harness.report import terminal
+from harness.report.fidelity.judged import judged
+from harness.report.fidelity.planned import SIZES, expected, selection_of
+from harness.report.fidelity.told import document, show
+from harness.report.markdown import markdown
+from harness.run.plan import Plan
+from harness.run.sitting import Sitting
+from harness.run.stored import replanner
+from harness.run.tally import Budget
+from harness.store.query import held
+
+_margin = click.option(
+    "--margin",
+    type=options.Amount(),
+    default=5.0,
+    show_default=True,
+    metavar="POINTS",
+    help="Loss of right answers that would matter, in points.",
+)
+_md = click.option(
+    "--md",
+    "md_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Also write the report as Markdown.",
+)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--reference", metavar="PROVIDER/MODEL", default=None, help="Whom all others are measured against.")
+@click.option(
+    "--candidate",
+    "candidates",
+    multiple=True,
+    metavar="PROVIDER/MODEL",
+    help="Who is measured; repeat it for several.",
+)
+@click.option(
+    "--budget",
+    "size",
+    type=click.Choice(list(SIZES)),
+    default="usual",
+    show_default=True,
+    help="How much is asked; --prompts and --samples change it.",
+)
+@click.option("--prompts", type=click.IntRange(2, 30), default=None, help="Open prompts for the test of answers.")
+@click.option("--samples", type=click.IntRange(2), default=None, help="Answers to each of them from each candidate.")
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="NAME[:N]",
+    help="A task with right answers that is scored too; repeat it. Default: those of the budget.",
+)
+@click.option(
+    "--context",
+    type=click.Choice(["1k", "2k", "4k", "8k", "16k", "32k", "64k", "128k"]),
+    multiple=True,
+    help="Length of long prompts with facts hidden in them, in tokens; name two or more. Default: those of the budget.",
+)
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
+)
+@click.option("--plan", "plan_only", is_flag=True, help="As --dry-run, which also says what can be found.")
+@_margin
+@_md
+@options.several(options.sending)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    reference: str | None,
+    candidates: tuple[str, ...],
+    size: str,
+    prompts: int | None,
+    samples: int | None,
+    tasks: tuple[str, ...],
+    context: tuple[str, ...],
+    concurrency: int,
+    plan_only: bool,
+    margin: float,
+    md_file: Path | None,
+    results: Path,
+    providers_file: Path | None,
+    seed: int,
+    dry_run: bool,
+    as_json: bool,
+    budget: Budget,
+) -> None:
+    """Measure whether candidates serve the same model as a reference, with error bars.
+
+    The reference is asked everything twice, so that each gap is seen beside what the reference differs from itself. All
+    are asked in the same hours, in one order. It is an ordinary run: `harness resume` finishes one that was broken off,
+    and `harness verify report` judges it again without a request. Different is not worse: the scores of tasks with
+    right answers stand beside every verdict. See docs/verify.md.
+
+    \b
+    Examples:
+      harness verify --reference official/llama --candidate cheap/llama --plan
+      harness verify --reference official/llama --candidate cheap/llama --candidate fast/llama --max-cost 2
+      harness verify --reference mine/llama --candidate cheap/llama --budget small --task gsm8k:100 --md verify.md
+      harness verify report latest --json
+
+    Exit codes: 0 measured, whatever was found; 2 usage; 3 nothing could be measured; 130 interrupted.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if reference is None or not candidates:
+        raise UsageError("a verification takes --reference and at least one --candidate", hint="harness verify --help")
+    if reference in candidates:
+        raise UsageError(f"{reference} is the reference and cannot be a candidate", hint="Name another endpoint")
+    if len(set(context)) == 1:
+        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
+    thousands = tuple(sorted({int(length.removesuffix("k")) for length in context}))
+    chosen = SIZES[size].changed(prompts, samples, tasks, thousands)
+    selection = selection_of(
+        chosen, (reference, *dict.fromkeys(candidates)), concurrency, seed, max_requests=budget.max_requests
+    )
+    plan = replanner(catalog.discover(only=("TASK", "TASKS")), config.load_providers(providers_file))(selection)
+    if dry := plan_only or dry_run:
+        _say_expected(plan, as_json=as_json)
+    terms = Terms(results, providers_file, budget, dry_run=dry, as_json=as_json)
+    carry_out(plan, terms, tell=lambda sat: _tell(sat, results, providers_file, margin, md_file, as_json=as_json))
+
+
+@command.command("report")
+@click.argument("run", default="latest")
+@options.results
+@options.providers
+@_margin
+@_md
+@options.as_json
+def report(
+    run: str, results: Path, providers_file: Path | None, margin: float, md_file: Path | None, as_json: bool
+) -> None:
+    """Judge the verification RUN again, from what is stored: an id, the beginning of one, or "latest".
+
+    \b
+    Example:
+      harness verify report latest --margin 2 --md verify.md
+    """
+    _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
+
+
+def _say_expected(plan: Plan, *, as_json: bool) -> None:
+    """What a verification of this size would find; JSON is of the plan alone."""
+    if not as_json:
+        for line in expected(plan):
+            click.echo(line)
+
+
+def _tell(
+    sat: Sitting, results: Path, providers_file: Path | None, margin: float, md_file: Path | None, *, as_json: bool
+) -> None:
+    if sat.barren is None:
+        _report(sat.folder, results, providers_file, margin, md_file, as_json=as_json)
+
+
+def _report(
+    folder: RunFolder, results: Path, providers_file: Path | None, margin: float, md_file: Path | None, *, as_json: bool
+) -> None:
+    providers = config.load_providers(providers_file)
+    with held(results):
+        found = judged(results, folder, margin=margin / 100)
+    told = document(results, folder, found, providers)
+    if md_file is not None:
+        write_atomic(md_file, markdown(told).encode())
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        show(told, terminal.console())

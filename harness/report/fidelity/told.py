@@ -1,0 +1,149 @@
+"""A verification in words: a scorecard of each candidate, and the requests that show what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.folder import RunFolder, results_option
+from harness.provider import Provider
+from harness.report import words
+from harness.report.document import Block, Document, Grid, Note, Part, grid
+from harness.report.evidence import curl, evidence
+from harness.report.fidelity.quality import SCORE
+from harness.report.tables import drawn, written
+from harness.scorers.strict_json import clipped
+from harness.types import Attempt, JsonObject
+from harness.wire.understand import understand
+
+_COLUMNS = ("test", "verdict", "what was seen", "gap", "95 %", "ceiling", "smallest found", "margin", "p", "n")
+_LONGEST = 400
+"""Characters of a text that is shown."""
+_MOST_CALLS = 4
+
+
+def document(results: Path, folder: RunFolder, found: JsonObject, providers: dict[str, Provider]) -> Document:
+    """The report of what ``judged`` gave; ``providers`` as they are configured now, for the commands."""
+    return Document(
+        title=f"Who serves it faithfully? Against {found['reference']}",
+        about=tuple(_about(found)),
+        parts=tuple(Part(_title(one), tuple(_card(one, folder, providers))) for one in found["candidates"]),
+        foot=(
+            Note(f"Run {found['run']} ({found['status']}). Judge it again with:", "quiet"),
+            Note(f"harness verify report {found['run']}{results_option(results)}", "command"),
+        ),
+        numbers=found,
+    )
+
+
+def show(told: Document, console: Console) -> None:
+    """Print a report."""
+    console.print(written(Note(told.title, "strong")))
+    for note in told.about:
+        console.print(written(note), soft_wrap=True)
+    for part in told.parts:
+        console.print()
+        console.print(written(Note(part.title, "strong")), soft_wrap=True)
+        for block in part.blocks:
+            _show(block, console)
+    for note in told.foot:
+        console.print(written(note), soft_wrap=True)
+
+
+def _show(block: Block, console: Console) -> None:
+    if isinstance(block, Grid):
+        console.print(drawn(block, close=True))
+    elif isinstance(block, Note):
+        console.print(written(block), soft_wrap=True)
+    elif isinstance(block, Part):
+        console.print(written(Note(f"\n{block.title}", "strong")), soft_wrap=True)
+        for one in block.blocks:
+            _show(one, console)
+
+
+def _about(found: JsonObject) -> Iterator[Note]:
+    yield Note(
+        f"{found['reference']} was asked everything twice, each candidate once, in the same hours. Gap: how far the "
+        "candidate is from the reference, less the ceiling, which is how far the reference is from itself."
+    )
+    yield Note(
+        f"Different: p, adjusted over {found['family']} tests (Benjamini-Hochberg), is at most 0.05. Equivalent: the "
+        "whole interval of the gap lies within the margin. Otherwise inconclusive: see the smallest difference that "
+        "would have been found. Different is not worse: scores are judged by themselves.",
+        "quiet",
+    )
+    if found["status"] != "finished":
+        yield Note("The run was broken off: some requests were not sent.", "warning")
+
+
+def _title(candidate: JsonObject) -> str:
+    scores = [f"; {SCORE} {one['word']}" for one in candidate["findings"] if one["test"] == SCORE]
+    return f"{candidate['endpoint']}: {candidate['word']}{''.join(scores)}"
+
+
+def _card(candidate: JsonObject, folder: RunFolder, providers: dict[str, Provider]) -> Iterator[Block]:
+    rows = [_row(one) for one in candidate["findings"]]
+    yield grid("Scorecard", 3, _COLUMNS, rows)
+    for one in candidate["findings"]:
+        if one["word"] in ("different", "worse") and one["shown"]:
+            yield Part(f"{one['test']}: {one['word']}", tuple(_exhibits(one, folder, providers)), folded=True)
+
+
+def _row(one: JsonObject) -> tuple[str, ...]:
+    low, high = one["low"], one["high"]
+    bounds = words.NOTHING if low is None or high is None else f"{_figure(low)} to {_figure(high)}"
+    p = one["p_adjusted"]
+    return (
+        one["test"],
+        one["word"],
+        one["says"],
+        _figure(one["value"]),
+        bounds,
+        _figure(one["ceiling"]),
+        _figure(one["mde"]),
+        _figure(one["margin"]),
+        words.NOTHING if p is None else f"{p:.3f}",
+        str(one["n"]),
+    )
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return words.NOTHING
+    # What rounds to nothing has no sign.
+    return f"{value:.0f}" if value == int(value) and abs(value) >= 1 else f"{round(value, 3) + 0:.3f}"
+
+
+def _exhibits(one: JsonObject, folder: RunFolder, providers: dict[str, Provider]) -> Iterator[Block]:
+    """The requests that show it, each as a command, with both answers."""
+    bases = {row["id"]: row.get("base_url") for row in folder.read_manifest()["endpoints"]}
+    for shown in one["shown"]:
+        yield Note(shown["why"], "strong")
+        for side in ("candidate", "reference"):
+            for attempt in evidence(folder, [shown[side]] if shown[side] else []):
+                yield Note(f"{side}, {attempt.job.endpoint}:", "quiet")
+                yield Note(_command(attempt, bases, providers), "command")
+                yield from (Note(line) for line in _received(attempt))
+
+
+def _command(attempt: Attempt, bases: dict[str, str | None], providers: dict[str, Provider]) -> str:
+    base = bases.get(attempt.job.endpoint) or "http://127.0.0.1:PORT/v1"
+    return curl(attempt, base, providers.get(attempt.job.endpoint.partition("/")[0]))
+
+
+def _received(attempt: Attempt) -> Iterator[str]:
+    """What came back, as it was understood."""
+    outcome = understand(attempt)
+    said = outcome.completion
+    if said is None:
+        yield f"  no answer: {outcome.failure.kind if outcome.failure else 'nothing came'}"
+        return
+    for name, text in (("text", said.text), ("reasoning", said.reasoning), ("refusal", said.refusal)):
+        if text:
+            yield f"  {name}: {clipped(text, _LONGEST)}"
+    for call in said.tool_calls[:_MOST_CALLS]:
+        yield f"  call: {clipped(call.name, _LONGEST)}({clipped(call.arguments, _LONGEST)})"
+    counted = said.usage.prompt_tokens if said.usage else None
+    yield f"  finish reason {said.finish_reason}, prompt tokens {words.NOTHING if counted is None else counted}"
