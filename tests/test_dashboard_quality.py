@@ -49,7 +49,7 @@ def test_a_link_shows_one_question_whole(tmp_path: Path, monkeypatch: pytest.Mon
     for part in ("[user]\n2 + 3?", "a/m says 5", "b/m says 5", "score 1 by exact version 1"):
         assert part in told
     links = [link.proto.query_string for link in app.get("page_link")]
-    assert links == [f"run={run.id}&job=sums%2F{name}%2Fm%2F0&number=0" for name in "ab"]
+    assert links == [f"run={run.id}&job=sums%2F{name}%2Fm%2F0&try=0" for name in "ab"]
 
 
 def test_a_failed_answer_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
