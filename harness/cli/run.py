@@ -130,7 +130,7 @@ def select(
     """
     if not (names := endpoint_names or suite.endpoints):
         raise UsageError(
-            f"nobody is named to be asked: no --endpoint, and no endpoints: in {suite.file}",
+            f"nobody is named to be asked: no --endpoint, no --model, and no endpoints: in {suite.file}",
             hint=f"As in: harness run {suite.name} --endpoint PROVIDER/MODEL",
         )
     tasks = _tasks(suite, catalogue)
