@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from harness.stats.blocks import FEWEST_BLOCKS, count_error, paired_blocks, paired_shares, unpaired_runs
+from harness.stats.blocks import FEWEST_BLOCKS, count_error, paired_blocks, paired_shares
 from harness.stats.change import Asked, Change, Count
 from harness.stats.gating import Gated, confirmed, gated
 from harness.stats.nights import (
@@ -121,15 +121,6 @@ def test_shares_have_no_ratio() -> None:
         paired_shares([Count(0, 1)], [Count(0, 1)], SLOWER)
     with pytest.raises(ValueError, match="ratio"):
         against_share_nights([], Count(0, 1), SLOWER)
-
-
-def test_unpaired_runs_are_welchs_test() -> None:
-    """P of no change is that of scipy with unequal variances on the logarithms."""
-    first, second = BASE, CANDIDATE[:4]
-    found = unpaired_runs(first, second, SLOWER)
-    logs = [[math.log(value) for value in side] for side in (second, first)]
-    assert found.p_changed == pytest.approx(stats.ttest_ind(*logs, equal_var=False, alternative="greater").pvalue)
-    assert found.n == 4
 
 
 @pytest.mark.parametrize("margin", [-0.1, 1.0])

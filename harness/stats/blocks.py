@@ -1,4 +1,4 @@
-"""Blocks of requests of a base and a candidate that took turns, and whole runs of each.
+"""Blocks of requests of a base and a candidate that took turns.
 
 A block is one measurement. Requests of different blocks are never thrown together: what changes between blocks, such as
 who else is on the server, is in all requests of a block alike, and a test over pooled requests takes it for a
@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from statistics import fmean, stdev, variance
+from statistics import fmean, stdev
 
 from harness.stats.change import Asked, Change, Count, Estimate, Sides, found, middle, untested, usable
 
 FEWEST_BLOCKS = 3
 """Pairs of blocks below which nothing is tested. Five and more are what a gate wants."""
-FEWEST_RUNS = 2
-"""Runs of either side below which two sides are not compared run by run."""
 FLOOR = 0.005
 """Standard deviation of a block's log-ratio that is assumed at least: blocks that agree to the last digit are no proof
 that the next one would."""
@@ -84,42 +82,6 @@ def paired_shares(base: Sequence[Count], candidate: Sequence[Count], asked: Aske
     error = max(stdev(differences) / math.sqrt(n), count_error(first, second))
     estimate = Estimate(asked.worsening(fmean(differences)), error, n - 1)
     return found(asked, estimate, sides, n=n, method="Student's t over pairs of blocks, no narrower than counts")
-
-
-def unpaired_runs(base: Sequence[float | None], candidate: Sequence[float | None], asked: Asked) -> Change:
-    """One value a run (a median, a percentile, a rate) of runs that did not take turns: Welch's t of their logarithms.
-
-    What differs between runs of one side is the error; what differs between the two sides' days is in the result.
-
-    Args:
-        base: one value a run; what cannot be used is left out and counted, as in ``paired_blocks``.
-        candidate: other runs, not as many by need.
-        asked: scale, direction, margin and alpha.
-
-    Source: Welch, "The generalization of Student's problem when several different population variances are involved",
-    Biometrika 34 (1947), with Satterthwaite's degrees of freedom.
-    """
-    first, second = ([value for value in side if usable(value, asked)] for side in (base, candidate))
-    n = min(len(first), len(second))
-    dropped = len(base) + len(candidate) - len(first) - len(second)
-    sides = Sides(middle(first, asked), middle(second, asked), dropped)
-    if n < FEWEST_RUNS:
-        why = f"{len(first)} and {len(second)} runs have a value, {FEWEST_RUNS} each are needed"
-        return untested(asked, sides, n=n, why=why)
-    estimate = _welch([asked.worsening(value) for value in first], [asked.worsening(value) for value in second], asked)
-    if estimate is None:
-        return untested(asked, sides, n=n, why="all runs of a side are exactly the same, which bounds nothing")
-    return found(asked, estimate, sides, n=n, method="Welch's t over runs")
-
-
-def _welch(first: Sequence[float], second: Sequence[float], asked: Asked) -> Estimate | None:
-    """None: neither side varies."""
-    least = FLOOR**2 / 2 if asked.scale == "ratio" else 0.0
-    parts = [max(variance(side), least) / len(side) for side in (first, second)]
-    if not sum(parts):
-        return None
-    df = sum(parts) ** 2 / sum(part**2 / (len(side) - 1) for part, side in zip(parts, (first, second), strict=True))
-    return Estimate(fmean(second) - fmean(first), math.sqrt(sum(parts)), df)
 
 
 def count_error(base: Count, candidate: Count) -> float:
