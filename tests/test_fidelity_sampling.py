@@ -11,7 +11,7 @@ from fidelity_made import called
 from numpy.random import Generator
 
 from harness.exchange import Completion, StreamMarks
-from harness.fidelity import sampling
+from harness.fidelity import lengths, sampling
 from harness.fidelity.sampling import Signs
 
 SAID = Completion("Yes.", "", "", (), "stop", None, StreamMarks())
@@ -145,11 +145,11 @@ def _lengths(draw: Generator, n: int, cut: float | None, prompts: int = 12) -> d
 def test_answers_that_stop_early_are_found() -> None:
     """A cap of 90 tokens that nobody set: more answers end up to there, and p is small."""
     draw = np.random.default_rng(7)
-    found = sampling.lengths(_lengths(draw, 8, None), _lengths(draw, 8, 90))
+    found = lengths.lengths(_lengths(draw, 8, None), _lengths(draw, 8, 90))
     assert found is not None
     assert (found.earlier, found.at) == (True, 90)
     assert found.p_value <= 0.01
-    assert sampling.lengths({"p": [1]}, {"q": [1]}) is None
+    assert lengths.lengths({"p": [1]}, {"q": [1]}) is None
 
 
 def test_equal_lengths_are_called_different_in_a_twentieth() -> None:
@@ -157,7 +157,7 @@ def test_equal_lengths_are_called_different_in_a_twentieth() -> None:
 
     def p_of(cut: float | None):
         def of(draw: Generator, run: int) -> float:
-            found = sampling.lengths(_lengths(draw, 4, None), _lengths(draw, 4, cut), permutations=99, seed=run)
+            found = lengths.lengths(_lengths(draw, 4, None), _lengths(draw, 4, cut), permutations=99, seed=run)
             return found.p_value if found else 1.0
 
         return of

@@ -44,11 +44,15 @@ PLANTED: dict[str, dict[str, Any]] = {
     "hot": {"mutants": "ignore_temperature"},
     "failing": {"http_500": 0.5},
     "careless": {"accuracy": 0.6},
+    "coarse": {"noise": 0.4},
+    "deaf": {"mutants": "ignore_top_p,ignore_seed,ignore_penalties,ignore_logprobs"},
+    "odd": {"other_fingerprint": 0.3, "loops": 0.1, "tokens": 30},
 }
 """Server -> how it differs from the plain one."""
 CUT = {"cut": {"mutants": "cut_prompt"}, "narrow": {"context_tokens": 6000}}
 """The same for what long prompts show."""
-SIZE = Size(12, 6, ("arithmetic", "assistant"))
+SIGNALS = (("fidelity_logprobs", 8, 2), ("fidelity_sampling", 16, 3), ("fidelity_penalties", 12, 1))
+SIZE = Size(12, 6, ("arithmetic", "assistant"), signals=SIGNALS)
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +122,14 @@ def test_an_identical_server_is_equivalent(found: JsonObject) -> None:
 @pytest.mark.parametrize(
     ("name", "tests"),
     [
-        ("noisy", {"distribution"}),
+        ("noisy", {"distribution", "log probabilities"}),
         ("injected", {"prompt tokens"}),
         ("leaking", {"tool triggers", "tool calls"}),
         ("greedy", {"distribution", "temperature"}),
         ("hot", {"temperature"}),
+        ("coarse", {"log probabilities"}),
+        ("deaf", {"top_p", "seed", "penalties"}),
+        ("odd", {"distribution", "lengths", "backends", "broken answers"}),
     ],
 )
 def test_each_difference_is_found_by_its_own_tests(found: JsonObject, name: str, tests: set[str]) -> None:
@@ -175,7 +182,8 @@ def test_a_cut_context_is_found(tmp_path: Path) -> None:
 def test_all_p_values_are_adjusted_together(found: JsonObject) -> None:
     """The family are all tests with a p of all candidates, and no adjusted p is below its own."""
     tested = [one for each in found["candidates"] for one in each["findings"] if one["p"] is not None]
-    assert found["family"] == len(tested) == 3 * (len(PLANTED) - 1)
+    # One of them serves no log probabilities.
+    assert found["family"] == len(tested) == 6 * (len(PLANTED) - 1) - 1
     assert all(one["p_adjusted"] >= one["p"] for one in tested)
 
 

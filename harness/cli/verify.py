@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness import catalog, config
-from harness.cli import options
+from harness.cli import border, options
 from harness.cli.carry import Terms, carry_out
 from harness.errors import UsageError
 from harness.folder import RunFolder, open_run, write_atomic
@@ -153,6 +153,9 @@ def report(
       harness verify report latest --margin 2 --md verify.md
     """
     _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
+
+
+command.add_command(border.command)
 
 
 def _say_expected(plan: Plan, *, as_json: bool) -> None:

@@ -8,16 +8,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 from harness.fidelity import categories
-from harness.stats.power import ALPHA
+from harness.stats.means import standard_error, student_interval
+from harness.stats.power import ALPHA, smallest_detectable_mean
+from harness.stats.resampling import sign_flip_p
 
 Firsts = Mapping[str, Sequence[str]]
 """First tokens (or answers of one token) at temperature 0, by prompt."""
 BorderWord = Literal["same", "changed", "not applicable"]
 
 KEPT = 20
+FEWEST = 5
+"""Border prompts below which chance cannot be bounded."""
 CHANGED = 0.2
 """Mean total variation beyond the reference's own from which on a change is more than noise of batches."""
 
@@ -84,6 +89,52 @@ def canary(reference: Firsts, today: Firsts, *, permutations: int = 999, seed: i
     own = _own(kept, {prompt: len(today[prompt]) for prompt in prompts})
     changed = found.p_value <= ALPHA and variation - own >= CHANGED
     return Canary("changed" if changed else "same", variation, own, found.p_value, found.prompts)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How a candidate's first tokens at the reference's borders differ from the reference's."""
+
+    value: float
+    """Mean over border prompts of the total variation of reference and candidate less ``ceiling``."""
+    low: float | None
+    """Of its 95 % interval, Student's over prompts; None: fewer than ``FEWEST``."""
+    high: float | None
+    ceiling: float
+    """The same mean of reference and reference."""
+    p_value: float
+    mde: float | None
+    """Smallest ``value`` found with probability 0.8; None: as ``low``."""
+    variation: Mapping[str, float]
+    """Total variation of reference and candidate, by border prompt."""
+
+
+def moved(reference: Firsts, again: Firsts, candidate: Firsts, *, seed: int = 0) -> Moved | None:
+    """Of the prompts that are on a border in ``reference`` alone; ``again`` is it asked as often a second time.
+
+    None: there are no such prompts, as where an endpoint always gives the same answer.
+
+    Given the answers of ``reference``, those of ``again`` and of an equal candidate are two draws from one
+    distribution, whichever prompts were chosen by the first: so each prompt's total variation from the one, less that
+    from the other, is as likely below 0 as above, and p is by sign flips. A test of ``reference`` and candidate alone
+    would be wrong, for the prompts are chosen since ``reference`` varies there.
+    """
+    shared = [prompt for prompt in reference if again.get(prompt) and candidate.get(prompt)]
+    on_border = [each.prompt for each in borders({prompt: reference[prompt] for prompt in shared}, len(shared))]
+    if not on_border:
+        return None
+    there, here = (
+        {prompt: categories.apart(reference[prompt], side[prompt]) for prompt in on_border}
+        for side in (candidate, again)
+    )
+    gaps = [there[prompt] - here[prompt] for prompt in on_border]
+    value, error = fmean(gaps), standard_error(gaps)
+    low = high = mde = None
+    if error is not None and len(gaps) >= FEWEST:
+        low, high = student_interval(value, error, len(gaps) - 1)
+        mde = smallest_detectable_mean(error, len(gaps) - 1)
+    p_value, _ = sign_flip_p(gaps, seed=seed)
+    return Moved(value, low, high, fmean(here.values()), p_value, mde, there)
 
 
 def _own(reference: Firsts, counts: Mapping[str, int]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -50,11 +52,18 @@ def validator_of(schema: Any, where: str) -> Validator:
     """What checks values against a schema without asking anybody for others; TaskError, at ``where``, for no schema."""
     if not isinstance(schema, dict):
         raise TaskError(f"{where} is not a JSON Schema: {shown(schema)}")
-    dialect = validator_for(schema, default=Draft202012Validator)
     try:
-        dialect.check_schema(schema)
+        return _validator(json.dumps(schema))
     except SchemaError as error:
         raise TaskError(f"{where} is not a JSON Schema: {error.message} at {error.json_path}") from None
+
+
+@functools.lru_cache(maxsize=256)
+def _validator(written: str) -> Validator:
+    """Of a schema as JSON: tasks ask for the same few again and again, and to check one takes ten milliseconds."""
+    schema = json.loads(written)
+    dialect = validator_for(schema, default=Draft202012Validator)
+    dialect.check_schema(schema)
     # An empty registry: the default one would fetch remote references over the network.
     return dialect(schema, registry=Registry())
 

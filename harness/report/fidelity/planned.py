@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
+from harness.report.fidelity.border import TASK as BORDER
 from harness.report.fidelity.context import is_needle
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.judged import TASKS
 from harness.report.fidelity.prompts import TASK as PROMPTS
+from harness.report.fidelity.sampling import PENALTIES, SAMPLING
 from harness.report.fidelity.sampling import TASK as GREEDY
+from harness.report.fidelity.served import LOGPROBS
 from harness.run.plan import Plan
 from harness.run.selection import Selection
 from harness.stats.power import ALPHA, POWER, smallest_detectable_difference
@@ -44,6 +47,8 @@ class Size:
     """Tasks with right answers, ``name`` or ``name:limit``."""
     context: tuple[int, ...] = ()
     """Thousands of tokens of the long prompts, rising; empty: none."""
+    signals: tuple[tuple[str, int, int], ...] = ()
+    """Tasks of ``harness.report.fidelity.signals``, each with its samples and the answers to each."""
 
     def changed(
         self, prompts: int | None, samples: int | None, tasks: tuple[str, ...], context: tuple[int, ...]
@@ -58,10 +63,15 @@ class Size:
         )
 
 
+def _signals(prompts: int, answers: int, sampled: int, *more: tuple[str, int, int]) -> tuple[tuple[str, int, int], ...]:
+    """Log probabilities of so many prompts and answers to each, so many prompts with other sampling parameters."""
+    return (LOGPROBS, prompts, answers), (SAMPLING, 2 * sampled, 3), (PENALTIES, 12, 1), *more
+
+
 SIZES: Mapping[str, Size] = {
-    "small": Size(12, 6, ("arithmetic:20", "assistant")),
-    "usual": Size(25, 10, _TASKS, (1, 4)),
-    "large": Size(30, 24, _TASKS, (1, 4, 16)),
+    "small": Size(12, 6, ("arithmetic:20", "assistant"), signals=_signals(6, 2, 6)),
+    "usual": Size(25, 10, _TASKS, (1, 4), _signals(8, 4, 8, (BORDER, 40, 4))),
+    "large": Size(30, 24, _TASKS, (1, 4, 16), _signals(12, 6, 12, (BORDER, 120, 4))),
 }
 
 
@@ -74,10 +84,16 @@ def selection_of(
         endpoints=endpoints,
         tasks=(
             *(f"{TEXT}:{size.prompts}", f"{GREEDY}:{min(size.prompts, _COLD)}", PROMPTS),
+            *(f"{task}:{count}" for task, count, _ in size.signals),
             *(f"needle_{thousands}k:{_NEEDLES}" for thousands in size.context),
             *size.tasks,
         ),
-        often={TEXT: size.samples, GREEDY: _GREEDY, **{task: _CALLS for task in size.tasks if task in _CALLED}},
+        often={
+            TEXT: size.samples,
+            GREEDY: _GREEDY,
+            **{task: answers for task, _, answers in size.signals},
+            **{task: _CALLS for task in size.tasks if task in _CALLED},
+        },
         twice=True,
         concurrency=concurrency,
         seed=seed,
