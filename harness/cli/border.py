@@ -28,8 +28,10 @@ def command() -> None:
     that always gives the same answer has none.
 
     \b
-    Examples:
+    Examples, the last two every night:
       harness eval fidelity_border -e cheap/llama --repeats 4
+      harness verify border find latest --out border.jsonl
+      harness eval fidelity_border --data border.jsonl -e cheap/llama --repeats 20
       harness verify border find latest --out border.jsonl
       harness eval fidelity_border --data border.jsonl -e cheap/llama --repeats 10
       harness verify border check latest --against border.jsonl
@@ -49,8 +51,9 @@ def command() -> None:
 def find(run: str, endpoint: str | None, out: Path, keep: int, results: Path) -> None:
     """Keep the prompts of RUN that got more than one answer, with how often each came.
 
-    RUN asked fidelity_border several times: a verification, or `harness eval fidelity_border --repeats 4`. With --data
-    FILE and more repeats the few that were found are asked again, and kept with more answers.
+    RUN asked fidelity_border several times: a verification, or `harness eval fidelity_border --repeats 4`. Then ask those
+    again with --data FILE --repeats 20 and keep what came: prompts that were chosen for their answers flip less often
+    the next time, and the night would seem to differ from them.
 
     \b
     Example:
@@ -65,8 +68,8 @@ def find(run: str, endpoint: str | None, out: Path, keep: int, results: Path) ->
         click.echo(f"{whose} gave one answer to each of {len(firsts)} prompts: nothing to keep, nothing written")
         return
     write_atomic(out, kept_borders.written(found))
-    click.echo(f"{out}: {len(found)} of {len(firsts)} prompts, the answers of {whose}. Ask them again with:")
-    click.echo(f"harness eval fidelity_border --data {out} -e {whose} --repeats 10")
+    click.echo(f"{out}: {len(found)} of {len(firsts)} prompts, with the answers of {whose}. Ask them again with:")
+    click.echo(f"harness eval fidelity_border --data {out} -e {whose} --repeats 20")
 
 
 @command.command("check")

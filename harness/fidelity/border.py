@@ -20,6 +20,8 @@ Firsts = Mapping[str, Sequence[str]]
 """First tokens (or answers of one token) at temperature 0, by prompt."""
 BorderWord = Literal["same", "changed", "not applicable"]
 
+_LUCK = 200
+"""Draws of what luck alone does to one prompt."""
 KEPT = 20
 FEWEST = 5
 """Border prompts below which chance cannot be bounded."""
@@ -64,7 +66,8 @@ class Canary:
     variation: float | None
     """Mean total variation over prompts, 0 to 1; None: not applicable."""
     own: float | None
-    """The same between the two halves of the reference's answers, taken in turns; the yardstick. None: as above."""
+    """The same of two draws from the reference's shares, as many answers as there are of either; the yardstick. None: as
+    above."""
     p_value: float | None
     """That today's answers and the reference's are of one distribution; None: not applicable."""
     prompts: int
@@ -73,8 +76,8 @@ class Canary:
 def canary(reference: Firsts, today: Firsts, *, permutations: int = 999, seed: int = 0) -> Canary:
     """Over the border prompts of the reference that were asked today; not applicable where there is none.
 
-    Few answers differ by luck alone, today's tenth more than the reference's hundred: ``own`` is what so few answers of
-    the reference differ from the rest of it. p is that of ``harness.fidelity.categories.distance``, exact for any
+    Few answers differ by luck alone: ``own`` is what as many answers as there are today differ from as many as were
+    kept, all drawn anew from the shares of those that were kept. p is that of ``harness.fidelity.categories.distance``, exact for any
     numbers.
 
     Source: "B3IT", arXiv 2602.11083 (ICML 2026), for the statistic and for 0.2; it compares with the days before, which
@@ -86,7 +89,7 @@ def canary(reference: Firsts, today: Firsts, *, permutations: int = 999, seed: i
     variation = categories.total_variation(kept, today)
     if found is None or variation is None:
         return Canary("not applicable", None, None, None, 0)
-    own = _own(kept, {prompt: len(today[prompt]) for prompt in prompts})
+    own = _own(kept, {prompt: len(today[prompt]) for prompt in prompts}, seed)
     changed = found.p_value <= ALPHA and variation - own >= CHANGED
     return Canary("changed" if changed else "same", variation, own, found.p_value, found.prompts)
 
@@ -137,12 +140,13 @@ def moved(reference: Firsts, again: Firsts, candidate: Firsts, *, seed: int = 0)
     return Moved(value, low, high, fmean(here.values()), p_value, mde, there)
 
 
-def _own(reference: Firsts, counts: Mapping[str, int]) -> float:
-    """Mean total variation of every stretch of so many of the reference's answers from the rest of them."""
-    found = []
+def _own(reference: Firsts, counts: Mapping[str, int], seed: int) -> float:
+    """Mean total variation of so many answers from the reference's shares and as many as the reference has."""
+    import numpy as np  # noqa: PLC0415 - only a report with a canary waits for it
+
+    draw, found = np.random.default_rng(seed), []
     for prompt, answers in reference.items():
-        size = min(counts[prompt], len(answers) // 2)
-        for start in range(0, len(answers) - size + 1, size) if size else ():
-            part, rest = answers[start : start + size], [*answers[:start], *answers[start + size :]]
-            found.append(categories.total_variation({prompt: part}, {prompt: rest}) or 0.0)
-    return sum(found) / len(found) if found else 0.0
+        shares = [answers.count(word) / len(answers) for word in dict.fromkeys(answers)]
+        one, other = (draw.multinomial(n, shares, _LUCK) / n for n in (counts[prompt], len(answers)))
+        found.append(float(abs(one - other).sum(axis=1).mean()) / 2)
+    return fmean(found) if found else 0.0

@@ -9,7 +9,6 @@ from harness.fidelity.mixed import Mixture, Named, Request, mixture
 from harness.fidelity.modes import FEWEST
 from harness.report.fidelity.answers import Answers
 from harness.report.fidelity.finding import Finding, Shown, Word, always
-from harness.report.fidelity.served import Served
 from harness.stats.power import ALPHA
 from harness.types import JsonObject
 
@@ -21,11 +20,12 @@ _MOST_VALUES = 3
 _NOTHING = mixture([])
 
 
-def backends(answers: Answers, served: Served, endpoint: str) -> Finding:
+def backends(answers: Answers, endpoint: str) -> Finding:
     """Counts and names that should be the same throughout the run; times are told, and decide nothing.
 
     A queue or a cache gives times of two kinds as well as two servers do.
     """
+    served = answers.served
     told = served.requests.get(endpoint, [])
     own, reference = (served.mixtures.get(one, _NOTHING) for one in (endpoint, answers.reference))
     return Finding(

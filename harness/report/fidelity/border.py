@@ -55,8 +55,8 @@ def firsts(answers: Sequence[Answer]) -> dict[str, list[str]]:
 
 
 def _shown(prompt: str, first: Firsts, given: Firsts, asked: Sequence[Answer], own: Sequence[Answer]) -> Shown:
-    jobs = [next(one.job for one in side if one.sample == prompt) for side in (own, asked)]
-    return Shown(*jobs, f"{prompt!r}: {_counted(given[prompt])}; the reference {_counted(first[prompt])}")
+    here, there = (next(one.job for one in side if one.sample == prompt) for side in (own, asked))
+    return Shown(here, there, f"{prompt!r}: {_counted(given[prompt])}; the reference {_counted(first[prompt])}")
 
 
 def _counted(words: Sequence[str]) -> str:

@@ -108,10 +108,8 @@ def _broken(endpoint: str, first: Sequence[Answer], again: Sequence[Answer], own
     found = of_lengths.lengths({name: base[name] for name in shared}, given)
     if found is None:
         return Finding(BROKEN, endpoint, "no prompt has an answer from both", 0, always("inconclusive"))
-    sized = paired_items(
-        *([fmean(side[name]) for name in shared] for side in (base, given)),
-        Asked("difference", "lower", MARGIN, ALPHA),
-    )
+    reference, candidate = ([fmean(side[name]) for name in shared] for side in (base, given))
+    sized = paired_items(reference, candidate, Asked("difference", "lower", MARGIN, ALPHA))
 
     def word(adjusted: float | None) -> Word:
         if adjusted is not None and adjusted <= ALPHA and (sized.value or 0) > 0:

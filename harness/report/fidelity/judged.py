@@ -17,7 +17,6 @@ from harness.report.fidelity.prompts import prompt_tokens
 from harness.report.fidelity.quality import MARGIN, SCORE, quality
 from harness.report.fidelity.sampling import TASK as GREEDY
 from harness.report.fidelity.sampling import temperature
-from harness.report.fidelity.served import Served, read_served
 from harness.report.fidelity.signals import TASKS as SIGNALS
 from harness.report.fidelity.signals import signals
 from harness.report.fidelity.tools import tools
@@ -45,8 +44,7 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
     answers = read(results, folder)
     manifest = folder.read_manifest()
     tasks = manifest["tasks"]
-    served = read_served(results, folder)
-    found = [one for endpoint in answers.candidates for one in _findings(answers, served, endpoint, tasks, margin)]
+    found = [one for endpoint in answers.candidates for one in _findings(answers, endpoint, tasks, margin)]
     tested = [one for one in found if one.p is not None]
     values = benjamini_hochberg([one.p for one in tested if one.p is not None])
     adjusted = {id(one): value for one, value in zip(tested, values, strict=True)}
@@ -64,9 +62,7 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
     }
 
 
-def _findings(
-    answers: Answers, served: Served, endpoint: str, tasks: list[JsonObject], margin: float
-) -> Iterator[Finding]:
+def _findings(answers: Answers, endpoint: str, tasks: list[JsonObject], margin: float) -> Iterator[Finding]:
     """The tests of one candidate, as far as their tasks were asked."""
     yield failures(answers, endpoint)
     names = [task["name"] for task in tasks]
@@ -76,7 +72,7 @@ def _findings(
         yield temperature(answers, endpoint)
     if PROMPTS in names:
         yield prompt_tokens(answers, endpoint)
-    yield from signals(answers, served, endpoint, names)
+    yield from signals(answers, endpoint, names)
     called = [task["name"] for task in tasks if task["kind"] == "tools"]
     if called:
         yield from tools(answers, endpoint, called)

@@ -76,6 +76,8 @@ def kept(path: Path) -> dict[str, list[str]]:
                 hint="Make it with: harness verify border find RUN --out FILE",
             )
         found[str(row["prompt"])] = [word for word, times in answers.items() for _ in range(times)]
+    if not found:
+        raise TaskError(f"{path}: there are no rows")
     return found
 
 

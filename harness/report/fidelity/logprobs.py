@@ -9,15 +9,15 @@ from functools import partial
 from harness.fidelity.logprobs import MARGIN, Rows, TopLogprobs, against_itself, distance
 from harness.report.fidelity.answers import Answers
 from harness.report.fidelity.finding import Finding, Shown, always
-from harness.report.fidelity.served import Ranked, Served
+from harness.report.fidelity.served import Ranked
 
 TEST = "log probabilities"
 _MOST_SHOWN = 2
 
 
-def logprobs(answers: Answers, served: Served, endpoint: str) -> Finding:
+def logprobs(answers: Answers, endpoint: str) -> Finding:
     """How far the served log probabilities of each prompt's first token are from the reference's."""
-    twice, own = served.ranked.get(answers.reference, []), served.ranked.get(endpoint, [])
+    twice, own = (answers.served.ranked.get(one, []) for one in (answers.reference, endpoint))
     first = [one for one in twice if one.repeat % 2 == 0]
     silent = [name for name, some in ((answers.reference, twice), (endpoint, own)) if not some]
     if silent:

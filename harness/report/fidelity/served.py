@@ -52,6 +52,9 @@ class Served:
     """What those tell of the servers behind the address."""
 
 
+NOTHING = Served({}, {}, {})
+
+
 def read_served(results: Path, folder: RunFolder) -> Served:
     """Of a run. StoreError: the database cannot be read."""
     ranked: dict[str, list[Ranked]] = {}

@@ -13,7 +13,7 @@ from harness.report.fidelity.finding import Finding
 from harness.report.fidelity.logprobs import logprobs
 from harness.report.fidelity.prompts import TASK as PROMPTS
 from harness.report.fidelity.sampling import PENALTIES, SAMPLING, parameters
-from harness.report.fidelity.served import LOGPROBS, Served
+from harness.report.fidelity.served import LOGPROBS
 
 TASKS = (LOGPROBS, BORDER, SAMPLING, PENALTIES)
 """Tasks of these rows themselves."""
@@ -21,14 +21,14 @@ OPTIONAL = (LOGPROBS, SAMPLING, PENALTIES)
 """Tasks with parameters that an endpoint may refuse: their rows say so, and they are no failures."""
 
 
-def signals(answers: Answers, served: Served, endpoint: str, tasks: Sequence[str]) -> Iterator[Finding]:
+def signals(answers: Answers, endpoint: str, tasks: Sequence[str]) -> Iterator[Finding]:
     """Those of one candidate, as far as their tasks were asked; ``tasks`` are all of the run."""
     if LOGPROBS in tasks:
-        yield logprobs(answers, served, endpoint)
+        yield logprobs(answers, endpoint)
     if BORDER in tasks:
         yield border(answers, endpoint)
     yield from parameters(answers, endpoint, tasks)
-    yield backends(answers, served, endpoint)
+    yield backends(answers, endpoint)
     spoken = [task for task in tasks if task not in (*TASKS, PROMPTS)]
     if spoken:
         yield from broken(answers, endpoint, spoken)
