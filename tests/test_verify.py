@@ -272,7 +272,7 @@ def test_the_command(endpoints: dict[str, Endpoint], tmp_path: Path) -> None:
     """A plan sends nothing; a verification is an ordinary run whose report can be made again."""
     providers_of({name: endpoints[name] for name in ("reference", "same")}, tmp_path)
     asked = ["verify", "--reference", "reference/m", "--candidate", "same/m", "--prompts", "2", "--samples", "2"]
-    asked += ["--task", "arithmetic:10"]
+    asked += ["--task", "arithmetic:10", "--budget", "small"]
     plan = harness(tmp_path, *asked, "--plan")
     assert plan.returncode == 0, plan.stderr
     assert "nothing was sent" in plan.stdout

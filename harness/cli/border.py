@@ -51,9 +51,9 @@ def command() -> None:
 def find(run: str, endpoint: str | None, out: Path, keep: int, results: Path) -> None:
     """Keep the prompts of RUN that got more than one answer, with how often each came.
 
-    RUN asked fidelity_border several times: a verification, or `harness eval fidelity_border --repeats 4`. Then ask those
-    again with --data FILE --repeats 20 and keep what came: prompts that were chosen for their answers flip less often
-    the next time, and the night would seem to differ from them.
+    RUN asked fidelity_border several times: a verification, or `harness eval fidelity_border --repeats 4`. Then ask
+    those again with --data FILE --repeats 20 and keep what came: prompts that were chosen for their answers flip less
+    often the next time, and the night would seem to differ from them.
 
     \b
     Example:

@@ -66,8 +66,8 @@ class Canary:
     variation: float | None
     """Mean total variation over prompts, 0 to 1; None: not applicable."""
     own: float | None
-    """The same of two draws from the reference's shares, as many answers as there are of either; the yardstick. None: as
-    above."""
+    """The same of two draws from the reference's shares, as many answers as there are of either; the yardstick. None:
+    as above."""
     p_value: float | None
     """That today's answers and the reference's are of one distribution; None: not applicable."""
     prompts: int
@@ -77,8 +77,8 @@ def canary(reference: Firsts, today: Firsts, *, permutations: int = 999, seed: i
     """Over the border prompts of the reference that were asked today; not applicable where there is none.
 
     Few answers differ by luck alone: ``own`` is what as many answers as there are today differ from as many as were
-    kept, all drawn anew from the shares of those that were kept. p is that of ``harness.fidelity.categories.distance``, exact for any
-    numbers.
+    kept, all drawn anew from the shares of those that were kept. p is that of ``harness.fidelity.categories.distance``,
+    exact for any numbers, as long as the prompts were not chosen by these answers.
 
     Source: "B3IT", arXiv 2602.11083 (ICML 2026), for the statistic and for 0.2; it compares with the days before, which
     is ``harness.stats.nights``'.

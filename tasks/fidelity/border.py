@@ -1,6 +1,6 @@
-"""Border inputs: prompts of one token, whose answer of one token at temperature 0 flips where two are nearly as likely.
+"""Border inputs: 120 prompts of one token, whose first token of answer flips where two tokens are nearly as likely.
 
-Asked several times (--repeats), a server whose batches are not exactly alike gives two answers to the few prompts that
+Temperature is 0. Asked several times (--repeats), a server whose batches are not exactly alike gives two answers to the few prompts that
 lie on such a border: these are the ones that the least change of the model moves. ``harness verify border find`` keeps
 them, with what was answered, in a file; with that file as --data only they are asked, and the score is the share of
 answers that were given to the same prompt before. ``harness verify border check`` compares the shares themselves, which

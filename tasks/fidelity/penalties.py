@@ -1,4 +1,4 @@
-"""Penalties: words that are to be said twenty times, without a penalty and with both penalties at their largest.
+"""Penalties: 16 requests to say a word twenty times, every other one with both penalties at their largest.
 
 A server that honours ``frequency_penalty`` and ``presence_penalty`` breaks off the row of equal words, against the
 prompt; one that drops them does not. At temperature 0, so that chance has no part in it.

@@ -84,7 +84,7 @@ def selection_of(
         endpoints=endpoints,
         tasks=(
             *(f"{TEXT}:{size.prompts}", f"{GREEDY}:{min(size.prompts, _COLD)}", PROMPTS),
-            *(f"{task}:{count}" for task, count, _ in size.signals),
+            *(f"{task}:{_samples(task, count, size.prompts)}" for task, count, _ in size.signals),
             *(f"needle_{thousands}k:{_NEEDLES}" for thousands in size.context),
             *size.tasks,
         ),
@@ -99,6 +99,11 @@ def selection_of(
         seed=seed,
         max_requests=max_requests,
     )
+
+
+def _samples(task: str, count: int, prompts: int) -> int:
+    """Samples of a task; those with other sampling parameters are two for each open prompt, and compared with it."""
+    return min(count, 2 * prompts) if task == SAMPLING else count
 
 
 def expected(plan: Plan) -> Iterator[str]:
