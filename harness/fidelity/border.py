@@ -119,8 +119,9 @@ def moved(reference: Firsts, again: Firsts, candidate: Firsts, *, seed: int = 0)
 
     Given the answers of ``reference``, those of ``again`` and of an equal candidate are two draws from one
     distribution, whichever prompts were chosen by the first: so each prompt's total variation from the one, less that
-    from the other, is as likely below 0 as above, and p is by sign flips. A test of ``reference`` and candidate alone
-    would be wrong, for the prompts are chosen since ``reference`` varies there.
+    from the other, is as likely below 0 as above, and p is by sign flips (mid-p: few answers have few variations). A
+    test of ``reference`` and candidate alone would be wrong, for the prompts are chosen since ``reference`` varies
+    there. With fewer than some ten borders p is small too seldom: so few signs have no sums between.
     """
     shared = [prompt for prompt in reference if again.get(prompt) and candidate.get(prompt)]
     on_border = [each.prompt for each in borders({prompt: reference[prompt] for prompt in shared}, len(shared))]
@@ -136,7 +137,7 @@ def moved(reference: Firsts, again: Firsts, candidate: Firsts, *, seed: int = 0)
     if error is not None and len(gaps) >= FEWEST:
         low, high = student_interval(value, error, len(gaps) - 1)
         mde = smallest_detectable_mean(error, len(gaps) - 1)
-    p_value, _ = sign_flip_p(gaps, seed=seed)
+    p_value, _ = sign_flip_p(gaps, seed=seed, mid=True)
     return Moved(value, low, high, fmean(here.values()), p_value, mde, there)
 
 

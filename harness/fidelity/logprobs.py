@@ -95,7 +95,8 @@ def distance(x: Rows, y: Rows, *, permutations: int = PERMUTATIONS, seed: int = 
     The tokens of a prompt are those in any of its rows. A token that is missing from a row has at most the row's least
     log probability, and at most the logarithm of what the served probabilities leave of 1: the lesser is its bound, and
     stands for it in ``mean_gap``; lists of different lengths differ there for that alone, and ``against_itself`` cuts
-    them to one. The side of a row is permuted within its prompt, p = (1 + #{permuted >= seen}) / (1 + permutations).
+    them to one. The side of a row is permuted within its prompt; p is the share of permutations that are further apart,
+    the seen one among them, and half of those that are exactly as far (mid-p): few rows have few ways to be dealt out.
 
     For the bounds of the total variation each token's mean probability lies between that of the rows that have it and
     that and the bounds of the rows that have not; tokens in no row at all could add to it and are left out of both, so
@@ -119,7 +120,9 @@ def distance(x: Rows, y: Rows, *, permutations: int = PERMUTATIONS, seed: int = 
         permuted = np.zeros(permutations)
         for each in tables:
             permuted += each.gaps(generator.permuted(np.tile(each.as_seen(), (permutations, 1)), axis=1))
-        p_value = (1 + int(np.count_nonzero(permuted >= seen - _ROUNDING))) / (1 + permutations)
+        further = int(np.count_nonzero(permuted > seen + _ROUNDING))
+        level = 1 + int(np.count_nonzero(abs(permuted - seen) <= _ROUNDING))
+        p_value = (further + level / 2) / (1 + permutations)
         needed = np.quantile(permuted, 1 - ALPHA) - permuted.mean() + NormalDist().inv_cdf(POWER) * permuted.std()
         mde = float(needed) / len(tables)
     bounds = [each.variation() for each in tables]
