@@ -1,10 +1,11 @@
 """Border inputs: 120 prompts of one token, whose first token of answer flips where two tokens are nearly as likely.
 
-Temperature is 0. Asked several times (--repeats), a server whose batches are not exactly alike gives two answers to the few prompts that
-lie on such a border: these are the ones that the least change of the model moves. ``harness verify border find`` keeps
-them, with what was answered, in a file; with that file as --data only they are asked, and the score is the share of
-answers that were given to the same prompt before. ``harness verify border check`` compares the shares themselves, which
-see more. A server that always gives the same answer has no border inputs, and this task says nothing of it.
+Asked several times (--repeats) at temperature 0, a server whose batches are not exactly alike gives two answers to the
+few prompts that lie on such a border: these are the ones that the least change of the model moves. ``harness verify
+border find`` keeps them, with what was answered, in a file; with that file as --data only they are asked, and the score
+is the share of answers that were given to the same prompt before. ``harness verify border check`` compares the shares
+themselves, which see more. A server that always gives the same answer has no border inputs, and this task says nothing
+of it.
 
 Source: the idea is "B3IT", arXiv 2602.11083 (ICML 2026); the prompts are our own.
 """
