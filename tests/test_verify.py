@@ -44,11 +44,14 @@ PLANTED: dict[str, dict[str, Any]] = {
     "hot": {"mutants": "ignore_temperature"},
     "failing": {"http_500": 0.5},
     "careless": {"accuracy": 0.6},
+    "unforced": {"mutants": "ignore_tool_choice"},
+    "endings": {"mutants": "finish_length_stream"},
+    "unfinished": {"mutants": "finish_stop"},
 }
 """Server -> how it differs from the plain one."""
 CUT = {"cut": {"mutants": "cut_prompt"}, "narrow": {"context_tokens": 6000}}
 """The same for what long prompts show."""
-SIZE = Size(12, 6, ("arithmetic", "assistant"))
+SIZE = Size(12, 6, ("arithmetic", "assistant"), calls=18)
 
 
 @pytest.fixture(scope="module")

@@ -73,6 +73,13 @@ _md = click.option(
     help="Length of long prompts with facts hidden in them, in tokens; name two or more. Default: those of the budget.",
 )
 @click.option(
+    "--data",
+    "files",
+    multiple=True,
+    metavar="TASK=PATH",
+    help="File or folder that a task reads, for those without a source of their own; repeat it.",
+)
+@click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
 @click.option("--plan", "plan_only", is_flag=True, help="As --dry-run, which also says what can be found.")
@@ -89,6 +96,7 @@ def command(
     samples: int | None,
     tasks: tuple[str, ...],
     context: tuple[str, ...],
+    files: tuple[str, ...],
     concurrency: int,
     plan_only: bool,
     margin: float,
@@ -112,6 +120,7 @@ def command(
       harness verify --reference official/llama --candidate cheap/llama --plan
       harness verify --reference official/llama --candidate cheap/llama --candidate fast/llama --max-cost 2
       harness verify --reference mine/llama --candidate cheap/llama --budget small --task gsm8k:100 --md verify.md
+      harness verify --reference mine/llama --candidate cheap/llama --task fidelity_walle:50 --data fidelity_walle=walle
       harness verify report latest --json
 
     Exit codes: 0 measured, whatever was found; 2 usage; 3 nothing could be measured; 130 interrupted.
@@ -127,7 +136,12 @@ def command(
     thousands = tuple(sorted({int(length.removesuffix("k")) for length in context}))
     chosen = SIZES[size].changed(prompts, samples, tasks, thousands)
     selection = selection_of(
-        chosen, (reference, *dict.fromkeys(candidates)), concurrency, seed, max_requests=budget.max_requests
+        chosen,
+        (reference, *dict.fromkeys(candidates)),
+        concurrency,
+        seed,
+        max_requests=budget.max_requests,
+        data_of=_data_of(files, chosen.tasks),
     )
     plan = replanner(catalog.discover(only=("TASK", "TASKS")), config.load_providers(providers_file))(selection)
     if dry := plan_only or dry_run:
@@ -153,6 +167,19 @@ def report(
       harness verify report latest --margin 2 --md verify.md
     """
     _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
+
+
+def _data_of(files: tuple[str, ...], tasks: tuple[str, ...]) -> dict[str, str]:
+    """Paths by task, each whole: a run may be resumed from another folder."""
+    found = {}
+    for given in files:
+        task, equals, path = given.partition("=")
+        if not equals or not path:
+            raise UsageError(f"--data {given!r} is no TASK=PATH", hint="As in --data fidelity_walle=walle/testdata")
+        if task not in {named.partition(":")[0] for named in tasks}:
+            raise UsageError(f"--data is for task {task!r}, which is not asked", hint=f"Add --task {task}")
+        found[task] = str(Path(path).resolve())
+    return found
 
 
 def _say_expected(plan: Plan, *, as_json: bool) -> None:

@@ -12,11 +12,19 @@ from fractions import Fraction
 from typing import Literal
 
 Term = Literal["prompt", "prompt without system message", "message", "tool", "tool result", "image"]
-Cause = Literal["same", "injected prompt", "template difference", "tokenizer difference", "not stated"]
+Cause = Literal[
+    "same", "injected prompt", "template difference", "image difference", "tokenizer difference", "not stated"
+]
 
 SLACK = 3
 """Tokens of a constant offset that a template may add by a mark at its beginning or end; more are a prompt."""
 _MOST_TERMS = 3
+_ALONE: Mapping[str, Cause] = {
+    "images": "image difference",
+    "tools": "template difference",
+    "tool results": "template difference",
+}
+"""What it is where offsets of one surface alone follow no rule; of any other it is the tokenizer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +76,9 @@ def explained(cases: Sequence[Case]) -> Finding:
     nothing fits, the surfaces whose offsets do not fit are sought by leaving out one surface at a time.
 
     Cause: a constant above ``SLACK``, or one where there is no system message, is an injected prompt; any other rule is
-    a template difference; offsets without a rule, even of one surface, are a tokenizer difference.
+    a template difference. Without a rule, tools or tool results alone are still one, since their letters are read as
+    the reference reads them elsewhere; images alone are an image difference: scaled, cut up or dropped in another way;
+    text, even of one surface, is a tokenizer difference.
 
     Source: the rule of expected to expected + 3 tokens is that of the Kimi vendor verifier; that constant, per-message
     and per-tool offsets tell their causes apart is ours.
@@ -96,7 +106,7 @@ def explained(cases: Sequence[Case]) -> Finding:
 
 def _cause(terms: Mapping[Term, int] | None, odd: Sequence[str]) -> Cause:
     if terms is None or odd:
-        return "tokenizer difference"
+        return _ALONE.get(odd[0], "tokenizer difference") if len(odd) == 1 else "tokenizer difference"
     if not terms:
         return "same"
     prompt = terms.get("prompt", 0) > SLACK or terms.get("prompt without system message", 0) > SLACK
