@@ -16,17 +16,8 @@ LEAKED = "leaked_markup"
 CALL_MARKERS = (
     *("<tool_call", "</tool_call", ":tool_call>", "<|tool", "<｜tool", "[TOOL_CALLS]", "<function=", "<function>"),
     *("<function_call", "<invoke name=", "<|python_tag|>", "<|action_start|>", "to=functions.", "```tool_c"),
-    *(
-        ":function_call",
-        "<parameter=",
-        "<arg_key>",
-        "[ARGS]{",
-        "｜DSML｜",
-        "<TOOLCALL>",
-        "<|START_ACTION|>",
-        "<|call|>",
-    ),
-    *("<longcat_tool_call>", "<start_function_call>"),
+    *(":function_calls>", "<xai:function_call", "<start_function_call>", "<parameter=", "<arg_key>", "[ARGS]{"),
+    *("<｜DSML｜", "<｜｜DSML｜｜", "<TOOLCALL>", "<|START_ACTION|>", "<|call|>", "<longcat_tool_call>"),
 )
 """How models spell a call before a server has parsed it: in a text they show a parser that is missing or failed."""
 THINKING_MARKERS = (

@@ -59,6 +59,7 @@ _md = click.option(
 )
 @click.option("--prompts", type=click.IntRange(2, 30), default=None, help="Open prompts for the test of answers.")
 @click.option("--samples", type=click.IntRange(2), default=None, help="Answers to each of them from each candidate.")
+@click.option("--calls", type=click.IntRange(2, 24), default=None, help="Requests with tools, asked both ways.")
 @click.option(
     "--task",
     "tasks",
@@ -94,6 +95,7 @@ def command(
     size: str,
     prompts: int | None,
     samples: int | None,
+    calls: int | None,
     tasks: tuple[str, ...],
     context: tuple[str, ...],
     files: tuple[str, ...],
@@ -134,7 +136,7 @@ def command(
     if len(set(context)) == 1:
         raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
     thousands = tuple(sorted({int(length.removesuffix("k")) for length in context}))
-    chosen = SIZES[size].changed(prompts, samples, tasks, thousands)
+    chosen = SIZES[size].changed(prompts, samples, calls, tasks, thousands)
     selection = selection_of(
         chosen,
         (reference, *dict.fromkeys(candidates)),

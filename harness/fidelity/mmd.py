@@ -94,7 +94,9 @@ def distance(
         block = _Block(_alike([*x[prompt], *y[prompt]], length), len(x[prompt]))
         by_prompt[prompt] = float(block.squared(block.as_seen())[0])
         between[prompt] = block.between()
-        permuted += block.squared(block.shuffled(generator, permutations))
+        if between[prompt]:
+            # Else all answers are the same, whoever gave them.
+            permuted += block.squared(block.shuffled(generator, permutations))
     squared, scale = math.fsum(by_prompt.values()), math.fsum(between.values())
     beyond = int(np.count_nonzero(permuted >= squared - _SLACK * len(shared)))
     low, high = _bounds(list(by_prompt.values()), list(between.values()), seed)
@@ -164,6 +166,10 @@ def _bounds(squared: Sequence[float], between: Sequence[float], seed: int) -> _B
         return _Bounds(0.0, 0.0)
     if len(squared) < 2:
         return _Bounds(None, None)
+    ratio = math.fsum(squared) / math.fsum(between)
+    if all(abs(one - ratio * other) <= _SLACK for one, other in zip(squared, between, strict=True)):
+        # The same in every prompt: what resampling would scatter by is rounding.
+        return _Bounds(ratio, ratio)
     (low, high), _ = bootstrap_t(squared, between, seed=seed)
     return _Bounds(low, high)
 

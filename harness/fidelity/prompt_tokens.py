@@ -73,7 +73,7 @@ def explained(cases: Sequence[Case]) -> Finding:
 
     offset = a [+ a' where there is no system message] + b messages + c tools + d tool results + e images. Terms that
     the cases cannot tell apart are tried in that order, and so many terms only as are one fewer than the cases. Where
-    nothing fits, the surfaces whose offsets do not fit are sought by leaving out one surface at a time.
+    nothing fits, one surface is left out, that without which the fewest terms fit.
 
     Cause: a constant above ``SLACK``, or one where there is no system message, is an injected prompt; any other rule is
     a template difference. Without a rule, tools or tool results alone are still one, since their letters are read as
@@ -118,10 +118,15 @@ def _rule(cases: Sequence[Case], surfaces: Sequence[str]) -> tuple[dict[Term, in
     terms = _fitted(cases)
     if terms is not None:
         return terms, ()
-    for surface in surfaces if len(surfaces) > 2 else ():
-        terms = _fitted([case for case in cases if case.surface != surface])
-        if terms is not None:
-            return terms, (surface,)
+    without = {
+        surface: found
+        for surface in (surfaces if len(surfaces) > 2 else ())
+        if (found := _fitted([case for case in cases if case.surface != surface])) is not None
+    }
+    if without:
+        # The fewest terms for the others: more of them can be made to fit what only one surface has.
+        odd = min(without, key=lambda surface: len(without[surface]))
+        return without[odd], (odd,)
     return None, tuple(surfaces)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,8 @@ _COMPARED: Mapping[str, Callable[[Completion], Any]] = {
     "prompt tokens": lambda completion: completion.usage and completion.usage.prompt_tokens,
     "completion tokens": lambda completion: completion.usage and completion.usage.completion_tokens,
 }
+PLACES = len(_COMPARED)
+"""Things of an answer that are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +56,40 @@ def streaming(
     an endpoint that does not repeat itself is not taken for one that streams something else. The ceiling is how far
     half of the streams are from the other half. Counts that one answer to a request does not state are not compared.
     """
-    shared = [each for each in streamed if len(streamed[each]) >= 4 and len(whole.get(each, ())) >= 2]
-    sides: tuple[dict[str, list[list[int]]], dict[str, list[list[int]]]] = ({}, {})
-    for each in shared:
-        count = len(streamed[each])
-        numbered = _numbered([*streamed[each], *whole[each]])
-        sides[0][each], sides[1][each] = numbered[:count], numbered[count:]
+    sides = numbered(streamed, whole)
     first, second = ({each: some[side::2] for each, some in sides[0].items()} for side in (0, 1))
-    settings = {"length": len(_COMPARED), "permutations": permutations, "seed": seed}
-    gap = mmd.against_itself(first, second, sides[1], **settings)
-    found = mmd.distance(sides[0], sides[1], **settings)
+    gap = mmd.against_itself(first, second, sides[1], length=PLACES, permutations=permutations, seed=seed)
+    found = mmd.distance(sides[0], sides[1], length=PLACES, permutations=permutations, seed=seed)
     if gap is None or found is None:
         return None
-    steadily = {each: _steadily(sides[0][each], sides[1][each]) for each in shared}
+    steadily = {each: _steadily(sides[0][each], sides[1][each]) for each in sides[0]}
     return Streaming(
         replace(gap, p_value=found.p_value, mde=found.mde), {each: names for each, names in steadily.items() if names}
     )
 
 
-def _numbered(answers: Sequence[Completion]) -> list[list[int]]:
-    """Each answer as numbers, one for each thing that is compared: equal numbers, equal things."""
-    columns = []
+def numbered(streamed: Asked, whole: Asked) -> tuple[dict[str, list[list[int]]], dict[str, list[list[int]]]]:
+    """Streams and whole answers as ``PLACES`` numbers each, equal where what is compared there is equal.
+
+    Of the requests that have four streams and two whole answers, or more.
+    """
+    sides: tuple[dict[str, list[list[int]]], dict[str, list[list[int]]]] = ({}, {})
+    for each, streams in streamed.items():
+        if len(streams) < 4 or len(whole.get(each, ())) < 2:
+            continue
+        columns = list(_columns([*streams, *whole[each]]))
+        rows = [list(row) for row in zip(*columns, strict=True)]
+        sides[0][each], sides[1][each] = rows[: len(streams)], rows[len(streams) :]
+    return sides
+
+
+def _columns(answers: Sequence[Completion]) -> Iterator[list[int]]:
     for name, of in _COMPARED.items():
         values = [of(answer) for answer in answers]
         if name.endswith("tokens") and None in values:
             values = [None] * len(values)
         known: dict[Any, int] = {}
-        columns.append([known.setdefault(value, len(known)) for value in values])
-    return [list(row) for row in zip(*columns, strict=True)]
+        yield [known.setdefault(value, len(known)) for value in values]
 
 
 def _steadily(streamed: Sequence[Sequence[int]], whole: Sequence[Sequence[int]]) -> tuple[str, ...]:

@@ -83,15 +83,14 @@ def _functions(data: Path, name: str, place: str, known: dict[str, list[JsonObje
 def _call(text: str, offered: list[JsonObject], place: str) -> tuple[str, Mapping[str, Any]]:
     """Name and arguments of a call that is written as Python code; arguments without a name go by their places."""
     try:
-        call = ast.parse(text, mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            raise SyntaxError("it is no call")
-        name = call.func.id
-        names = next(list(one["parameters"]["properties"]) for one in offered if one["name"] == name)
-        placed = dict(zip(names, map(ast.literal_eval, call.args), strict=False))
-        return name, placed | {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
-    except (SyntaxError, ValueError, StopIteration, RecursionError) as error:
-        raise TaskError(f"{place}: {text[:80]!r} is no call of its functions: {error}", hint=_HINT) from None
+        match ast.parse(text, mode="eval").body:
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
+                names = next(list(one["parameters"]["properties"]) for one in offered if one["name"] == name)
+                placed = dict(zip(names, map(ast.literal_eval, args), strict=False))
+                return name, placed | {str(each.arg): ast.literal_eval(each.value) for each in keywords}
+    except (SyntaxError, ValueError, StopIteration, RecursionError):
+        pass
+    raise TaskError(f"{place}: {text[:80]!r} is no call of its functions", hint=_HINT)
 
 
 def _answered(calls: list[tuple[str, Mapping[str, Any]]]) -> Iterator[JsonObject]:

@@ -50,13 +50,19 @@ class Size:
     """Requests with tools, streamed and in one piece."""
 
     def changed(
-        self, prompts: int | None, samples: int | None, tasks: tuple[str, ...], context: tuple[int, ...]
+        self,
+        prompts: int | None,
+        samples: int | None,
+        calls: int | None,
+        tasks: tuple[str, ...],
+        context: tuple[int, ...],
     ) -> Size:
         """The same with what the user wants otherwise; None, or none: as it is."""
         return replace(
             self,
             prompts=prompts or self.prompts,
             samples=samples or self.samples,
+            calls=calls or self.calls,
             tasks=tasks or self.tasks,
             context=context or self.context,
         )
