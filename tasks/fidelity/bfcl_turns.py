@@ -88,7 +88,7 @@ def _call(text: str, offered: list[JsonObject], place: str) -> tuple[str, Mappin
                 names = next(list(one["parameters"]["properties"]) for one in offered if one["name"] == name)
                 placed = dict(zip(names, map(ast.literal_eval, args), strict=False))
                 return name, placed | {str(each.arg): ast.literal_eval(each.value) for each in keywords}
-    except (SyntaxError, ValueError, StopIteration, RecursionError):
+    except (SyntaxError, ValueError, StopIteration, RecursionError, MemoryError):
         pass
     raise TaskError(f"{place}: {text[:80]!r} is no call of its functions", hint=_HINT)
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 
-from harness.fidelity import categories, mmd
 from harness.fidelity.tools import FITS, MARGIN_F1, NO_CALL, Accuracy, outcome, schema_accuracy, triggering
 from harness.fidelity.verdict import verdict
 from harness.report.fidelity.answers import Answer, Answers
-from harness.report.fidelity.finding import Finding, Word, always
-from harness.report.fidelity.worst import worst
+from harness.report.fidelity.finding import Finding, Word
+from harness.report.fidelity.kinds import Kinds, by_name, compared, jobs, worst
 
 _REFUSED = "http_4xx"
 _NOT_TAKEN = "refused"
@@ -42,7 +40,7 @@ def _forced(one: Answer) -> str:
 
 
 def _trigger(endpoint: str, first: Sequence[Answer], again: Sequence[Answer], own: Sequence[Answer]) -> Finding:
-    sides = [_by_prompt(side, called=True) for side in (first, again, own)]
+    sides = [by_name(side, _called) for side in (first, again, own)]
     asked, asked_again, given = (
         {name: [word == "call" for word in words] for name, words in side.items()} for side in sides
     )
@@ -70,82 +68,45 @@ def _trigger(endpoint: str, first: Sequence[Answer], again: Sequence[Answer], ow
         mde=found.mde,
         margin=MARGIN_F1,
         p=found.p_value,
-        shown=worst(sides[0], sides[2], first, own),
+        shown=worst(sides[0], sides[2], jobs(first), jobs(own)),
         details={"f1": found.f1, "self_f1": found.self_f1},
     )
 
 
 def _fit(endpoint: str, first: Sequence[Answer], again: Sequence[Answer], own: Sequence[Answer]) -> Finding:
-    sides = [_by_prompt(side, called=False) for side in (first, again, own)]
+    sides = [by_name(side, _outcome) for side in (first, again, own)]
     accuracy, reference = _accuracy(own), _accuracy([*first, *again])
     says = f"{accuracy.right} of {accuracy.called} answers with calls fit, the reference's {reference.right} of "
     says += f"{reference.called}{_named(sides[2])}"
-    return _judged("tool calls", endpoint, says, sides, first, own)
+    return compared("tool calls", endpoint, says, sides, jobs(first), jobs(own))
 
 
 def _forced_fit(answers: Answers, endpoint: str, forced: Sequence[Sequence[Answer]]) -> Finding:
-    sides = [_by_prompt(side, called=False) for side in forced]
-    asked = {(one.task, one.sample) for one in forced[0]}
-    for task, sample in asked:
+    sides = [by_name(side, _outcome) for side in forced]
+    own = jobs(forced[2])
+    for task, sample in {(one.task, one.sample) for one in forced[0]}:
         # Who refuses such a request answers it in one way, which is to be seen here.
         fared = answers.asked.get(endpoint, {}).get((task, sample))
-        if fared is not None and fared.kind == _REFUSED:
-            sides[2].setdefault(f"{task} {sample}", []).extend([_NOT_TAKEN] * fared.failed)
+        if fared is not None and fared.kind == _REFUSED and fared.job is not None:
+            name = f"{task} {sample}"
+            sides[2].setdefault(name, []).extend([_NOT_TAKEN] * fared.failed)
+            own.setdefault(name, fared.job)
     says = f"{_fitting(sides[2])} calls that had to be made fit, the reference's {_fitting(sides[0], sides[1])}"
-    return _judged("forced tools", endpoint, f"{says}{_named(sides[2])}", sides, forced[0], forced[2])
+    return compared("forced tools", endpoint, f"{says}{_named(sides[2])}", sides, jobs(forced[0]), own)
 
 
-def _fitting(*sides: Mapping[str, Sequence[str]]) -> str:
+def _fitting(*sides: Kinds) -> str:
     words = [word for side in sides for some in side.values() for word in some]
     return f"{words.count(FITS)} of {len(words)}"
 
 
-def _named(side: Mapping[str, Sequence[str]]) -> str:
-    faults = _faults(side).most_common(4)
+def _named(side: Kinds) -> str:
+    faults = Counter(kind for kinds in side.values() for kind in kinds if kind not in (FITS, NO_CALL)).most_common(4)
     return f"; {', '.join(f'{name} {count}' for name, count in faults)}" if faults else ""
 
 
-def _faults(side: Mapping[str, Sequence[str]]) -> Counter[str]:
-    return Counter(word for words in side.values() for word in words if word not in (FITS, NO_CALL))
-
-
-def _judged(
-    test: str,
-    endpoint: str,
-    says: str,
-    sides: Sequence[Mapping[str, Sequence[str]]],
-    first: Sequence[Answer],
-    own: Sequence[Answer],
-) -> Finding:
-    """What became of answers, as kinds by prompt: the reference's, the same again, and the candidate's."""
-    gap = categories.against_itself(sides[0], sides[1], sides[2])
-    if gap is None:
-        return Finding(test, endpoint, says, 0, always("inconclusive"))
-    return Finding(
-        test=test,
-        endpoint=endpoint,
-        says=says,
-        n=gap.prompts,
-        word=partial(gap.word, mmd.MARGIN),
-        unit="energy coefficient",
-        value=gap.value,
-        low=gap.low,
-        high=gap.high,
-        ceiling=gap.ceiling,
-        mde=gap.mde,
-        margin=mmd.MARGIN,
-        p=gap.p_value,
-        shown=worst(sides[0], sides[2], first, own),
-        details={"faults": dict(_faults(sides[2])), "ceiling_p": gap.ceiling_p},
-    )
-
-
-def _by_prompt(answers: Sequence[Answer], *, called: bool) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for one in answers:
-        word = ("call" if one.calls else NO_CALL) if called else _outcome(one)
-        found.setdefault(one.name, []).append(word)
-    return found
+def _called(one: Answer) -> str:
+    return "call" if one.calls else NO_CALL
 
 
 def _outcome(one: Answer) -> str:
