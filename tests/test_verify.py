@@ -266,6 +266,13 @@ def test_more_answers_find_less(endpoints: dict[str, Endpoint], found: JsonObjec
     assert said / 5 < expected_effect(12, 6) < said * 5
 
 
+def test_tasks_without_right_answers_come_on_top() -> None:
+    """A task of more requests with tools leaves the scored ones as they are; one with right answers replaces them."""
+    assert SIZE.changed(None, None, None, ("fidelity_tau:9",), ()).tasks == (*SIZE.tasks, "fidelity_tau:9")
+    assert SIZE.changed(None, None, 3, ("logic", "fidelity_tau"), ()).tasks == ("logic", "fidelity_tau")
+    assert SIZE.changed(None, None, 3, (), ()) == Size(12, 6, SIZE.tasks, calls=3)
+
+
 def test_the_commands_of_the_page_work(
     endpoints: dict[str, Endpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,9 @@ from harness.errors import TaskError
 from harness.scorers.answered import answered
 from harness.types import JsonObject, Sample, Task
 
-_HINT = "historical_trajectories/gpt-4o-airline.json of the repository sierra-research/tau-bench at commit 59a200c"
+_HINT = (
+    "--data: historical_trajectories/gpt-4o-airline.json of the repository sierra-research/tau-bench at commit 59a200c"
+)
 _FIELDS = ("role", "content", "tool_calls", "tool_call_id")
 _KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
 
@@ -31,7 +33,7 @@ _KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", list:
 def load(data: Path | None) -> Iterator[Sample]:
     """Two requests of each conversation, in the order of the file; data needs the file with the conversations."""
     if data is None:
-        raise TaskError("task fidelity_tau reads a local file", hint=f"{_HINT}, with --data")
+        raise TaskError("task fidelity_tau reads a local file", hint=f"{_HINT}")
     rows = list(local_rows(data, ("task_id", "trial", "traj")))
     tools = tuple(_tools([message for row in rows for message in row["traj"]]))
     for row in rows:

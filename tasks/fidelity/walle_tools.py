@@ -23,7 +23,7 @@ from harness.scorers.answered import answered
 from harness.types import JsonObject, Sample, Task
 
 _FILE = "valid.jsonl"
-_HINT = "the folder testdata/validator_cases of the repository MoonshotAI/walle at commit 196bb0c, with --data"
+_HINT = "--data: the folder testdata/validator_cases of the repository MoonshotAI/walle at commit 196bb0c"
 _NAME = "example"
 
 

@@ -25,7 +25,7 @@ def compared(
         endpoint: the candidate.
         says: what was seen, in one line.
         sides: the reference's kinds, the same of its being asked again, and the candidate's.
-        base: a job of the reference for each name.
+        base: a job of the reference for each name, the shortest requests first.
         own: one of the candidate.
     """
     gap = categories.against_itself(sides[0], sides[1], sides[2])
@@ -60,16 +60,20 @@ def by_name(answers: Sequence[Answer], kind: Callable[[Answer], str]) -> dict[st
 
 
 def jobs(answers: Sequence[Answer]) -> dict[str, str]:
-    """The first job of each name."""
-    return {one.name: one.job for one in reversed(answers)}
+    """A job of each name, the shortest requests first."""
+    found: dict[str, str] = {}
+    for one in sorted(answers, key=lambda each: len(str(each.body))):
+        found.setdefault(one.name, one.job)
+    return found
 
 
 def worst(asked: Kinds, given: Kinds, base: Mapping[str, str], own: Mapping[str, str]) -> tuple[Shown, ...]:
-    """The names with most answers of a kind that the reference, ``asked``, did not give; jobs as above."""
+    """The names with most answers of a kind that the reference, ``asked``, did not give; of equal ones the shortest.
+
+    Jobs as above, ``base`` in the order of their length.
+    """
     apart = {
-        name: sum(kind not in asked[name] for kind in kinds) / len(kinds)
-        for name, kinds in given.items()
-        if name in asked
+        name: sum(kind not in asked[name] for kind in kinds) / len(kinds) for name in base if (kinds := given.get(name))
     }
     shown = [name for name in sorted(apart, key=lambda each: -apart[each]) if apart[name]][:_MOST_SHOWN]
     return tuple(

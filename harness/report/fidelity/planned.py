@@ -57,13 +57,15 @@ class Size:
         tasks: tuple[str, ...],
         context: tuple[int, ...],
     ) -> Size:
-        """The same with what the user wants otherwise; None, or none: as it is."""
+        """The same with what the user wants otherwise; None, or none: as it is. Tests' own tasks come on top."""
+        more = tuple(task for task in tasks if task.partition(":")[0] in TASKS)
+        scored = tuple(task for task in tasks if task not in more)
         return replace(
             self,
             prompts=prompts or self.prompts,
             samples=samples or self.samples,
             calls=calls or self.calls,
-            tasks=tasks or self.tasks,
+            tasks=(scored or self.tasks) + more,
             context=context or self.context,
         )
 
