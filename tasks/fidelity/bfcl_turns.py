@@ -39,8 +39,8 @@ _DOCS = {
 }
 """Class of functions -> the file that describes them."""
 _HINT = (
-    "--data: the folder bfcl_eval/data of the package bfcl-eval 2026.3.23, or of the repository ShishirPatil/gorilla at "
-    "commit 6ea57973"
+    "--data: the folder bfcl_eval/data of the package bfcl-eval 2026.3.23, or of the repository "
+    "ShishirPatil/gorilla at commit 6ea57973"
 )
 
 

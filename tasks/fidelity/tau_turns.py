@@ -33,7 +33,7 @@ _KINDS = {bool: "boolean", int: "integer", float: "number", str: "string", list:
 def load(data: Path | None) -> Iterator[Sample]:
     """Two requests of each conversation, in the order of the file; data needs the file with the conversations."""
     if data is None:
-        raise TaskError("task fidelity_tau reads a local file", hint=f"{_HINT}")
+        raise TaskError("task fidelity_tau reads a local file", hint=_HINT)
     rows = list(local_rows(data, ("task_id", "trial", "traj")))
     tools = tuple(_tools([message for row in rows for message in row["traj"]]))
     for row in rows:
