@@ -94,9 +94,7 @@ def distance(
         block = _Block(_alike([*x[prompt], *y[prompt]], length), len(x[prompt]))
         by_prompt[prompt] = float(block.squared(block.as_seen())[0])
         between[prompt] = block.between()
-        if between[prompt]:
-            # Else all answers are the same, whoever gave them.
-            permuted += block.squared(block.shuffled(generator, permutations))
+        permuted += block.squared(block.shuffled(generator, permutations))
     squared, scale = math.fsum(by_prompt.values()), math.fsum(between.values())
     beyond = int(np.count_nonzero(permuted >= squared - _SLACK * len(shared)))
     low, high = _bounds(list(by_prompt.values()), list(between.values()), seed)
@@ -166,10 +164,6 @@ def _bounds(squared: Sequence[float], between: Sequence[float], seed: int) -> _B
         return _Bounds(0.0, 0.0)
     if len(squared) < 2:
         return _Bounds(None, None)
-    ratio = math.fsum(squared) / math.fsum(between)
-    if all(abs(one - ratio * other) <= _SLACK for one, other in zip(squared, between, strict=True)):
-        # The same in every prompt: what resampling would scatter by is rounding.
-        return _Bounds(ratio, ratio)
     (low, high), _ = bootstrap_t(squared, between, seed=seed)
     return _Bounds(low, high)
 
@@ -195,9 +189,11 @@ class _Block:
         return (np.arange(self.n + self.m) < self.n).astype(float)[None, :]
 
     def shuffled(self, generator: np.random.Generator, rows: int) -> NDArray[np.float64]:
-        """So many permutations of it."""
+        """So many permutations of it; where all answers are the same none is another, and nothing is drawn."""
         import numpy as np  # noqa: PLC0415 - as above
 
+        if self.alike.min() == 1:
+            return np.repeat(self.as_seen(), rows, axis=0)
         return generator.permuted(np.tile(self.as_seen(), (rows, 1)), axis=1)
 
     def squared(self, first: NDArray[np.float64]) -> NDArray[np.float64]:
