@@ -133,10 +133,7 @@ def command(
         raise UsageError("a verification takes --reference and at least one --candidate", hint="harness verify --help")
     if reference in candidates:
         raise UsageError(f"{reference} is the reference and cannot be a candidate", hint="Name another endpoint")
-    if len(set(context)) == 1:
-        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
-    thousands = tuple(sorted({int(length.removesuffix("k")) for length in context}))
-    chosen = SIZES[size].changed(prompts, samples, calls, tasks, thousands)
+    chosen = SIZES[size].changed(prompts, samples, calls, tasks, _thousands(context))
     selection = selection_of(
         chosen,
         (reference, *dict.fromkeys(candidates)),
@@ -169,6 +166,13 @@ def report(
       harness verify report latest --margin 2 --md verify.md
     """
     _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
+
+
+def _thousands(context: tuple[str, ...]) -> tuple[int, ...]:
+    """Lengths of long prompts, rising, in thousands of tokens."""
+    if len(set(context)) == 1:
+        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
+    return tuple(sorted({int(length.removesuffix("k")) for length in context}))
 
 
 def _data_of(files: tuple[str, ...], tasks: tuple[str, ...]) -> dict[str, str]:
