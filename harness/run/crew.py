@@ -232,7 +232,9 @@ class Crew:
         shard.host, shard.pid, shard.session, shard.clock = (
             said[name] for name in ("host", "ready", "session", "clock")
         )
-        if not self._executor.shared:
+        if self._executor.shared:
+            shard.clock = here()["clock"] or "this machine's"
+        else:
             # The measured offset is stored although one clock may be shared: it shows what the measuring is worth.
             found = await measured(hand.spoken.now_ns)
             shard.offset_ns, shard.bound_ns, shard.probes = found

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from harness.errors import CannotMeasure
-from harness.folder import RunFolder, storing
+from harness.folder import RunFolder
 from harness.place import Place
 from harness.run import parcels, shards, wall
 from harness.run.meeting import STOP, states
@@ -80,23 +79,6 @@ class Gathering:
             )
 
 
-def bring(folder: RunFolder, place: Place) -> None:
-    """Have the files of all shards in the run's folder. Errors: StoreError."""
-    for name in parcels.files(place):
-        _put(folder.root / name, parcels.content(place, name))
-    if "://" not in place.shown and Path(place.shown).resolve() != folder.root.resolve():
-        there = RunFolder(Path(place.shown))
-        for path in (*there.journals(), *there.vitals()):
-            _put(folder.root / path.name, path.read_bytes())
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Write what has come, unless more of it is here already."""
-    if not path.exists() or path.stat().st_size < len(content):
-        with storing(path):
-            path.write_bytes(content)
-
-
 def end(folder: RunFolder, plan: Plan, gathering: Gathering, watch: Watch, announce: Callable[[str], None]) -> Sitting:
     """Judge, seal and publish what the workers journalled; a shard that did not come to its end makes it ``partial``.
 
@@ -107,7 +89,7 @@ def end(folder: RunFolder, plan: Plan, gathering: Gathering, watch: Watch, annou
         raise CannotMeasure(f"no worker of run {folder.id} has written at {gathering.place.shown}")
     with folder.lock():
         announce("gathering")
-        bring(folder, gathering.place)
+        parcels.bring(folder, gathering.place)
         told = folder.read_manifest()
         made = [_shard(number, gathering) for number in range(gathering.of)]
         stopped = any(state["phase"] == "stopped" for state in gathering.states.values())

@@ -106,6 +106,23 @@ def content(place: Place, name: str) -> bytes:
     return whole
 
 
+def bring(folder: RunFolder, place: Place) -> None:
+    """Have the files of all shards in the run's folder. Errors: StoreError."""
+    for name in files(place):
+        _put(folder.root / name, content(place, name))
+    if "://" not in place.shown and Path(place.shown).resolve() != folder.root.resolve():
+        there = RunFolder(Path(place.shown))
+        for path in (*there.journals(), *there.vitals()):
+            _put(folder.root / path.name, path.read_bytes())
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write what has come, unless more of it is here already."""
+    if not path.exists() or path.stat().st_size < len(content):
+        with storing(path):
+            path.write_bytes(content)
+
+
 def _lines(path: Path, start: int) -> bytes:
     """Whole lines of a file from a place on."""
     if not path.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from harness.run.clocks import here
 from harness.run.wall import Anchor
 from harness.store.sharded import of_manifest
 from harness.types import JsonObject
@@ -41,4 +42,5 @@ def rows(manifest: Mapping[str, object], shards: Sequence[Shard], anchor: Anchor
     before = of_manifest(manifest)
     sitting = 1 + max((one["sitting"] for one in before), default=0)
     conductor = {"wall": anchor.wall.isoformat(timespec="microseconds"), "mono_ns": anchor.mono_ns}
+    conductor |= {"clock": here()["clock"]}
     return [*before, *({"sitting": sitting, **asdict(one), "conductor": conductor} for one in shards)]

@@ -1,13 +1,15 @@
 """One plan dealt out to several processes: each takes its share, and the shares together are the plan.
 
-What is asked when does not depend on how many ask it: an arrival keeps its planned time, whoever is dealt it. A Poisson
-process that is thinned by a rule which does not look at times stays Poisson. Source: Kingman, Poisson Processes (1993),
-section 5.1.
+What is asked when does not depend on how many ask it: an arrival keeps its planned time, whoever is dealt it. Arrivals
+are dealt out by a hash, as if by lot: a Poisson process that is thinned so stays Poisson, while every k-th of its
+arrivals would come in gaps of an Erlang law, too evenly. Source: Kingman, Poisson Processes (1993), section 5.1. The
+sessions of a closed loop have no times, and go by turns, so that all places have equally many.
 """
 
 from __future__ import annotations
 
-import zlib
+import functools
+import hashlib
 from dataclasses import asdict, replace
 
 from harness.errors import UsageError
@@ -44,7 +46,8 @@ def share_of_stage(plan: Plan, stage: Stage, shard: int, of: int) -> Stage:
         # The processes with a place take the sessions among them.
         of = min(of, law.concurrency)
         law = replace(law, concurrency=places)
-    lanes = tuple(tuple(job for job in lane if _number(plan, job) % of == shard) for lane in stage.lanes)
+    number = _turn if stage.kind == "load" and isinstance(law, Closed) else functools.partial(_lot, plan)
+    lanes = tuple(tuple(job for job in lane if number(job) % of == shard) for lane in stage.lanes)
     return replace(stage, law=law, lanes=lanes)
 
 
@@ -63,19 +66,22 @@ def refuse_indivisible(plan: Plan, of: int) -> None:
                 )
 
 
-def _number(plan: Plan, job: Job) -> int:
-    """By what a job is dealt out: equal for all requests of which one is made of the other's answer.
+def _turn(job: Job) -> int:
+    return int(job.sample)
 
-    Loads go by the number of their session. Of tasks a sample's requests, and what judges are asked about it, go
-    together. A probe's evidence may lie in several scenarios, so that all of them go to the first process.
+
+def _lot(plan: Plan, job: Job) -> int:
+    """A number drawn for a job: equal for all requests of which one is made of the other's answer.
+
+    The turns of a session go together, and so do a sample's requests and what judges are asked about it. A probe's
+    evidence may lie in several scenarios, so that all of them go to the first process.
     """
-    if job.kind == "load":
-        return int(job.sample)
     if job.kind == "probe":
         return 0
     matter = plan.matters.get(job.id)
     sample = job.sample if matter is None else matter.sample
-    return zlib.crc32(f"{job.task}/{sample}".encode(errors="replace"))
+    digest = hashlib.blake2b(f"{job.task}/{sample}".encode(errors="replace"), digest_size=8).digest()
+    return int.from_bytes(digest)
 
 
 def _part(whole: int, shard: int, of: int) -> int:
