@@ -37,6 +37,7 @@ from harness.run.meeting import Meeting, states
 from harness.run.parcels import Parcels
 from harness.run.plan import Plan, make
 from harness.run.selection import Selection
+from harness.run.shards import Shard
 from harness.run.shares import refuse_indivisible, share
 from harness.run.tally import Budget
 from harness.scorers.judge import judge
@@ -166,6 +167,14 @@ def test_a_clock_is_asked_as_often_as_said() -> None:
     found = asyncio.run(clocks.measured(ahead, 20))
     assert abs(found.offset_ns - 5_000_000_000) <= found.bound_ns
     assert found.probes == 20
+
+
+def test_a_clock_that_drifts_widens_its_bound() -> None:
+    """Whatever the offset was between two measurements, it is within the bound of the first."""
+    shard = Shard(0, 2)
+    for offset, bound in ((1_000, 50), (1_400, 30), (900, 40)):
+        shard.measured(clocks.Offset(offset, bound, 10))
+    assert (shard.offset_ns, shard.bound_ns, shard.probes) == (1_000, 430, 30)
 
 
 def _row(shard: int, clock: str, offset: int | None, bound: int | None, **more: Any) -> dict[str, Any]:

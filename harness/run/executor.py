@@ -37,7 +37,7 @@ class Spoken(Protocol):
         """What it says, until it is gone."""
 
     async def now_ns(self) -> int:
-        """Its monotonic clock, read there."""
+        """Its monotonic clock, read there; errors: CannotMeasure when it is gone."""
 
     async def gone(self) -> str:
         """Wait until it is gone; how it ended."""

@@ -240,7 +240,10 @@ class OnNode:
 
     async def now_ns(self) -> int:
         """The clock of its node."""
-        now: int = await _of(self.node.now_ns.remote())
+        try:
+            now: int = await _of(self.node.now_ns.remote())
+        except self.ray.exceptions.RayError as error:
+            raise CannotMeasure(f"its node is gone: {type(error).__name__}") from None
         return now
 
     async def gone(self) -> str:
