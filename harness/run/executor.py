@@ -61,12 +61,21 @@ class Executor(Protocol):
 
 
 class Where(NamedTuple):
-    """What ``--executor`` says."""
+    """Where a plan is carried out, and by how many."""
 
-    kind: str
+    kind: str = "local"
     """``hand``: whoever wants to starts the workers."""
     address: str | None = None
     """Of a cluster that there is already; None: one of our own on this machine."""
+    workers: int | None = None
+    """How many; None: nobody said."""
+    out: str | None = None
+    """Where workers on other machines write; None: in the run's folder."""
+
+    @property
+    def processes(self) -> int:
+        """How many, and one where nobody said."""
+        return self.workers or 1
 
 
 def read(text: str) -> Where:
