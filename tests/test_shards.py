@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import catalog, endpoint, load, plan, sample, task
 
@@ -115,6 +115,7 @@ def test_a_limit_that_cannot_be_divided_is_refused() -> None:
     assert [one.requests_per_day for one in of] == [1000, 1000, 1000, 334, 333, 333]
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 10_000) | st.none(),
     st.integers(1, 10_000) | st.none(),
@@ -136,13 +137,14 @@ def test_an_unknown_executor_is_told_apart(text: str) -> None:
     """What is no executor is refused; what is one is read."""
     with pytest.raises(UnknownName):
         executor.read(text)
-    assert executor.read("ray:10.0.0.1:6379") == ("ray", "10.0.0.1:6379")
-    assert executor.read("local") == ("local", None)
+    assert executor.read("ray:10.0.0.1:6379") == executor.Where("ray", "10.0.0.1:6379")
+    assert executor.read("local") == executor.Where("local")
 
 
 # --- clocks ------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     st.integers(-(10**15), 10**15),
     st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=20),
