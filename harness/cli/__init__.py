@@ -42,7 +42,8 @@ COMMANDS = {
     "task": "Make a task of your own from a template.",
     "models": "Fetch and list the small local models.",
     "simulate": "Serve a simulated endpoint with known timing, answers and faults.",
-    "worker": "One process of a load; started by harness load --workers.",
+    "worker": "One worker of a run, on any machine.",
+    "gather": "Make one run of what workers on other machines journalled.",
 }
 
 

@@ -139,6 +139,19 @@ store_text = click.option(
     show_default=True,
     help="What is kept of requests and answers once the run is finished (docs/secrets.md).",
 )
+workers = click.option(
+    "--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes that ask. [default: by load, else 1]"
+)
+executor = click.option(
+    "--executor",
+    default="local",
+    show_default=True,
+    metavar="WHERE",
+    help="Where they are: local, ray, ray:ADDRESS, or hand: started by you (docs/scale.md).",
+)
+out = click.option(
+    "--out", metavar="PLACE", help="Where workers on other machines write: a shared folder or s3://, gs://, az://."
+)
 dry_run = click.option("--dry-run", is_flag=True, help="Print requests, tokens, cost and time, send nothing.")
 
 scorer = click.option(
@@ -218,6 +231,8 @@ def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
 
 of_files: Sequence[_Option] = (scorer, prompt, system, target, max_tokens, temperature)
 """What can be said about a data file of the user's own prompts."""
+dealt: Sequence[_Option] = (workers, executor, out)
+"""How many processes carry out a plan, and where."""
 judging: Sequence[_Option] = (judges, pairwise)
 """Who judges, and how."""
 sending: Sequence[_Option] = (

@@ -192,7 +192,7 @@ class Plan:
 
     def without(self, done: frozenset[str]) -> Plan:
         """The same plan less the jobs whose ids are in ``done``; a stage that ends by the clock is not begun twice."""
-        return replace(self, stages=tuple(_without(stage, done) for stage in self.stages))
+        return replace(self, stages=tuple(rest_of(stage, done) for stage in self.stages))
 
     def served_at(self, base_urls: Mapping[str, str]) -> Plan:
         """The same plan with the addresses of servers that were started, by provider id."""
@@ -301,7 +301,8 @@ def _refuse_empty_or_oversized(plan: Plan) -> None:
         )
 
 
-def _without(stage: Stage, done: frozenset[str]) -> Stage:
+def rest_of(stage: Stage, done: frozenset[str]) -> Stage:
+    """A stage less the jobs whose ids are in ``done``; one that ends by the clock is not begun twice."""
     if stage.duration_s is None:
         return replace(stage, lanes=tuple(tuple(job for job in lane if job.id not in done) for lane in stage.lanes))
     return replace(stage, lanes=tuple(() if any(job.id in done for job in lane) else lane for lane in stage.lanes))
