@@ -36,7 +36,7 @@ from harness.run.tally import Budget
 @options.allow_code_exec
 @options.cache
 @options.store_text
-@options.several(options.judging, options.sending)
+@options.several(options.judging, options.dealt, options.sending)
 def command(
     tasks: tuple[str, ...],
     endpoint_names: tuple[str, ...],
@@ -55,6 +55,9 @@ def command(
     dry_run: bool,
     as_json: bool,
     budget: Budget,
+    workers: int | None,
+    executor: str,
+    out: str | None,
     **about: Any,
 ) -> None:
     """Run quality and tool TASKS on one or more endpoints.
@@ -95,4 +98,6 @@ def command(
         store_text=store_text,
     )
     plan = replanner(found, config.load_providers(providers_file))(selection)
-    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))
+    where: dict[str, Any] = {"workers": workers or 1, "executor": executor, "out": out}
+    terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, **where)
+    carry_out(plan, terms)

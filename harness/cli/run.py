@@ -53,7 +53,7 @@ _gating = [
 @options.allow_code_exec
 @options.cache
 @options.store_text
-@options.several(_gating, outputs, options.judging, options.sending)
+@options.several(_gating, outputs, options.judging, options.dealt, options.sending)
 def command(
     suite: str,
     endpoint_names: tuple[str, ...],
@@ -71,6 +71,9 @@ def command(
     no_gate: bool,
     confirm: bool,
     strict: bool,
+    workers: int | None,
+    executor: str,
+    out: str | None,
     **to: Any,
 ) -> None:
     """Run a SUITE of tasks, probes and loads on one or more endpoints, and compare them.
@@ -97,7 +100,8 @@ def command(
     plan = again(select(found, catalogue, endpoint_names, providers_file, seed=seed, **wanted))
     if gate is not None:
         refuse_strangers(gate, plan.selection.endpoints)
-    terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache)
+    where: dict[str, Any] = {"workers": workers or 1, "executor": executor, "out": out}
+    terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, **where)
     if gate is None or dry_run:
         carry_out(plan, terms)
         return

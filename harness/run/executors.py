@@ -15,6 +15,8 @@ def made(where: Where, workers: int, providers_file: Path | None, out: str | Non
     ``out``: where those on other machines write. Errors: UsageError when it does not go together, or an extra is
     missing; CannotMeasure when a cluster cannot be reached.
     """
+    if where.kind == "hand":
+        raise UsageError("--executor hand begins a run; it does not go on with one", hint="Start its workers again")
     if where.kind == "local":
         if out is not None:
             raise UsageError("--out goes with workers on other machines", hint="Give --executor ray or hand")

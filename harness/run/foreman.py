@@ -74,12 +74,12 @@ class Foreman:
             StoreError: the place cannot be written.
         """
         refuse_indivisible(self.plan, self.of)
-        self._state = {"shard": self.shard, "of": self.of, "phase": "starting", "facts": [], "jobs": 0}
+        self._state = {"shard": self.shard, "of": self.of, "phase": "starting", "facts": [], "jobs": 0, "missed": 0}
         async with interruptible(self._stop, self._break_off), self._process():
             async with self._telling():
                 await self._parts()
             self._state["phase"] = "stopped" if self._stopped else "done"
-        self.meeting.say(self._state)
+        self._say()
         return Ended(self._tally, self._stopped)
 
     @property
@@ -105,7 +105,8 @@ class Foreman:
     async def _prepare(self, name: str, **since: int) -> None:
         assert self._spoken is not None
         self._spoken.tell(do="prepare", part=name, **since)
-        await self._until("prepared", name)
+        said = await self._until("prepared", name)
+        self._state["missed"] += said["missed"]
 
     def _told(self, number: int) -> Begin | None:
         """When a part begins, where that is known already."""
@@ -131,17 +132,18 @@ class Foreman:
             await asyncio.sleep(self.meeting.look_s)
         return None
 
-    async def _until(self, word: str, name: str) -> None:
+    async def _until(self, word: str, name: str) -> JsonObject:
         while (said := await self._heard.get()).get(word) != name:
             if "gone" in said:
                 assert self._spoken is not None
                 self._state |= {"phase": "lost", "lost": said["gone"]}
                 with suppress(HarnessError):
-                    self.meeting.say(self._state)
+                    self._say()
                 raise CannotMeasure(
                     f"the measuring process of shard {self.shard} ended in the middle ({said['gone']})",
                     hint=f"See {self._spoken.log}; the same command goes on with the shard",
                 )
+        return said
 
     # --- the measuring process ---------------------------------------------------------------------------------
 
@@ -197,7 +199,7 @@ class Foreman:
         async def tell() -> None:
             while True:
                 try:
-                    await asyncio.to_thread(self.meeting.say, {**self._state, "said": datetime.now(UTC).isoformat()})
+                    await asyncio.to_thread(self._say)
                     if self._stopped is None and await asyncio.to_thread(self.meeting.stopped):
                         self._tell_stop("told to stop")
                     if self.parcels is not None and self.parcels.problem is not None:
@@ -213,6 +215,9 @@ class Foreman:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    def _say(self) -> None:
+        self.meeting.say({**self._state, "said": datetime.now(UTC).isoformat(timespec="milliseconds")})
 
     def _stop(self) -> bool:
         if self._stopped is not None:

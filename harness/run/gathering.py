@@ -52,7 +52,7 @@ class Gathering:
             if jobs > 0:
                 self.watcher.counted(jobs, 0, {})
             said = state.get("said", "")
-            if self._heard_ns.get(shard, ("", 0))[0] != said:
+            if shard not in self._heard_ns or self._heard_ns[shard][0] != said:
                 self._heard_ns[shard] = (said, now_ns)
                 self._silent.discard(shard)
             self._tell_silence(shard, state, now_ns)
@@ -116,6 +116,8 @@ def _shard(number: int, gathering: Gathering) -> Shard:
         return Shard(number, gathering.of, lost="it never came")
     known = {name: state[name] for name in ("host", "pid", "session", "clock") if name in state}
     lost = None if state["phase"] in _ENDED else state.get("lost") or f"it was last heard of while {state['phase']}"
+    if lost is None and state["missed"]:
+        lost = f"{state['missed']} of its requests were due while it was away"
     return Shard(number, gathering.of, **known, lost=lost, lost_at=None if lost is None else state.get("said"))
 
 

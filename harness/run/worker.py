@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from harness import __version__
@@ -142,9 +142,9 @@ class Worker:
         """Prepare the part that holds the job of that id, or carry out what was prepared."""
         name = str(said["part"])
         if said["do"] == "prepare":
-            self._part = self._share_of(name, said.get("since_ns"))
+            self._part, missed = self._share_of(name, said.get("since_ns"))
             self._ready = await runner.prepare(self._part) if self._part.lanes else []
-            _tell({"prepared": name})
+            _tell({"prepared": name, "missed": missed})
             return
         assert self._part is not None
         if self._part.lanes:
@@ -154,22 +154,24 @@ class Worker:
             _tell({"counts": told, "tally": asdict(runner.tally)})
         _tell({"done": name, "tally": asdict(runner.tally)})
 
-    def _share_of(self, name: str, since_ns: int | None) -> Part:
-        """What this process has to do of a part; ``since_ns``: it comes back to one that began then.
+    def _share_of(self, name: str, since_ns: int | None) -> tuple[Part, int]:
+        """What this process has to do of a part, and how many requests it has missed.
 
-        What was due meanwhile is then left for another sitting: asked now, it would be a burst that nobody planned.
+        ``since_ns``: it comes back to a part that began then. What was due meanwhile is then left for another sitting:
+        asked now, it would be a burst that nobody planned.
         """
         if not self._parts:
             self._parts = {job.id: part for part in parts(self._all.stages) for lane in part.lanes for job in lane}
         whole = self._parts[name]
-        stage = replace(whole.stage, lanes=whole.lanes)
+        stage = share_of_stage(self._all, replace(whole.stage, lanes=whole.lanes), *self._shard)
         if since_ns is None:
-            stage = rest_of(stage, self._progress.done)
+            stage, missed = rest_of(stage, self._progress.done), 0
         else:
             now_ns = time.perf_counter_ns() - since_ns
-            stage = replace(stage, lanes=tuple(_after(lane, self._progress.done, now_ns) for lane in stage.lanes))
-        stage = share_of_stage(self._all, stage, *self._shard)
-        return Part(stage, tuple(lane for lane in stage.lanes if lane))
+            rest = [[job for job in lane if job.id not in self._progress.done] for lane in stage.lanes]
+            stage = replace(stage, lanes=tuple(_still_due(lane, now_ns) for lane in rest))
+            missed = sum(map(len, rest)) - sum(map(len, stage.lanes))
+        return Part(stage, tuple(lane for lane in stage.lanes if lane)), missed
 
     async def _tell_counts(self, runner: Runner) -> None:
         while True:
@@ -178,11 +180,10 @@ class Worker:
                 _tell({"counts": told, "tally": asdict(runner.tally)})
 
 
-def _after(lane: Iterable[Job], done: frozenset[str], now_ns: int) -> tuple[Job, ...]:
-    """The jobs of a lane that are not done and whose session has begun, or is yet to come."""
-    rest = [job for job in lane if job.id not in done]
-    missed = {job.sample for job in rest if job.due_ns is not None and job.due_ns < now_ns}
-    return tuple(job for job in rest if job.sample not in missed)
+def _still_due(lane: Sequence[Job], now_ns: int) -> tuple[Job, ...]:
+    """The jobs of a lane whose session has begun, or is yet to come."""
+    missed = {job.sample for job in lane if job.due_ns is not None and job.due_ns < now_ns}
+    return tuple(job for job in lane if job.sample not in missed)
 
 
 def _tell(what: JsonObject) -> None:
