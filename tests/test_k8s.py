@@ -58,8 +58,9 @@ def test_what_is_rendered_fits_the_schema(wanted: dict[str, Any], kinds: list[st
 def test_the_schema_refuses_what_is_none() -> None:
     """A misspelt field, a missing one and a wrong type do not pass, so that passing says something."""
     (_, _, job) = objects(RUN, FILES, Wanted("x", "i", 1))
-    for change in ({"completion": 1}, {"completions": "one"}, {"template": None}):
+    for change in ({"completion": 1}, {"completions": "one"}, {"template": {"spec": {"containers": [{"image": "x"}]}}}):
         assert not fits(job | {"spec": job["spec"] | change})
+    assert not fits(job | {"spec": {"completions": 1}})
 
 
 @pytest.mark.parametrize(

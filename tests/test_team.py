@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -332,6 +333,25 @@ def test_ten_people_push_at_once_and_nothing_is_lost(results: Path, tmp_path: Pa
     assert "11 pulled; annotations and acceptances: 0 sent, 5 taken" in found.stdout
     assert called("db", "check", "--results", theirs).exit_code == 0
     assert not [path for path in store.rglob("*") if path.name.startswith(".")]
+
+
+# --- documentation ---------------------------------------------------------------------------------------
+
+
+def test_the_commands_of_the_documentation_do_what_it_says(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the first lines, and the one about acceptances, with a store and results of our own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("HARNESS_RESULTS", str(results))
+    (tmp_path / "acceptances.yaml").write_text("acceptances: []")
+    page = (Path(__file__).parents[1] / "docs/team.md").read_text()
+    lines = [line for block in page.split("```sh")[1:3] for line in block.split("```")[0].splitlines()]
+    commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("harness ")]
+    assert [command[0] for command in commands] == ["push", "push", "pull", "sync", "sync"]
+    for command in commands:
+        assert called(*command).exit_code == 0
 
 
 # --- mistakes --------------------------------------------------------------------------------------------

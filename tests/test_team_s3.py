@@ -1,7 +1,7 @@
 """A team's store in a real S3-compatible server, through the library that the extra ``s3`` brings.
 
 The server (moto) and the library lie in an environment of their own, ``~/.cache/endpoint-harness-s3`` or the one that
-HARNESS_S3_ENV names, which ``make test-store`` installs: the library pins another botocore than the rest of the tests.
+HARNESS_S3_ENV names, which ``make test-store`` installs: nothing else here needs them.
 """
 
 from __future__ import annotations
