@@ -15,7 +15,7 @@ FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="endpoint-harness" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /scratch --shell /usr/sbin/nologin harness \
-    && install --directory --owner=10001 --group=10001 /results /scratch /work
+    && install --directory --owner=10001 --group=10001 /results /scratch /project
 COPY --from=build /opt/harness /opt/harness
 ENV PATH=/opt/harness/bin:$PATH \
     HARNESS_RESULTS=/results \
@@ -24,7 +24,7 @@ ENV PATH=/opt/harness/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 USER 10001:10001
-WORKDIR /work
+WORKDIR /project
 VOLUME /results
 ENTRYPOINT ["harness"]
 CMD ["--help"]

@@ -163,3 +163,24 @@ def test_nothing_that_is_ignored_is_needed() -> None:
     patterns = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("**/")]
     sources = [path for folder in ("harness", "tasks", "dashboard") for path in (ROOT / folder).rglob("*.py")]
     assert not [path for path in sources if any(fnmatch(part, one[3:]) for one in patterns for part in path.parts)]
+
+
+@pytest.mark.parametrize(
+    ("argv", "names"),
+    [
+        ([], ["127.0.0.1", "localhost", "::1"]),
+        (["--host", "0.0.0.0"], []),
+        (SERVICES["dashboard"]["command"][1:], ["127.0.0.1", "localhost"]),
+    ],
+)
+def test_the_dashboard_answers_to_the_names_that_it_was_given(
+    argv: list[str], names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loopback's own where it listens there; inside a container those that the compose file says."""
+    (tmp_path / "harness.duckdb").touch()
+    started: list[str] = []
+    monkeypatch.setattr(os, "execv", lambda program, arguments: started.extend(arguments))
+    argv = ["0" if word == "8501" else word for word in argv]
+    module = importlib.import_module("harness.cli.dashboard")
+    module.command.main([*argv, "--results", str(tmp_path)], standalone_mode=False)
+    assert [one.partition("=")[2] for one in started if one.startswith("--server.allowedHosts=")] == names

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made import harness, told
+from click.testing import CliRunner, Result
 
-from harness.errors import HarnessError
+from harness.cli import cli
+from harness.errors import HarnessError, StoreError, UsageError
 from harness.gates.acceptances import Acceptance
 from harness.team import remarks
 from harness.team.catalogue import Postgres
@@ -93,22 +94,28 @@ def test_ten_write_at_once_and_all_have_everything(address: str) -> None:
     assert alike in found
 
 
-def test_two_people_share_notes_and_no_password_is_shown(address: str, tmp_path: Path) -> None:
+def test_two_people_share_notes_and_no_password_is_shown(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`harness sync --catalogue` alone gives and takes; mistakes are one line without the password."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEAM_DB_PASSWORD", PASSWORD)
+    monkeypatch.delenv("HARNESS_STORE", raising=False)
     for name in ("ada", "bob"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "annotations.yaml").write_text(f"annotations: [{{date: 2026-01-01, text: {name} was here}}]")
-    os.environ["TEAM_DB_PASSWORD"] = PASSWORD
-    try:
-        for name in ("ada", "bob", "ada"):
-            argv = ("--results", name, "--catalogue", address, "--password-env", "TEAM_DB_PASSWORD")
-            done = harness(tmp_path, "sync", *argv)
-            assert done.returncode == 0, done.stderr
-    finally:
-        del os.environ["TEAM_DB_PASSWORD"]
+
+    def sync(name: str, *argv: str) -> Result:
+        return CliRunner().invoke(cli, ["sync", "--results", name, "--catalogue", *argv])
+
+    for name in ("ada", "bob", "ada"):
+        assert sync(name, address, "--password-env", "TEAM_DB_PASSWORD").exit_code == 0
     for name in ("ada", "bob"):
         assert "bob was here" in (tmp_path / name / "team-annotations.yaml").read_text()
-    within = address.replace("me@", f"me:{PASSWORD}@")
-    line = told(harness(tmp_path, "sync", "--results", "ada", "--catalogue", within), 2, "holds a password")
-    refused = told(harness(tmp_path, "sync", "--results", "ada", "--catalogue", address), 5, "postgres 127.0.0.1/")
-    assert PASSWORD not in line + refused
+    within = sync("ada", address.replace("me@", f"me:{PASSWORD}@")).exception
+    assert isinstance(within, UsageError)
+    assert "holds a password" in str(within)
+    refused = sync("ada", address).exception
+    assert isinstance(refused, StoreError)
+    assert str(refused).startswith("postgres 127.0.0.1/postgres: ")
+    assert PASSWORD not in f"{within} {refused}"
