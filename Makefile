@@ -4,13 +4,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench bench-eval bench-scale pages screenshots bench-pages matrix test-engines test-store fuzz crash gates
+.PHONY: demo test lint types imports format clean bench bench-eval bench-scale bench-shards pages screenshots bench-pages matrix test-engines test-store fuzz crash gates
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
 
+# Two at once, each test file as a whole; what measures time runs alone.
 test: lint types imports
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not bench" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m bench
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -37,6 +39,10 @@ bench-eval: $(VENV)/.test
 # The store with a million attempts in it: half an hour, 14 GB of disk; SCALE="--attempts 100000" takes a tenth of both.
 bench-scale: $(VENV)/.test
 	$(BIN)/python tests/bench/scale.py $(SCALE)
+
+# What dealing a load out costs; SHARDS=--ray: on a Ray cluster of two nodes on this machine, where Ray is installed.
+bench-shards: $(VENV)/.test
+	$(BIN)/python tests/bench/shards.py $(SHARDS)
 
 # The dashboard over a million attempts in 400 runs: ten minutes; PAGES="--runs 40" takes a tenth.
 bench-pages: $(VENV)/.test

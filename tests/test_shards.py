@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made import catalog, endpoint, load, plan, sample, task
 
@@ -37,6 +37,7 @@ from harness.run.meeting import Meeting, states
 from harness.run.parcels import Parcels
 from harness.run.plan import Plan, make
 from harness.run.selection import Selection
+from harness.run.shards import Shard
 from harness.run.shares import refuse_indivisible, share
 from harness.run.tally import Budget
 from harness.scorers.judge import judge
@@ -114,6 +115,7 @@ def test_a_limit_that_cannot_be_divided_is_refused() -> None:
     assert [one.requests_per_day for one in of] == [1000, 1000, 1000, 334, 333, 333]
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 10_000) | st.none(),
     st.integers(1, 10_000) | st.none(),
@@ -135,13 +137,14 @@ def test_an_unknown_executor_is_told_apart(text: str) -> None:
     """What is no executor is refused; what is one is read."""
     with pytest.raises(UnknownName):
         executor.read(text)
-    assert executor.read("ray:10.0.0.1:6379") == ("ray", "10.0.0.1:6379")
-    assert executor.read("local") == ("local", None)
+    assert executor.read("ray:10.0.0.1:6379") == executor.Where("ray", "10.0.0.1:6379")
+    assert executor.read("local") == executor.Where("local")
 
 
 # --- clocks ------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     st.integers(-(10**15), 10**15),
     st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), min_size=1, max_size=20),
@@ -166,6 +169,14 @@ def test_a_clock_is_asked_as_often_as_said() -> None:
     found = asyncio.run(clocks.measured(ahead, 20))
     assert abs(found.offset_ns - 5_000_000_000) <= found.bound_ns
     assert found.probes == 20
+
+
+def test_a_clock_that_drifts_widens_its_bound() -> None:
+    """Whatever the offset was between two measurements, it is within the bound of the first."""
+    shard = Shard(0, 2)
+    for offset, bound in ((1_000, 50), (1_400, 30), (900, 40)):
+        shard.measured(clocks.Offset(offset, bound, 10))
+    assert (shard.offset_ns, shard.bound_ns, shard.probes) == (1_000, 430, 30)
 
 
 def _row(shard: int, clock: str, offset: int | None, bound: int | None, **more: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -22,9 +22,10 @@ from harness.prices import price_of
 from harness.report import partly, terminal, whole
 from harness.report.adapted import lines as adapted_lines
 from harness.report.judging import silent
-from harness.run import executor, executors, gathering, handed, sitting
+from harness.run import executors, gathering, handed, sitting
 from harness.run.adaptations import adaptations
 from harness.run.conduct import Company
+from harness.run.executor import Where
 from harness.run.plan import Plan
 from harness.run.stored import Replan
 from harness.run.tally import Budget
@@ -40,9 +41,7 @@ class Terms:
     budget: Budget
     dry_run: bool
     as_json: bool
-    workers: int = 1
-    executor: str = "local"
-    out: str | None = None
+    where: Where = field(default_factory=Where)
     calibrate: bool | None = None
     scrape: bool = True
     cache: bool = False
@@ -62,7 +61,7 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
     if terms.dry_run:
         dry_run.show(plan, terms.results, as_json=terms.as_json)
         return
-    if executor.read(terms.executor).kind == "hand":
+    if terms.where.kind == "hand":
         hand_out(plan, terms)
         return
     finish(sit(plan, terms, again), terms.results, as_json=terms.as_json, tell=tell)
@@ -76,7 +75,7 @@ def sit(plan: Plan, terms: Terms, again: Replan | None = None) -> sitting.Sittin
         )
     if terms.budget.max_cost_usd is not None:
         _refuse_unpriced(plan)
-    made = executors.made(executor.read(terms.executor), terms.workers, terms.providers_file, terms.out)
+    made = executors.made(terms.where, terms.providers_file)
     if made is not None and terms.cache:
         raise UsageError("--cache goes with one process", hint="Leave out --workers and --executor")
     for line in adapted_lines(adaptations(plan)):
@@ -92,7 +91,7 @@ def sit(plan: Plan, terms: Terms, again: Replan | None = None) -> sitting.Sittin
             terms.budget,
             progress.announce,
             judging=progress.judging,
-            workers=terms.workers,
+            workers=terms.where.processes,
             executor=made,
             providers_file=terms.providers_file,
             calibrate=terms.calibrate,
@@ -107,9 +106,11 @@ def hand_out(plan: Plan, terms: Terms) -> None:
     if terms.budget.max_cost_usd is not None or terms.budget.max_tokens is not None:
         raise UsageError("--max-cost and --max-total-tokens need somebody who counts for all workers")
     folder = handed.write(plan, terms.results, terms.providers_file)
-    place = terms.out or str(folder.root.absolute())
+    place = terms.where.out or str(folder.root.absolute())
     gathering.noted(folder, place)
-    starts = [handed.Start(str(folder.root.absolute()), terms.workers, place, n) for n in range(terms.workers)]
+    starts = [
+        handed.Start(str(folder.root.absolute()), terms.where.processes, place, n) for n in range(terms.where.processes)
+    ]
     ending = ["harness", "gather", folder.id, "--follow"]
     gather = f"{shlex.join(ending)}{results_option(terms.results)}"
     if terms.as_json:

@@ -12,6 +12,7 @@ from harness.cli import options
 from harness.cli.asked import asked
 from harness.cli.carry import Terms, carry_out
 from harness.errors import UsageError
+from harness.run.executor import Where
 from harness.run.selection import Selection
 from harness.run.stored import replanner
 from harness.run.tally import Budget
@@ -55,9 +56,7 @@ def command(
     dry_run: bool,
     as_json: bool,
     budget: Budget,
-    workers: int | None,
-    executor: str,
-    out: str | None,
+    where: Where,
     **about: Any,
 ) -> None:
     """Run quality and tool TASKS on one or more endpoints.
@@ -98,6 +97,4 @@ def command(
         store_text=store_text,
     )
     plan = replanner(found, config.load_providers(providers_file))(selection)
-    where: dict[str, Any] = {"workers": workers or 1, "executor": executor, "out": out}
-    terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, **where)
-    carry_out(plan, terms)
+    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, where=where))

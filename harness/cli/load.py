@@ -169,9 +169,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         budget,
         dry_run=given["dry_run"],
         as_json=given["as_json"],
-        workers=given["workers"] or crew.default_workers(plan),
-        executor=given["executor"],
-        out=given["out"],
+        where=given["where"]._replace(workers=given["where"].workers or crew.default_workers(plan)),
         calibrate=given["calibrate"],
         scrape=given["scrape"],
     )

@@ -14,6 +14,7 @@ import click
 from harness import config
 from harness.folder import DEFAULT_RESULTS
 from harness.prompts.filed import MAX_TOKENS
+from harness.run.executor import read
 from harness.run.tally import Budget
 from harness.scorers import permission
 
@@ -184,6 +185,17 @@ def _with_budget(function: _Command) -> _Command:
     return cast("_Command", wrap)
 
 
+def _with_where(function: _Command) -> _Command:
+    """The command that takes how many processes carry out a plan, and where, as one ``Where``."""
+
+    @functools.wraps(function)
+    def wrap(*context: Any, **given: Any) -> Any:
+        where = read(given.pop("executor"))._replace(workers=given.pop("workers"), out=given.pop("out"))
+        return function(*context, **given, where=where)
+
+    return cast("_Command", wrap)
+
+
 def endpoints(function: _Command) -> _Command:
     """``--endpoint`` and ``--model``; the command gets the names of both as ``endpoint_names``, one or more.
 
@@ -231,8 +243,8 @@ def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
 
 of_files: Sequence[_Option] = (scorer, prompt, system, target, max_tokens, temperature)
 """What can be said about a data file of the user's own prompts."""
-dealt: Sequence[_Option] = (workers, executor, out)
-"""How many processes carry out a plan, and where."""
+dealt: Sequence[_Option] = (workers, executor, out, _with_where)
+"""How many processes carry out a plan, and where; the command gets them as one ``where``."""
 judging: Sequence[_Option] = (judges, pairwise)
 """Who judges, and how."""
 sending: Sequence[_Option] = (

@@ -14,7 +14,7 @@ from harness.folder import open_run
 from harness.report import terminal
 from harness.run import executors, sitting
 from harness.run.conduct import Company
-from harness.run.executor import read
+from harness.run.executor import Where
 
 
 @click.command()
@@ -28,9 +28,7 @@ def command(
     run: str,
     results: Path,
     providers_file: Path | None,
-    workers: int | None,
-    executor: str,
-    out: str | None,
+    where: Where,
     as_json: bool,
 ) -> None:
     """Finish RUN: an id, the beginning of one, or "latest".
@@ -43,7 +41,7 @@ def command(
       harness resume 20261121t1103
     """
     folder = open_run(results, run)
-    made = executors.made(read(executor), workers or 1, providers_file, out)
+    made = executors.made(where, providers_file)
     with Progress(terminal.console(stderr=True)) as progress:
         sat = sitting.resume(
             folder,
@@ -53,7 +51,7 @@ def command(
                 progress,
                 announce=progress.announce,
                 judging=progress.judging,
-                workers=workers or 1,
+                workers=where.processes,
                 executor=made,
                 providers_file=providers_file,
             ),

@@ -20,6 +20,7 @@ from harness.errors import ConfigError, UsageError
 from harness.gates.context import refuse_strangers
 from harness.gates.file import read as read_gate
 from harness.run import load_words
+from harness.run.executor import Where
 from harness.run.plan import Plan
 from harness.run.selection import LoadSettings, Selection
 from harness.run.stored import replanner
@@ -71,9 +72,7 @@ def command(
     no_gate: bool,
     confirm: bool,
     strict: bool,
-    workers: int | None,
-    executor: str,
-    out: str | None,
+    where: Where,
     **to: Any,
 ) -> None:
     """Run a SUITE of tasks, probes and loads on one or more endpoints, and compare them.
@@ -100,8 +99,7 @@ def command(
     plan = again(select(found, catalogue, endpoint_names, providers_file, seed=seed, **wanted))
     if gate is not None:
         refuse_strangers(gate, plan.selection.endpoints)
-    where: dict[str, Any] = {"workers": workers or 1, "executor": executor, "out": out}
-    terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, **where)
+    terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, where=where)
     if gate is None or dry_run:
         carry_out(plan, terms)
         return

@@ -31,12 +31,12 @@ def lines(manifest: Mapping[str, Any], journalled: int | None) -> list[str]:
         share = f"{(gone[0]['of'] - len(gone))}/{gone[0]['of']}"
         asked = "" if journalled is None else f" {journalled} of {manifest['planned']} planned requests have a record:"
         found.append(
-            f"partial: {told(manifest)}.{asked} rates and counts here are of what was asked, and from then on about "
+            f"partial: {told(manifest)}.{asked} rates and counts here are of what was asked; without them about "
             f"{share} of the planned load was on"
         )
     within = order_ms(manifest)
     if within is not None:
-        hosts = len({one["host"] for one in of_manifest(manifest)})
+        hosts = len({one["host"] for one in of_manifest(manifest) if one["pid"]})
         where = f"{hosts} hosts" if hosts > 1 else "several clocks"
         how = (
             "how their clocks stand was not measured: moments of different hosts are in no certain order"

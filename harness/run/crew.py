@@ -12,8 +12,10 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from harness import __version__
 from harness.errors import CannotMeasure
@@ -29,6 +31,7 @@ from harness.run.shares import refuse_indivisible, share
 from harness.run.stages import Part, Stage, parts
 from harness.run.tally import Budget, Facts, Tally
 from harness.types import JsonObject, RunStatus
+from harness.wire.proxy import is_local
 
 _READY_S = 60.0
 _LEAD_NS = 50_000_000
@@ -78,7 +81,8 @@ class Crew:
         self._hands: list[_Hand] = []
         self._listeners: list[asyncio.Task[None]] = []
         self._stopped: str | None = None
-        self._ending = False
+        self._near: list[str] = []
+        """Endpoints whose address is that of whichever machine asks."""
         self.facts: list[Facts] = []
 
     async def conduct(self, plan: Plan, onward: Onward) -> Conducted:
@@ -92,6 +96,11 @@ class Crew:
             CannotMeasure: a process did not start, or none is left.
         """
         refuse_indivisible(plan, self._company.workers)
+        self._near = [
+            name
+            for name, one in plan.endpoints.items()
+            if is_local(urlsplit(one.provider.base_url or "").hostname or "")
+        ]
         scraper = Scraper(targets(plan.endpoints.values()), self._folder.server_path)
         async with (
             interruptible(self._stop, self._break_off),
@@ -149,6 +158,9 @@ class Crew:
         for hand in self._there:
             hand.spoken.tell(do="carry", part=name, began_ns=began_ns + hand.offset.offset_ns)
         await self._all_say("done", name)
+        if not self._executor.shared:
+            for hand in self._there:
+                await self._read_clock(hand)
         if not self._there:
             raise CannotMeasure(
                 f"every worker was lost in the middle: {self._hands[0].shard.lost}",
@@ -232,13 +244,25 @@ class Crew:
         shard.host, shard.pid, shard.session, shard.clock = (
             said[name] for name in ("host", "ready", "session", "clock")
         )
+        if self._near and not self._executor.shared and shard.host != here()["host"]:
+            raise CannotMeasure(
+                f"worker {number} on {shard.host} would ask its own machine: {self._near[0]} is at this one's loopback",
+                hint="Give it a base_url that all nodes can reach",
+            )
         if self._executor.shared:
             shard.clock = here()["clock"] or "this machine's"
         else:
-            # The measured offset is stored although one clock may be shared: it shows what the measuring is worth.
+            await self._read_clock(hand)
+
+    async def _read_clock(self, hand: _Hand) -> None:
+        """Measure how a far clock stands; clocks drift, so that it is done before the first part and after each.
+
+        What is measured is stored although one clock may be shared: it shows what the measuring is worth.
+        """
+        with suppress(CannotMeasure):  # its node is gone, which is told elsewhere
             found = await measured(hand.spoken.now_ns)
-            shard.offset_ns, shard.bound_ns, shard.probes = found
-            if shard.clock is None or shard.clock != here()["clock"]:
+            hand.shard.measured(found)
+            if hand.shard.clock is None or hand.shard.clock != here()["clock"]:
                 hand.offset = found
 
     async def _listen(self, hand: _Hand) -> None:

@@ -37,7 +37,7 @@ class Spoken(Protocol):
         """What it says, until it is gone."""
 
     async def now_ns(self) -> int:
-        """Its monotonic clock, read there."""
+        """Its monotonic clock, read there; errors: CannotMeasure when it is gone."""
 
     async def gone(self) -> str:
         """Wait until it is gone; how it ended."""
@@ -61,12 +61,21 @@ class Executor(Protocol):
 
 
 class Where(NamedTuple):
-    """What ``--executor`` says."""
+    """Where a plan is carried out, and by how many."""
 
-    kind: str
+    kind: str = "local"
     """``hand``: whoever wants to starts the workers."""
     address: str | None = None
     """Of a cluster that there is already; None: one of our own on this machine."""
+    workers: int | None = None
+    """How many; None: nobody said."""
+    out: str | None = None
+    """Where workers on other machines write; None: in the run's folder."""
+
+    @property
+    def processes(self) -> int:
+        """How many, and one where nobody said."""
+        return self.workers or 1
 
 
 def read(text: str) -> Where:

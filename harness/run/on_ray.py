@@ -27,7 +27,7 @@ from harness.errors import CannotMeasure, HarnessError, UsageError
 from harness.folder import RunFolder
 from harness.place import open_place
 from harness.run import handed, parcels
-from harness.run.executor import argv_of
+from harness.run.executor import Where, argv_of
 from harness.run.parcels import Parcels
 from harness.types import JsonObject
 
@@ -38,7 +38,7 @@ _HEAR_S = 1.0
 _SEEN = ".seen-"
 
 
-def connect(address: str | None, providers_file: Path | None, out: str | None, workers: int) -> OnRay:
+def connect(where: Where, providers_file: Path | None) -> OnRay:
     """Join a cluster, or begin one on this machine where no address is given.
 
     Errors: UsageError when Ray is not installed; CannotMeasure when there is no cluster at the address.
@@ -51,14 +51,18 @@ def connect(address: str | None, providers_file: Path | None, out: str | None, w
         raise UsageError("--executor ray: Ray is not installed", hint="pip install 'endpoint-harness[ray]'") from None
     quiet = {"log_to_driver": False, "configure_logging": False}
     try:
-        if address is None:
-            ray.init("local", num_cpus=workers, include_dashboard=False, object_store_memory=_STORE_BYTES, **quiet)
+        if where.address is None:
+            ray.init(
+                "local", num_cpus=where.processes, include_dashboard=False, object_store_memory=_STORE_BYTES, **quiet
+            )
         else:
-            ray.init(address, **quiet)
+            ray.init(where.address, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
-        raise CannotMeasure(f"no Ray cluster at {address or 'this machine'}: {said}", hint="See ray status") from None
-    return OnRay(ray, providers_file, out)
+        raise CannotMeasure(
+            f"no Ray cluster at {where.address or 'this machine'}: {said}", hint="See ray status"
+        ) from None
+    return OnRay(ray, providers_file, where.out)
 
 
 class Node:
@@ -240,7 +244,10 @@ class OnNode:
 
     async def now_ns(self) -> int:
         """The clock of its node."""
-        now: int = await _of(self.node.now_ns.remote())
+        try:
+            now: int = await _of(self.node.now_ns.remote())
+        except self.ray.exceptions.RayError as error:
+            raise CannotMeasure(f"its node is gone: {type(error).__name__}") from None
         return now
 
     async def gone(self) -> str:

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -108,6 +109,16 @@ class Plan:
         """Whether a session is over before this request of it; ``said`` is what was answered to the earlier ones."""
         task = self.tasks.get(job.task) if job.kind in ("quality", "tools") else None
         return task is not None and task.world is not None and session.over(self.sample(job), said)
+
+    @functools.cached_property
+    def places(self) -> dict[tuple[str, str], int]:
+        """Place of each sample among those of its task, from 0, by (task, sample id)."""
+        counts: Counter[str] = Counter()
+        found = {}
+        for task, sample in self.samples:
+            found[task, sample] = counts[task]
+            counts[task] += 1
+        return found
 
     @functools.cached_property
     def answers(self) -> frozenset[str]:

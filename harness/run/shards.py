@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from harness.run.clocks import here
+from harness.run.clocks import Offset, here
 from harness.run.wall import Anchor
 from harness.store.sharded import of_manifest
 from harness.types import JsonObject
@@ -26,12 +26,21 @@ class Shard:
     offset_ns: int | None = None
     """What its clock was ahead of the conductor's, by measurement; None: it was not measured."""
     bound_ns: int | None = None
-    """The most by which that is wrong: half the best round trip."""
+    """The most by which that is wrong at any time: half the best round trip, and what it moved from the first
+    measurement to a later one."""
     probes: int = 0
     lost: str | None = None
     """How it was lost; None: it came to the end of its share, or was told to stop."""
     lost_at: str | None = None
     """When that was noticed, UTC."""
+
+    def measured(self, found: Offset) -> None:
+        """Note one more measurement of its clock; the offset stays that of the first."""
+        if self.offset_ns is None or self.bound_ns is None:
+            self.offset_ns, self.bound_ns, self.probes = found
+            return
+        self.bound_ns = max(self.bound_ns, found.bound_ns + abs(found.offset_ns - self.offset_ns))
+        self.probes += found.probes
 
 
 def rows(manifest: Mapping[str, object], shards: Sequence[Shard], anchor: Anchor) -> list[JsonObject]:

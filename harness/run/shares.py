@@ -2,13 +2,12 @@
 
 What is asked when does not depend on how many ask it: an arrival keeps its planned time, whoever is dealt it. Arrivals
 are dealt out by a hash, as if by lot: a Poisson process that is thinned so stays Poisson, while every k-th of its
-arrivals would come in gaps of an Erlang law, too evenly. Source: Kingman, Poisson Processes (1993), section 5.1. The
-sessions of a closed loop have no times, and go by turns, so that all places have equally many.
+arrivals would come in gaps of an Erlang law, too evenly. Source: Kingman, Poisson Processes (1993), section 5.1. What
+has no times, sessions of a closed loop and samples of a task, goes by turns, so that all places have equally many.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from dataclasses import asdict, replace
 
@@ -46,8 +45,7 @@ def share_of_stage(plan: Plan, stage: Stage, shard: int, of: int) -> Stage:
         # The processes with a place take the sessions among them.
         of = min(of, law.concurrency)
         law = replace(law, concurrency=places)
-    number = _turn if stage.kind == "load" and isinstance(law, Closed) else functools.partial(_lot, plan)
-    lanes = tuple(tuple(job for job in lane if number(job) % of == shard) for lane in stage.lanes)
+    lanes = tuple(tuple(job for job in lane if _number(plan, stage, job) % of == shard) for lane in stage.lanes)
     return replace(stage, law=law, lanes=lanes)
 
 
@@ -66,21 +64,22 @@ def refuse_indivisible(plan: Plan, of: int) -> None:
                 )
 
 
-def _turn(job: Job) -> int:
-    return int(job.sample)
-
-
-def _lot(plan: Plan, job: Job) -> int:
-    """A number drawn for a job: equal for all requests of which one is made of the other's answer.
+def _number(plan: Plan, stage: Stage, job: Job) -> int:
+    """By what a job is dealt out: equal for all requests of which one is made of the other's answer.
 
     The turns of a session go together, and so do a sample's requests and what judges are asked about it. A probe's
     evidence may lie in several scenarios, so that all of them go to the first process.
     """
     if job.kind == "probe":
         return 0
+    if job.kind == "load":
+        return int(job.sample) if isinstance(stage.law, Closed) else _lot(job)
     matter = plan.matters.get(job.id)
-    sample = job.sample if matter is None else matter.sample
-    digest = hashlib.blake2b(f"{job.task}/{sample}".encode(errors="replace"), digest_size=8).digest()
+    return plan.places[job.task, job.sample if matter is None else matter.sample]
+
+
+def _lot(job: Job) -> int:
+    digest = hashlib.blake2b(f"{job.task}/{job.sample}".encode(errors="replace"), digest_size=8).digest()
     return int.from_bytes(digest)
 
 
