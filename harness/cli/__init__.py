@@ -43,6 +43,7 @@ COMMANDS = {
     "models": "Fetch and list the small local models.",
     "simulate": "Serve a simulated endpoint with known timing, answers and faults.",
     "worker": "One worker of a run, on any machine.",
+    "k8s": "Render the workers of a run for Kubernetes.",
     "gather": "Make one run of what workers on other machines journalled.",
 }
 

@@ -117,7 +117,7 @@ def finish(address: str | None, moves: list[Moved], exchanged: Exchanged, *, as_
 
 
 def _sums(moves: list[Moved], exchanged: Exchanged) -> str:
-    counts = Counter(move.what for move in moves)
+    counts: Counter[str] = Counter(move.what for move in moves)
     order = ("pushed", "would push", "pulled", "would pull", "there", "skipped", "refused")
     words = {"there": "the same here and there"}
     parts = [f"{counts[what]} {words.get(what, what)}" for what in order if counts[what]]

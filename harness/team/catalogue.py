@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import hidden
 from harness.errors import StoreError, UsageError
 from harness.team.remarks import Kind, Remark
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 _WAIT_S = 10
 _LOCK = 7_236_147
@@ -86,7 +83,7 @@ class Postgres:
         return list(found.values())
 
 
-def _library() -> ModuleType:
+def _library() -> Any:
     try:
         import psycopg  # noqa: PLC0415 - of use to those who have a catalogue
         import psycopg.conninfo  # noqa: PLC0415 - the same

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from harness.gates import acceptances
-from harness.report import annotations
+from harness.report.annotations import TEAM_FILE_NAME, notes, own, write_team
 from harness.team import remarks
 from harness.team.remarks import Kind, Remark, Shelf
 
@@ -38,7 +38,7 @@ def give(desk: Desk, shelves: Sequence[Shelf], *, dry_run: bool = False) -> Exch
 
     Errors: ConfigError when a file has a mistake; StoreError as the shelves'.
     """
-    mine = [remarks.of_annotation(one) for one in annotations.own(desk.results)]
+    mine = [remarks.of_annotation(one) for one in own(desk.results)]
     if desk.acceptances is not None:
         mine += [remarks.of_acceptance(one) for one in acceptances.read(desk.acceptances)]
     sent: set[Remark] = set()
@@ -58,12 +58,12 @@ def take(desk: Desk, shelves: Sequence[Shelf], *, dry_run: bool = False) -> Exch
     Errors: as ``give``; StoreError when a file cannot be written.
     """
     problems: list[str] = []
-    known = set(annotations.notes(desk.results))
+    known = set(notes(desk.results))
     found = set(_all("annotations", remarks.annotation, shelves, problems))
     noted = sorted(found, key=lambda one: (one.at, one.text, one.endpoint or ""))[-remarks.MOST :]
     taken = len(set(noted) - known)
-    if not dry_run and (noted or (desk.results / annotations.TEAM_FILE_NAME).is_file()):
-        annotations.write_team(desk.results, noted)
+    if not dry_run and (noted or (desk.results / TEAM_FILE_NAME).is_file()):
+        write_team(desk.results, noted)
     if desk.acceptances is not None:
         mine = acceptances.read(desk.acceptances)
         theirs = _all("acceptances", remarks.acceptance, shelves, problems)

@@ -18,8 +18,7 @@ from harness.errors import StoreError
 from harness.gates import acceptances
 from harness.gates.acceptances import Acceptance
 from harness.place import Place
-from harness.report import annotations
-from harness.report.annotations import Annotation
+from harness.report.annotations import Annotation, as_mapping
 from harness.types import JsonObject
 
 Kind = Literal["annotations", "acceptances"]
@@ -94,7 +93,7 @@ class Files:
 
 def of_annotation(one: Annotation) -> Remark:
     """The remark that an annotation is."""
-    return _remark("annotations", annotations.as_mapping(one))
+    return _remark("annotations", as_mapping(one))
 
 
 def of_acceptance(one: Acceptance) -> Remark:
