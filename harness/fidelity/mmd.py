@@ -122,23 +122,27 @@ def against_itself(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> Gap | None:
-    """The candidate's effect less the reference's own, ``again`` being the reference asked a second time.
+    """The candidate's effect against all answers of the reference, ``again`` being those to its being asked once more.
 
-    All three should have been asked as often: the ceiling is the noise of that budget. Only prompts that all three
-    answered twice or more count. Each prompt's MMD^2 of reference and candidate less that of reference and reference
-    is a share of the same 2 mean d(reference, candidate) as the effect; the interval resamples prompts. p, and the
+    All three should have been asked as often: the ceiling, the effect of reference against reference, is the noise of
+    that budget. Only prompts that all three answered twice or more count. Of equal endpoints the effect is 0 on
+    average, and so is the ceiling: it is shown and not taken off, which would only add its noise, unless its own p is
+    at most 0.05. Then the reference itself has changed, and the gap is each prompt's MMD^2 of candidate and reference
+    less that of reference and reference, as a share of the same 2 mean d. The interval resamples prompts. p, and the
     smallest effect, are those of ``distance``. None as there.
     """
     shared = {
         each for each in reference if all(len(of.get(each, ())) >= _FEWEST for of in (reference, again, candidate))
     }
     first, second, other = ({k: v for k, v in of.items() if k in shared} for of in (reference, again, candidate))
-    found = distance(first, other, length=length, permutations=permutations, seed=seed)
+    both = {each: [*first[each], *second[each]] for each in first}
+    found = distance(both, other, length=length, permutations=permutations, seed=seed)
     ceiling = distance(first, second, length=length, permutations=permutations, seed=seed + 1)
     if found is None or ceiling is None:
         return None
     scale = list(found.between.values())
-    gaps = [found.by_prompt[each] - ceiling.by_prompt[each] for each in found.by_prompt]
+    off = 0 if ceiling.p_value > ALPHA else 1
+    gaps = [found.by_prompt[each] - off * ceiling.by_prompt[each] for each in found.by_prompt]
     low, high = _bounds(gaps, scale, seed)
     whole = math.fsum(scale)
     return Gap(
@@ -151,6 +155,46 @@ def against_itself(
         mde=found.mde,
         prompts=found.prompts,
     )
+
+
+def spread(answers: Answers, *, length: int = LENGTH) -> float | None:
+    """How much luck there is in the distance of answers to one prompt: what a plan needs to say what can be found.
+
+    Standard deviation of the likeness of two answers to a prompt less what each of them adds by itself, root mean
+    square over prompts, as a share of twice the mean distance of two answers. None: no prompt has four answers, or all
+    answers are the same.
+
+    Source: Székely & Rizzo, "Partial distance correlation with methods for dissimilarities", Annals of Statistics 42
+    (2014), for the centring without bias.
+    """
+    squares, apart = [], []
+    for some in answers.values():
+        n = len(some)
+        if n < 4:
+            continue
+        alike = _alike(some, length)
+        others = 1 - alike
+        rows = others.sum(axis=1) / (n - 2)
+        centred = others - rows[:, None] - rows[None, :] + others.sum() / ((n - 1) * (n - 2))
+        off = float((centred**2).sum() - (centred.diagonal() ** 2).sum())
+        squares.append(max(0.0, off / (n * (n - 3))))
+        apart.append(2 * float(others.sum()) / (n * (n - 1)))
+    if not any(apart):
+        return None
+    return math.sqrt(math.fsum(squares) / len(squares)) / (math.fsum(apart) / len(apart))
+
+
+def foreseen(prompts: int, first: int, other: int, spread: float) -> float:
+    """Smallest effect found with probability 0.8 at a p of at most 0.05, of so many answers to a prompt of each side.
+
+    Without a difference MMD^2 of one prompt has the variance s^2 (2 / (n (n - 1)) + 2 / (m (m - 1)) + 4 / (n m)), s
+    being the spread; the mean over prompts has a share 1 / P of it, and is taken for normal.
+
+    Source: Gretton et al., "A kernel two-sample test", JMLR 13 (2012), for the variance.
+    """
+    variance = 2 / (first * (first - 1)) + 2 / (other * (other - 1)) + 4 / (first * other)
+    normal = NormalDist()
+    return (normal.inv_cdf(1 - ALPHA) + normal.inv_cdf(POWER)) * spread * math.sqrt(variance / prompts)
 
 
 class _Bounds(NamedTuple):

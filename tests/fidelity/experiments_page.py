@@ -1,0 +1,96 @@
+"""The experiments in words: a table of verdicts by test, and the figures behind each difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BEGIN, END = "<!-- experiments: begin -->", "<!-- experiments: end -->"
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of one experiment."""
+
+    name: str
+    says: str
+    command: str
+    seconds: float
+    requests: int
+    tokens: tuple[int, int]
+    """Of prompts, and of answers."""
+    judged: Mapping[str, Any]
+    """As ``harness verify report --json`` gives it."""
+    vendors: Mapping[str, str]
+    """Vendor -> how it differs."""
+    expected: Mapping[str, frozenset[str]]
+    """Vendor -> the tests that had to call it different."""
+
+
+def into(page: Path, head: Sequence[str], told: Sequence[Told]) -> None:
+    """Put the experiments into a page, between its marks."""
+    text = page.read_text("utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, found, after = rest.partition(END)
+    if not found:
+        raise SystemExit(f"{page} lacks {BEGIN} or {END}")
+    body = "\n".join([*head, "", *summary(told), *(line for one in told for line in chapter(one))])
+    page.write_text(f"{before}{BEGIN}\n\n{body.rstrip()}\n\n{END}{after}", "utf-8")
+
+
+def summary(told: Sequence[Told]) -> Iterator[str]:
+    """One line for each vendor: what was planted, what was found, what it cost."""
+    yield "| vendor | differs by | verdict | called different by | had to be | score | requests | tokens | seconds |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for one in told:
+        for card in one.judged["candidates"]:
+            name = vendor(card)
+            score = next((row["word"] for row in card["findings"] if row["test"] == "score"), NONE)
+            wanted = ", ".join(sorted(one.expected[name])) or "equivalent"
+            cost = f"{one.requests:,} | {sum(one.tokens):,} | {one.seconds:.0f}"
+            by = ", ".join(different(card)) or NONE
+            yield f"| {name} | {one.vendors[name]} | **{card['word']}** | {by} | {wanted} | {score} | {cost} |"
+    yield ""
+    yield "Requests, tokens (of prompts and answers) and seconds are of the whole experiment, the reference's too."
+
+
+def chapter(told: Told) -> Iterator[str]:
+    """One experiment: its command, its size and every finding."""
+    judged = told.judged
+    yield from ("", f"### {told.name}", "", told.says, "", "```", told.command, "```", "")
+    yield (
+        f"{told.requests:,} requests, {told.tokens[0]:,} prompt and {told.tokens[1]:,} output tokens, "
+        f"{told.seconds:.0f} s; p adjusted over {judged['family']} tests."
+    )
+    yield ""
+    yield "| vendor | test | verdict | n | gap | 95 % | ceiling | smallest found | margin | p | seen |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
+    for card in judged["candidates"]:
+        for row in card["findings"]:
+            yield f"| {vendor(card)} | {' | '.join(_cells(row))} |"
+
+
+def vendor(card: Mapping[str, Any]) -> str:
+    """Whose card it is."""
+    return str(card["endpoint"]).partition("/")[0]
+
+
+def different(card: Mapping[str, Any]) -> list[str]:
+    """The tests that count against a vendor."""
+    return [row["test"] for row in card["findings"] if row["word"] in ("different", "worse")]
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    bounds = NONE if None in (row["low"], row["high"]) else f"{_figure(row['low'])} to {_figure(row['high'])}"
+    word = f"**{row['word']}**" if row["word"] in ("different", "worse") else row["word"]
+    figures = [_figure(row[name]) for name in ("ceiling", "mde", "margin", "p_adjusted")]
+    return [row["test"], word, str(row["n"]), _figure(row["value"]), bounds, *figures, row["says"].replace("|", "\\|")]
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return f"{value:.0f}" if value == int(value) and abs(value) >= 1 else f"{round(value, 3) + 0:.3f}"
