@@ -5,10 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 BEGIN, END = "<!-- experiments: begin -->", "<!-- experiments: end -->"
 NONE = "–"
+
+
+class Cost(NamedTuple):
+    """What was sent and got."""
+
+    requests: int
+    prompt_tokens: int
+    output_tokens: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]]) -> Cost:
+        """The sum of some rows."""
+        return cls(*(sum(row[name] or 0 for row in rows) for name in cls._fields))
+
+    def __str__(self) -> str:
+        return f"{self.requests:,} requests, {self.prompt_tokens:,} prompt and {self.output_tokens:,} output tokens"
 
 
 @dataclass(frozen=True)
@@ -19,9 +35,10 @@ class Told:
     says: str
     command: str
     seconds: float
-    requests: int
-    tokens: tuple[int, int]
-    """Of prompts, and of answers."""
+    cost: Cost
+    """Of all endpoints."""
+    by_task: Mapping[str, Cost]
+    """Of the first candidate."""
     judged: Mapping[str, Any]
     """As ``harness verify report --json`` gives it."""
     vendors: Mapping[str, str]
@@ -30,14 +47,15 @@ class Told:
     """Vendor -> the tests that had to call it different."""
 
 
-def into(page: Path, head: Sequence[str], told: Sequence[Told]) -> None:
+def into(page: Path, head: Sequence[str], told: Sequence[Told], plans: Mapping[str, Mapping[str, Any]]) -> None:
     """Put the experiments into a page, between its marks."""
     text = page.read_text("utf-8")
     before, _, rest = text.partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:
         raise SystemExit(f"{page} lacks {BEGIN} or {END}")
-    body = "\n".join([*head, "", *summary(told), *(line for one in told for line in chapter(one))])
+    lines = [*head, "", *summary(told), *budgets(plans), *(line for one in told for line in chapter(one))]
+    body = "\n".join(lines)
     page.write_text(f"{before}{BEGIN}\n\n{body.rstrip()}\n\n{END}{after}", "utf-8")
 
 
@@ -50,7 +68,7 @@ def summary(told: Sequence[Told]) -> Iterator[str]:
             name = vendor(card)
             score = next((row["word"] for row in card["findings"] if row["test"] == "score"), NONE)
             wanted = ", ".join(sorted(one.expected[name])) or "equivalent"
-            cost = f"{one.requests:,} | {sum(one.tokens):,} | {one.seconds:.0f}"
+            cost = f"{one.cost.requests:,} | {sum(one.cost[1:]):,} | {one.seconds:.0f}"
             by = ", ".join(different(card)) or NONE
             yield f"| {name} | {one.vendors[name]} | **{card['word']}** | {by} | {wanted} | {score} | {cost} |"
     yield ""
@@ -61,16 +79,26 @@ def chapter(told: Told) -> Iterator[str]:
     """One experiment: its command, its size and every finding."""
     judged = told.judged
     yield from ("", f"### {told.name}", "", told.says, "", "```", told.command, "```", "")
-    yield (
-        f"{told.requests:,} requests, {told.tokens[0]:,} prompt and {told.tokens[1]:,} output tokens, "
-        f"{told.seconds:.0f} s; p adjusted over {judged['family']} tests."
-    )
-    yield ""
+    yield f"{told.cost}, {told.seconds:.0f} s; p adjusted over {judged['family']} tests. Of one candidate:"
+    yield from ("", *(f"- `{task}`: {cost}" for task, cost in told.by_task.items()), "")
     yield "| vendor | test | verdict | n | gap | 95 % | ceiling | smallest found | margin | p | seen |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for card in judged["candidates"]:
         for row in card["findings"]:
             yield f"| {vendor(card)} | {' | '.join(_cells(row))} |"
+
+
+def budgets(plans: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What each budget takes of a candidate, and the smallest difference that each of its tests finds."""
+    yield from ("", "### What a budget takes and finds", "")
+    yield "| budget | requests | prompt tokens, about | output tokens, at most | smallest found four times in five |"
+    yield "|---|---|---|---|---|"
+    for name, plan in plans.items():
+        _, one = plan["endpoints"]
+        found = [f"{each['test']} {_figure(each['mde'])}" for each in plan["expected"] if each["mde"] is not None]
+        tokens = f"{one['prompt_tokens']:,} | {one['output_tokens_max']:,}"
+        yield f"| {name} | {one['requests']:,} | {tokens} | {', '.join(found)} |"
+    yield from ("", "Of each candidate; of the reference twice as much.")
 
 
 def vendor(card: Mapping[str, Any]) -> str:

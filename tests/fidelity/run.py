@@ -17,11 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 import experiments_page  # noqa: E402 - found beside this file
 from real_servers import ROOT  # noqa: E402 - as above
 from vendors import MODEL, VENDORS, serving  # noqa: E402 - as above
+
+from harness.report.fidelity.planned import SIZES  # noqa: E402 - as above
 
 REFERENCE = "reference"
 
@@ -59,15 +62,21 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         },
         ("--budget", "small"),
     ),
+    "engines": Experiment(
+        "The same weights in two other engines by their own template, which knows no tools: each with its own defaults, "
+        "and asked to sample as the reference does.",
+        {
+            "llama-cpp-python": _by("distribution", "prompt tokens"),
+            "llama-cpp-python-alike": _by("prompt tokens"),
+            "transformers": _by("distribution", "prompt tokens", "temperature"),
+            "transformers-alike": _by("prompt tokens"),
+        },
+        ("--budget", "small", "--task", "arithmetic:20"),
+    ),
     "context": Experiment(
         "A window of 512 tokens that says so, and one that cuts without a word.",
         {"context": _by("context"), "cut": _by("context")},
-        ("--budget", "small", "--samples", "2", "--context", "1k", "--context", "2k"),
-    ),
-    "engines": Experiment(
-        "The same weights in two other engines, with the defaults of each.",
-        {"llama-cpp-python": _by("prompt tokens"), "transformers": _by("prompt tokens")},
-        ("--budget", "small"),
+        (*("--prompts", "4", "--samples", "2", "--task", "arithmetic:20"), *("--context", "1k", "--context", "2k")),
     ),
 }
 
@@ -87,7 +96,8 @@ def main() -> None:
     if given.markdown:
         known = [name for name in EXPERIMENTS if record_of(given.results, name).is_file()]
         told = [found(name, given.results) for name in known]
-        experiments_page.into(given.markdown, head(), told)
+        plans = {size: planned(size, given.results) for size in SIZES}
+        experiments_page.into(given.markdown, head(), told, plans)
 
 
 def record_of(results: Path, name: str) -> Path:
@@ -125,9 +135,26 @@ def harness(*arguments: str) -> str:
     return subprocess.run(whole, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT).stdout
 
 
+def planned(size: str, results: Path) -> Mapping[str, Any]:
+    """What a budget takes and finds, as its plan says; the servers of the experiment need not be there."""
+    asked = [
+        "--reference",
+        f"{REFERENCE}/{MODEL}",
+        "--candidate",
+        f"same/{MODEL}",
+        "--budget",
+        size,
+        "--plan",
+        "--json",
+    ]
+    places = ["--results", str(results), "--providers", str(results / "identical.yaml")]
+    plan: Mapping[str, Any] = json.loads(harness("verify", *asked, *places))
+    return plan
+
+
 _COST = """
-select endpoint, count(*) as requests, sum(prompt_tokens) as prompt_tokens, sum(output_tokens) as output_tokens
-from attempt_metrics where run_id = '{run}' group by all
+select endpoint, task, count(*) as requests, sum(prompt_tokens) as prompt_tokens, sum(output_tokens) as output_tokens
+from attempt_metrics where run_id = '{run}' group by all order by task
 """
 
 
@@ -138,13 +165,14 @@ def found(name: str, results: Path) -> experiments_page.Told:
     judged = json.loads(harness("verify", "report", run, *place, "--json"))
     cost = json.loads(harness("sql", _COST.format(run=run), *place, "--json"))
     experiment = EXPERIMENTS[name]
+    first = f"{next(iter(experiment.candidates))}/{MODEL}"
     return experiments_page.Told(
         name=name,
         says=experiment.says,
         command=f"harness {' '.join(command(experiment))}",
         seconds=record["seconds"],
-        requests=sum(row["requests"] for row in cost),
-        tokens=(sum(row["prompt_tokens"] or 0 for row in cost), sum(row["output_tokens"] or 0 for row in cost)),
+        cost=experiments_page.Cost.of(cost),
+        by_task={row["task"]: experiments_page.Cost.of([row]) for row in cost if row["endpoint"] == first},
         judged=judged,
         vendors={one: VENDORS[one].says for one in experiment.candidates},
         expected=experiment.candidates,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -132,7 +133,22 @@ def _shortened(body: dict[str, Any]) -> None:
 
 # --- all of them -----------------------------------------------------------------------------------------
 
-_PYTHON, _TRANSFORMERS = SERVERS["llama-cpp-python"], SERVERS["transformers"]
+_PLAIN = {"repeat_penalty": 1.0}
+_SAMPLING = json.dumps({"do_sample": True, "top_k": 40, "min_p": 0.05, "eos_token_id": 2, "pad_token_id": 2})
+"""What llama.cpp does by default, in the words of transformers."""
+
+
+def _other(name: str, says: str, more: Mapping[str, Any] | None = None) -> Vendor:
+    """Another engine, one request at a time; with fields added to each request it is called so-and-so alike."""
+    quirks = {"max_tokens_field": "max_tokens", **({"extra_body": more} if more else {})}
+    return Vendor(
+        f"{name}-alike" if more else name,
+        says,
+        name.replace("-", "_") if name != "transformers" else "transformers_serve",
+        _of(name),
+        block={"limits": {"concurrency": 1}, "quirks": quirks},
+        model=SERVERS[name].model,
+    )
 
 
 def _of(name: str) -> Callable[[Path], Mapping[str, Any]]:
@@ -158,21 +174,10 @@ VENDORS = {
         Vendor("temperature", "temperature and top_p ignored", "llama_cpp", _llama(), change=_no_temperature),
         Vendor("prompt", "a system prompt injected", "llama_cpp", _llama(), change=_injected),
         Vendor("tools", "tools dropped: a template without them", "llama_cpp", _own_template),
-        Vendor(
-            "llama-cpp-python",
-            "the same weights in llama-cpp-python, by their own template",
-            "llama_cpp_python",
-            _of("llama-cpp-python"),
-            block={"limits": {"concurrency": 1}, "quirks": {"max_tokens_field": "max_tokens"}},
-        ),
-        Vendor(
-            "transformers",
-            "the same weights in transformers serve, as bfloat16",
-            "transformers_serve",
-            _of("transformers"),
-            block={"limits": {"concurrency": 1}, "quirks": {"max_tokens_field": "max_tokens"}},
-            model=_TRANSFORMERS.model,
-        ),
+        _other("llama-cpp-python", "the same weights in llama-cpp-python"),
+        _other("llama-cpp-python", "the same, told to punish no repeats", _PLAIN),
+        _other("transformers", "the same weights in transformers serve, as bfloat16"),
+        _other("transformers", "the same, told to sample as the reference does", {"generation_config": _SAMPLING}),
     )
 }
 """By name; the first is the reference."""
