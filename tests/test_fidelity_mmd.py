@@ -154,6 +154,22 @@ def test_a_difference_of_the_mde_is_found_in_about_four_fifths() -> None:
     assert fmean(gap.p_value <= 0.05 for gap in gaps) == pytest.approx(0.8, abs=0.15)
 
 
+def test_the_luck_in_answers_says_beforehand_what_is_found() -> None:
+    """Of one of two words it is a half, whatever their shares; the smallest effect follows from it, 15 % off at most."""
+    draw = np.random.default_rng(7)
+    coins = {f"p{i}": [str(word) for word in draw.random(40) < 0.3] for i in range(40)}
+    assert mmd.spread(coins, length=5) == pytest.approx(0.5, abs=0.03)
+    answers = mixed(draw, sampler(1, 25), sampler(1, 25), 18, 0)
+    luck = mmd.spread(answers)
+    first, other = ({each: some[at] for each, some in answers.items()} for at in (slice(12), slice(12, None)))
+    found = mmd.distance(first, other)
+    assert luck is not None
+    assert found is not None
+    assert mmd.foreseen(25, 12, 6, luck) == pytest.approx(found.mde, rel=0.15)
+    assert mmd.spread({"p": ["a"] * 9}) is None
+    assert mmd.spread({"p": ["a", "b", "c"]}) is None
+
+
 @pytest.mark.parametrize(
     ("low", "high", "p", "steady", "word"),
     [

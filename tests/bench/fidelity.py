@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -31,9 +31,11 @@ from harness.types import JsonObject
 NULLS = 400
 CURVE = 100
 """Deals for each point of a curve."""
-SHARES = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
-SIZES = ((12, 6), (25, 6), (25, 10))
-"""Prompts, and answers from the candidate to each."""
+SHARES = (0.1, 0.25, 0.5, 1.0)
+SIZES = ((12, 3), (12, 6))
+"""Prompts, and answers from the candidate to each, where another vendor's answers are mixed in."""
+EQUAL_SIZES = ((12, 3), (12, 6), (25, 6), (25, 10))
+"""The same where none are."""
 SEEDS = 20
 CANDIDATE = "dealt"
 _BEGIN, _END = "<!-- figures: tests/bench/fidelity.py -->", "<!-- end of figures -->"
@@ -127,54 +129,86 @@ def of_nulls(cards: Sequence[JsonObject]) -> Iterator[str]:
     yield f"| **the whole** | {_percent(wrong, n)} | {_bounds(wrong, n)} | {_percent(words['equivalent'], n)} | – |"
 
 
-def curve(
-    pool: Mapping[Question, Sequence[Answer]], other: Mapping[Question, Sequence[Answer]], share: float, seed: int
-) -> tuple[float, float, float]:
-    """Of deals with a share of another vendor's answers: mean gap, share called different, share called equivalent."""
-    draw, gaps, words = np.random.default_rng(seed), [], Counter[str]()
+@dataclass(frozen=True)
+class Point:
+    """Of deals of one size and share: what the test of distributions said."""
+
+    gap: float
+    """Mean."""
+    mde: float
+    """Mean of the smallest effects that would have been found."""
+    different: float
+    equivalent: float
+
+
+def point(
+    pool: Mapping[Question, Sequence[Answer]],
+    seed: int,
+    *,
+    other: Mapping[Question, Sequence[Answer]] | None = None,
+    share: float = 0.0,
+) -> Point:
+    """What became of so many deals with a share of another vendor's answers."""
+    draw, gaps = np.random.default_rng(seed), []
     for _ in range(CURVE):
         given = dealt(draw, pool, other=other, share=share)
         sides = texts(given.first(TASK)), texts(given.again(TASK)), texts(given.candidate(CANDIDATE, TASK))
         gap = mmd.against_itself(*sides, permutations=199)
         assert gap is not None
-        gaps.append(gap.value)
-        words[gap.word(mmd.MARGIN)] += 1
-    return fmean(gaps), words["different"] / CURVE, words["equivalent"] / CURVE
+        gaps.append(gap)
+    words = Counter(gap.word(mmd.MARGIN) for gap in gaps)
+    return Point(
+        gap=fmean(gap.value for gap in gaps),
+        mde=fmean(gap.mde or 0.0 for gap in gaps),
+        different=words["different"] / CURVE,
+        equivalent=words["equivalent"] / CURVE,
+    )
+
+
+def of_sizes(pool: Mapping[Question, Sequence[Answer]], seed: int) -> Iterator[str]:
+    """A table of what equal servers are called by the test of distributions, by size."""
+    yield "| prompts × answers | different | equivalent | smallest found, mean |"
+    yield "|---|---|---|---|"
+    for prompts, answers in EQUAL_SIZES:
+        some = part(pool, prompts, 3 * answers)
+        if _enough(some, prompts, 3 * answers):
+            one = point(some, seed)
+            yield f"| {prompts} × {answers} | {one.different:.0%} | {one.equivalent:.0%} | {one.mde:.3f} |"
 
 
 def of_curves(
     pool: Mapping[Question, Sequence[Answer]], others: Mapping[str, Mapping[Question, Sequence[Answer]]], seed: int
 ) -> Iterator[str]:
     """A table of what the test of distributions finds, by share of another vendor's answers and by size."""
-    yield "| the other | prompts × answers | " + " | ".join(f"{share:.0%}" for share in SHARES) + " |"
+    yield "| the other | prompts × answers | " + " | ".join(f"{share:.0%} its" for share in SHARES) + " |"
     yield "|---|---|" + "---|" * len(SHARES)
     for name, other in others.items():
         for prompts, answers in SIZES:
-            some = part(pool, prompts, 3 * answers)
-            theirs = part(other, prompts, answers)
+            some, theirs = part(pool, prompts, 3 * answers), part(other, prompts, answers)
             if not _enough(some, prompts, 3 * answers) or not _enough(theirs, prompts, answers):
                 continue
-            cells = [curve(some, theirs, share, seed) for share in SHARES]
-            told = " | ".join(f"{gap:.3f}: {100 * more:.0f} / {100 * same:.0f}" for gap, more, same in cells)
-            yield f"| {name} | {prompts} × {answers} | {told} |"
+            found = [point(some, seed, other=theirs, share=share) for share in SHARES]
+            cells = [f"{one.gap:.3f}: {one.different:.0%} / {one.equivalent:.0%}" for one in found]
+            yield f"| {name} | {prompts} × {answers} | {' | '.join(cells)} |"
 
 
 def _enough(pool: Mapping[Question, Sequence[Answer]], prompts: int, answers: int) -> bool:
     return len(pool) == prompts and all(len(some) == answers for some in pool.values())
 
 
-def of_seeds(found: Recorded) -> Iterator[str]:
-    """A table of the words that one recorded run gets with other seeds of its permutations and resamples."""
+def of_seeds(runs: Iterable[Recorded]) -> Iterator[str]:
+    """A table of the words that recorded runs get with other seeds of their permutations and resamples."""
     yield f"| vendor | gap | words over {SEEDS} seeds |"
     yield "|---|---|---|"
-    answers = found.answers
-    for endpoint in answers.candidates:
-        sides = texts(answers.first(TASK)), texts(answers.again(TASK)), texts(answers.candidate(endpoint, TASK))
-        gaps = [mmd.against_itself(*sides, seed=seed) for seed in range(SEEDS)]
-        words = Counter(gap.word(mmd.MARGIN) for gap in gaps if gap is not None)
-        told = ", ".join(f"{word} {count}" for word, count in words.most_common())
-        if gaps[0] is not None:
-            yield f"| {endpoint.partition('/')[0]} | {gaps[0].value:.3f} | {told} |"
+    for found in runs:
+        answers = found.answers
+        for endpoint in answers.candidates:
+            sides = texts(answers.first(TASK)), texts(answers.again(TASK)), texts(answers.candidate(endpoint, TASK))
+            gaps = [gap for seed in range(SEEDS) if (gap := mmd.against_itself(*sides, seed=seed)) is not None]
+            words = Counter(gap.word(mmd.MARGIN) for gap in gaps)
+            told = ", ".join(f"{word} {count}" for word, count in words.most_common())
+            if gaps:
+                yield f"| {endpoint.partition('/')[0]} | {gaps[0].value:.3f} | {told} |"
 
 
 def of_luck(runs: Mapping[str, Recorded]) -> Iterator[str]:
@@ -226,7 +260,13 @@ def tables(runs: Mapping[str, Recorded], count: int, seed: int) -> Iterator[str]
     same = runs["identical"]
     equal = (same.answers.reference, *same.answers.candidates)
     yield from of_nulls(list(nulls(same, equal, count, seed)))
-    yield ""
+    yield from ("", "The test of distributions alone, by size, over 100 deals each:", "")
+    yield from of_sizes(same.of(*equal), seed)
+    yield from (
+        "",
+        "Mean gap, and the share of 100 deals called different / equivalent, by the share of answers that are",
+    )
+    yield from ("another vendor's:", "")
     others = {
         endpoint.partition("/")[0]: found.of(endpoint)
         for name, found in runs.items()
@@ -234,10 +274,9 @@ def tables(runs: Mapping[str, Recorded], count: int, seed: int) -> Iterator[str]
         for endpoint in found.answers.candidates
     }
     yield from of_curves(same.of(*equal), others, seed)
-    yield ""
-    for found in runs.values():
-        yield from of_seeds(found)
-        yield ""
+    yield from ("", "The word of one recorded run does not hang on the seed of its permutations and resamples:", "")
+    yield from of_seeds(runs.values())
+    yield from ("", "The luck in the answers of each server, from which a plan foresees what it finds:", "")
     yield from of_luck(runs)
 
 

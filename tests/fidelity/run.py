@@ -63,7 +63,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         ("--budget", "small"),
     ),
     "engines": Experiment(
-        "The same weights in two other engines by their own template, which knows no tools: each with its own defaults, "
+        "The same weights in two other engines by their own template, without tools: each with its own defaults, "
         "and asked to sample as the reference does.",
         {
             "llama-cpp-python": _by("distribution", "prompt tokens"),
