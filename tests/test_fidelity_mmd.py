@@ -155,7 +155,7 @@ def test_a_difference_of_the_mde_is_found_in_about_four_fifths() -> None:
 
 
 def test_the_luck_in_answers_says_beforehand_what_is_found() -> None:
-    """Of one of two words it is a half, whatever their shares; the smallest effect follows from it, 15 % off at most."""
+    """Of one of two words it is a half, whatever their shares; the smallest effect follows from it, 15 % off."""
     draw = np.random.default_rng(7)
     coins = {f"p{i}": [str(word) for word in draw.random(40) < 0.3] for i in range(40)}
     assert mmd.spread(coins, length=5) == pytest.approx(0.5, abs=0.03)

@@ -262,11 +262,8 @@ def tables(runs: Mapping[str, Recorded], count: int, seed: int) -> Iterator[str]
     yield from of_nulls(list(nulls(same, equal, count, seed)))
     yield from ("", "The test of distributions alone, by size, over 100 deals each:", "")
     yield from of_sizes(same.of(*equal), seed)
-    yield from (
-        "",
-        "Mean gap, and the share of 100 deals called different / equivalent, by the share of answers that are",
-    )
-    yield from ("another vendor's:", "")
+    yield from ("", "Mean gap, and the share of 100 deals called different / equivalent, where so large a share of the")
+    yield from ("candidate's answers is another vendor's:", "")
     others = {
         endpoint.partition("/")[0]: found.of(endpoint)
         for name, found in runs.items()
