@@ -60,7 +60,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             "prompt": _by("prompt tokens"),
             "tools": _by("tool triggers"),
         },
-        ("--budget", "small"),
+        ("--budget", "small", "--task", "arithmetic:20", "--task", "assistant:6"),
     ),
     "engines": Experiment(
         "The same weights in two other engines by their own template, without tools: each with its own defaults, "

@@ -19,8 +19,9 @@ from harness.run.selection import Selection
 from harness.stats.power import smallest_detectable_difference
 
 _LUCK = Luck(0.06, None)
-_COIN = 0.5
-"""Spread of answers that are one of two words: of shares q and 1 - q it is 2 q (1 - q) to twice 2 q (1 - q)."""
+_COIN = 0.25
+"""Largest spread that answers of one of two words have as a share of the most that they can differ by, which is 2: of
+shares q and 1 - q the standard deviation is 2 q (1 - q)."""
 _TASKS = ("arithmetic", "assistant", "commonsense", "logic", "reading", "extraction", "code_reading", "languages")
 """Those with right answers that are made by nobody but the model, and cost little: 184 questions."""
 _NEEDLES = 10
@@ -138,7 +139,7 @@ def _prompt_tokens(shapes: int) -> Expected:
 def _calls(prompts: int, samples: int) -> Expected:
     effect = foreseen(prompts, 2 * samples, samples, _COIN)
     says = f"{prompts} requests with tools, {samples} answers each: finds a gap of {effect:.3f} or more four times in"
-    return Expected("tool calls", prompts, effect, "energy coefficient", f"{says} five, where every request wavers")
+    return Expected("tool calls", prompts, effect, "half the squared difference of shares", f"{says} five, at most")
 
 
 def _needles(counts: Mapping[str, int]) -> Iterator[Expected]:

@@ -77,7 +77,7 @@ def _fit(endpoint: str, first: Sequence[Answer], again: Sequence[Answer], own: S
         says=says,
         n=gap.prompts,
         word=partial(gap.word, mmd.MARGIN),
-        unit="energy coefficient",
+        unit="half the squared difference of shares",
         value=gap.value,
         low=gap.low,
         high=gap.high,
