@@ -155,7 +155,7 @@ def test_the_bootstrap_is_near_students_interval() -> None:
 
 
 def test_resamples_without_an_error_leave_a_bound_open() -> None:
-    """One of 16 clusters is not 0: a third of the resamples are all 0, and what they say about one side is no number."""
+    """One of 16 clusters is not 0: a third of the resamples are all 0, and what they say of one side is no number."""
     found, _ = bootstrap_t([1.0, *[0.0] * 15], [1] * 16, seed=1)
     assert None in found
     assert all(bound is None or abs(bound) <= 16 for bound in found)

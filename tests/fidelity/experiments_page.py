@@ -61,18 +61,19 @@ def into(page: Path, head: Sequence[str], told: Sequence[Told], plans: Mapping[s
 
 def summary(told: Sequence[Told]) -> Iterator[str]:
     """One line for each vendor: what was planted, what was found, what it cost."""
-    yield "| vendor | differs by | verdict | called different by | had to be | score | requests | tokens | seconds |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "| vendor | differs by | verdict | called different by | had to be by | missed | score |"
+    yield "|---|---|---|---|---|---|---|"
     for one in told:
         for card in one.judged["candidates"]:
             name = vendor(card)
             score = next((row["word"] for row in card["findings"] if row["test"] == "score"), NONE)
-            wanted = ", ".join(sorted(one.expected[name])) or "equivalent"
-            cost = f"{one.cost.requests:,} | {sum(one.cost[1:]):,} | {one.seconds:.0f}"
-            by = ", ".join(different(card)) or NONE
-            yield f"| {name} | {one.vendors[name]} | **{card['word']}** | {by} | {wanted} | {score} | {cost} |"
+            by, wanted = different(card), sorted(one.expected[name])
+            right = not wanted and card["word"] == "equivalent"
+            missed = [test for test in wanted if test not in by]
+            missed += [] if wanted or right else ["equivalence"]
+            cells = [f"**{card['word']}**", _list(by), _list(wanted or ["none: equivalent"]), _list(missed), score]
+            yield f"| {name} | {one.vendors[name]} | {' | '.join(cells)} |"
     yield ""
-    yield "Requests, tokens (of prompts and answers) and seconds are of the whole experiment, the reference's too."
 
 
 def chapter(told: Told) -> Iterator[str]:
@@ -109,6 +110,10 @@ def vendor(card: Mapping[str, Any]) -> str:
 def different(card: Mapping[str, Any]) -> list[str]:
     """The tests that count against a vendor."""
     return [row["test"] for row in card["findings"] if row["word"] in ("different", "worse")]
+
+
+def _list(words: Sequence[str]) -> str:
+    return ", ".join(words) or NONE
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
