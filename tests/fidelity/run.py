@@ -62,6 +62,16 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         },
         ("--budget", "small", "--task", "arithmetic:20", "--task", "assistant:6"),
     ),
+    "weights": Experiment(
+        "The slighter of the two requantisations again, with as many answers as identical servers were asked for.",
+        {"q3": _by("distribution")},
+        ("--budget", "small", "--prompts", "25", "--samples", "10", "--task", "arithmetic:20"),
+    ),
+    "tools": Experiment(
+        "The same server with a template that drops tools without a word.",
+        {"tools": _by("tool triggers")},
+        ("--budget", "small", "--prompts", "4", "--samples", "2", "--task", "assistant"),
+    ),
     "engines": Experiment(
         "The same weights in two other engines by their own template, without tools: each with its own defaults, "
         "and asked to sample as the reference does.",

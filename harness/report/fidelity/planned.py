@@ -72,6 +72,7 @@ def selection_of(
     size: Size, endpoints: tuple[str, ...], concurrency: int, seed: int, *, max_requests: int | None
 ) -> Selection:
     """The run of a verification; the first endpoint is the reference."""
+    named = {task.partition(":")[0] for task in size.tasks}
     return Selection(
         suite="verify",
         endpoints=endpoints,
@@ -80,7 +81,7 @@ def selection_of(
             *(f"needle_{thousands}k:{_NEEDLES}" for thousands in size.context),
             *size.tasks,
         ),
-        often={TEXT: size.samples, GREEDY: _GREEDY, **{task: _CALLS for task in size.tasks if task in _CALLED}},
+        often={TEXT: size.samples, GREEDY: _GREEDY} | {task: _CALLS for task in _CALLED if task in named},
         twice=True,
         concurrency=concurrency,
         seed=seed,
