@@ -241,7 +241,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", type=Path)
     given = parser.parse_args()
-    names = [name for name in ("identical", "vendors", "engines") if (given.results / f"{name}.json").is_file()]
+    names = [
+        name for name in ("identical", "vendors", "weights", "engines") if (given.results / f"{name}.json").is_file()
+    ]
     runs = {name: recorded(given.results, name) for name in names}
     lines = list(tables(runs, given.nulls, given.seed))
     if given.write is None:
@@ -266,8 +268,7 @@ def tables(runs: Mapping[str, Recorded], count: int, seed: int) -> Iterator[str]
     yield from ("candidate's answers is another vendor's:", "")
     others = {
         endpoint.partition("/")[0]: found.of(endpoint)
-        for name, found in runs.items()
-        if name != "identical"
+        for found in [one for name, one in runs.items() if name == "vendors"]
         for endpoint in found.answers.candidates
     }
     yield from of_curves(same.of(*equal), others, seed)
