@@ -29,6 +29,8 @@ from harness.store.query import held
 from harness.types import JsonObject
 
 NULLS = 400
+RUNS = ("identical", "vendors", "weights", "engines")
+"""Experiments whose answers are taken; the first one's are of equal servers."""
 CURVE = 100
 """Deals for each point of a curve."""
 SHARES = (0.1, 0.25, 0.5, 1.0)
@@ -241,9 +243,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", type=Path)
     given = parser.parse_args()
-    names = [
-        name for name in ("identical", "vendors", "weights", "engines") if (given.results / f"{name}.json").is_file()
-    ]
+    names = [name for name in RUNS if (given.results / f"{name}.json").is_file()]
     runs = {name: recorded(given.results, name) for name in names}
     lines = list(tables(runs, given.nulls, given.seed))
     if given.write is None:
