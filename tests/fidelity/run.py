@@ -65,7 +65,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "weights": Experiment(
         "The slighter of the two requantisations again, with as many answers as identical servers were asked for.",
         {"q3": _by("distribution")},
-        ("--budget", "small", "--prompts", "25", "--samples", "10", "--task", "arithmetic:20"),
+        ("--budget", "small", "--prompts", "25", "--samples", "10", "--calls", "2", "--task", "arithmetic:20"),
     ),
     "tools": Experiment(
         "The same server with a template that drops tools without a word.",
@@ -81,7 +81,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             "transformers": _by("distribution", "prompt tokens", "temperature"),
             "transformers-alike": _by("prompt tokens"),
         },
-        ("--budget", "small", "--task", "arithmetic:20"),
+        ("--budget", "small", "--calls", "2", "--task", "arithmetic:20"),
     ),
     "context": Experiment(
         "A window of 512 tokens that says so, and one that cuts without a word.",
