@@ -186,7 +186,9 @@ def of_curves(
     yield "|---|---|" + "---|" * len(SHARES)
     for name, other in others.items():
         for prompts, answers in SIZES:
-            some, theirs = part(pool, prompts, 3 * answers), part(other, prompts, answers)
+            shared = {question: some for question, some in pool.items() if question in other}
+            some = part(shared, prompts, 3 * answers)
+            theirs = {question: list(other[question][:answers]) for question in some}
             if not _enough(some, prompts, 3 * answers) or not _enough(theirs, prompts, answers):
                 continue
             found = [point(some, seed, other=theirs, share=share) for share in SHARES]
@@ -245,9 +247,11 @@ def main() -> None:
     given = parser.parse_args()
     names = [name for name in RUNS if (given.results / f"{name}.json").is_file()]
     runs = {name: recorded(given.results, name) for name in names}
-    lines = list(tables(runs, given.nulls, given.seed))
+    lines = []
+    for line in tables(runs, given.nulls, given.seed):
+        print(line, flush=True)
+        lines.append(line)
     if given.write is None:
-        print("\n".join(lines))
         return
     text = given.write.read_text("utf-8")
     before, _, rest = text.partition(_BEGIN)
