@@ -73,7 +73,6 @@ def summary(told: Sequence[Told]) -> Iterator[str]:
             missed += [] if wanted or right else ["equivalence"]
             cells = [f"**{card['word']}**", _list(by), _list(wanted or ["none: equivalent"]), _list(missed), score]
             yield f"| {name} | {one.vendors[name]} | {' | '.join(cells)} |"
-    yield ""
 
 
 def chapter(told: Told) -> Iterator[str]:
@@ -85,7 +84,7 @@ def chapter(told: Told) -> Iterator[str]:
     yield "| vendor | test | verdict | n | gap | 95 % | ceiling | smallest found | margin | p | seen |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for card in judged["candidates"]:
-        for row in card["findings"]:
+        for row in [row for row in card["findings"] if not row["test"].startswith("score ")]:
             yield f"| {vendor(card)} | {' | '.join(_cells(row))} |"
 
 
