@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench bench-eval bench-scale bench-shards pages screenshots bench-pages matrix test-engines test-store fuzz crash gates
+.PHONY: demo test lint types imports format clean bench bench-eval bench-scale bench-shards pages screenshots bench-pages matrix fidelity bench-fidelity test-engines test-store fuzz crash gates
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
@@ -51,6 +51,14 @@ bench-pages: $(VENV)/.test
 # Real servers beside one another, probed on this machine: installs them outside this repository, about 5 GB.
 matrix: $(VENV)/.test
 	$(BIN)/python tests/matrix/run.py --markdown docs/matrix.md $(MATRIX)
+
+# Vendors that differ as is known, verified on this machine: half an hour and more; FIDELITY="--only identical" is one.
+fidelity: $(VENV)/.test
+	$(BIN)/python tests/fidelity/run.py --markdown docs/fidelity.md $(FIDELITY)
+
+# How often a verification of equal servers cries wolf, and what it finds, from the answers that `make fidelity` got.
+bench-fidelity: $(VENV)/.test
+	$(BIN)/python tests/bench/fidelity.py --write docs/fidelity.md
 
 # Every engine that can be installed here, for real: installs them outside this repository, about 6 GB, then a quarter of
 # an hour; TESTS="-k vllm" runs one.
