@@ -216,11 +216,17 @@ class Crew:
 
     async def _start(self) -> None:
         of = self._company.workers
-        for number in range(of):
+
+        async def start(number: int) -> None:
             spoken = await self._executor.start(self._folder, number, of)
             hand = _Hand(spoken, Shard(number, of))
-            self._hands.append(hand)
+            self._hands.append(hand)  # at once: whoever was started is dismissed, although another could not be
             self._listeners.append(asyncio.create_task(self._listen(hand)))
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(of):
+                group.create_task(start(number))
+        self._hands.sort(key=lambda hand: hand.shard.shard)
         try:
             async with asyncio.timeout(_READY_S):
                 for hand in self._hands:

@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from ray_nodes import two_nodes
 
 from harness.folder import RunFolder, list_runs
-from harness.journal import entries
 from harness.stats.intervals import quantile
 from harness.stats.shift import median_shift
+from harness.store.query import rows
 
 ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "RAY_USAGE_STATS_ENABLED": "0"}
 _ITL_MS, _TTFT_MS = 20, 60
@@ -60,19 +60,12 @@ class Seen(NamedTuple):
             f"{first.cpu_us / self.cpu_us:.0%} | {self.rss_mb:.0f} | {self.conductor_mb:.0f} | {self.begun_s:.1f} |"
         )
 
-    def latency(self, first: Seen) -> str:
-        """A row of the second table."""
-        both = [job for job in first.ttft_ms if job in self.ttft_ms]
-        shift = median_shift([first.ttft_ms[job] for job in both], [self.ttft_ms[job] for job in both])
-        p50, p95 = (quantile(list(self.ttft_ms.values()), q) or 0.0 for q in (0.5, 0.95))
-        told = f"{shift.difference:+.2f} [{shift.low:+.2f}, {shift.high:+.2f}]"
-        return f"| {self.workers} | {self.n} | {p50:.1f} | {p95:.1f} | {told} |"
-
 
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="A tenth of the requests: shows that it runs.")
+    parser.add_argument("--only", nargs="+", choices=_MEASURES, default=list(_MEASURES), help="Some of it.")
     parser.add_argument("--ray", action="store_true", help="On a Ray cluster of two nodes on this machine.")
     asked = parser.parse_args()
     many = 1 if asked.quick else 10
@@ -82,54 +75,56 @@ def main() -> None:
         where: tuple[str, ...] = ()
         if asked.ray:
             where = ("--executor", f"ray:{stack.enter_context(two_nodes(ENV)).address}")
-        _dealt(folder, where, many)
-        if not asked.ray:
-            _streams(folder, many)
+        for which in asked.only:
+            _MEASURES[which](folder, where, many)
+            print()
 
 
-def _dealt(folder: Path, where: Sequence[str], many: int) -> None:
-    """One plan by more and more processes: cost under a load that is heavy here, latencies under a light one."""
-    columns = (
-        "workers",
-        "requests",
-        "reads/s",
-        "CPU µs a read",
-        "processors",
-        "efficiency",
-        "MB a worker",
-        "MB conductor",
-    )
-    _head(*columns, "s to first request")
+def _cost(folder: Path, where: Sequence[str], many: int) -> None:
+    """One plan by more and more processes, under a load that is heavy here."""
+    columns = ("workers", "requests", "reads/s", "CPU µs a read", "processors", "efficiency", "MB a worker")
+    _head(*columns, "MB conductor", "s to first request")
     first = None
     for workers in _WORKERS:
         seen = _load(folder, workers, ("--concurrency", "64", "-n", str(128 * many), "--output-tokens", "64"), where)
         first = first or seen
         print(seen.cost(first), flush=True)
-    print()
-    _head(
-        "workers",
-        "requests",
-        "TTFT p50 ms",
-        "p95 ms",
-        "the same request against 1 worker: median difference, ms [95 %]",
-    )
-    first = None
-    for workers in _WORKERS:
-        seen = _load(folder, workers, ("--rate", "10", "-n", str(30 * many), "--output-tokens", "8"), where)
-        first = first or seen
-        print(seen.latency(first), flush=True)
 
 
-def _streams(folder: Path, many: int) -> None:
-    """One process with more and more streams."""
-    print()
+def _latency(folder: Path, where: Sequence[str], many: int) -> None:
+    """One plan by more and more processes, by turns, under a light load: the same request is compared with itself."""
+    seen: dict[int, list[Seen]] = {workers: [] for workers in _WORKERS}
+    for order in (_WORKERS, _WORKERS[::-1], _WORKERS):
+        for workers in order:
+            law = ("--rate", "10", "-n", str(10 * many), "--output-tokens", "8")
+            seen[workers].append(_load(folder, workers, law, where))
+    _head("workers", "requests", "TTFT p50 ms", "p95 ms", "the same request against 1 worker: median, ms [95 %]")
+    alone = seen[_WORKERS[0]]
+    for workers, runs in seen.items():
+        pairs = [
+            (before.ttft_ms[job], after.ttft_ms[job])
+            for before, after in zip(alone, runs, strict=True)
+            for job in before.ttft_ms
+            if job in after.ttft_ms
+        ]
+        shift = median_shift([one for one, _ in pairs], [other for _, other in pairs])
+        p50, p95 = (quantile([other for _, other in pairs], q) or 0.0 for q in (0.5, 0.95))
+        told = f"{shift.difference:+.2f} [{shift.low}, {shift.high}]" if workers > 1 else ""
+        print(f"| {workers} | {len(pairs)} | {p50:.1f} | {p95:.1f} | {told} |", flush=True)
+
+
+def _streams(folder: Path, where: Sequence[str], many: int) -> None:
+    """One worker with more and more streams."""
     _head("streams", "reads/s", "CPU µs a read", "processors", "MB of the process")
     for streams in (16, 64, 256) if many == 1 else (16, 64, 256, 1024):
-        seen = _load(folder, 1, ("--concurrency", str(streams), "-n", str(streams * 4), "--output-tokens", "64"), ())
+        seen = _load(folder, 1, ("--concurrency", str(streams), "-n", str(streams * 4), "--output-tokens", "64"), where)
         print(
             f"| {streams} | {seen.reads_per_s:,.0f} | {seen.cpu_us:.1f} | {seen.share:.2f} | {seen.rss_mb:.0f} |",
             flush=True,
         )
+
+
+_MEASURES = {"cost": _cost, "latency": _latency, "streams": _streams}
 
 
 def _head(*columns: str) -> None:
@@ -164,21 +159,17 @@ def _seen(run: RunFolder, workers: int, peaks: dict[int, int], conductor: int) -
     facts = manifest["facts"]
     seconds = max(one["ended_ns"] - one["began_ns"] for one in facts) / 1e9
     cpu_s, reads = sum(one["cpu_ns"] for one in facts) / 1e9, sum(one["reads"] for one in facts)
-    first, ttft = None, {}
-    for session, attempt in entries(run):
-        send, got = attempt.exchange.marks.send0_ns, attempt.exchange.reads
-        if send is None or not got:
-            continue
-        at = session.wall.timestamp() + (send - session.mono_ns) / 1e9
-        first = at if first is None else min(first, at)
-        ttft[attempt.job.id] = (got[0].at_ns - send) / 1e6
-    assert first is not None
+    found = rows(
+        run.root.parents[1],
+        "select job_id, ttft_ms, epoch_us(started_at) / 1e6 as sent_s from attempt_metrics where run_id = ? and ok",
+        [run.id],
+    )
     own = peaks.pop(conductor, 0)
     return Seen(
-        *(workers, len(ttft), reads / seconds, cpu_s * 1e6 / reads, cpu_s / seconds),
+        *(workers, len(found), reads / seconds, cpu_s * 1e6 / reads, cpu_s / seconds),
         *(max(peaks.values(), default=own) / 1024, own / 1024),
-        first - datetime.fromisoformat(manifest["created_at"]).timestamp(),
-        ttft,
+        min(one["sent_s"] for one in found) - datetime.fromisoformat(manifest["created_at"]).timestamp(),
+        {one["job_id"]: one["ttft_ms"] for one in found if one["ttft_ms"] is not None},
     )
 
 
