@@ -65,13 +65,12 @@ bench-fidelity: $(VENV)/.test
 test-engines: $(VENV)/.test
 	HARNESS_ENGINES=install $(BIN)/pytest -m engine -rs tests/test_engine_real.py $(TESTS)
 
-# A team's store in a real S3-compatible server: installs it and the extra s3 into an environment of their own outside
-# this repository, about 400 MB.
+# A team's store in a real S3-compatible server: installs it and what the extra s3 brings outside this repository, 160 MB.
 STORE_ENV ?= $(HOME)/.cache/endpoint-harness-s3
 test-store: $(VENV)/.test
 	@test -x $(STORE_ENV)/bin/moto_server || { $(PYTHON) -m venv $(STORE_ENV) && \
 		$(STORE_ENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-			--constraint constraints.txt '.[s3]' 'moto[s3]>=5.2' flask flask-cors; }
+			--constraint constraints.txt 's3fs>=2026.2' 'moto[s3]>=5.2' flask flask-cors; }
 	HARNESS_S3_ENV=$(STORE_ENV) $(BIN)/pytest -rs tests/test_team_s3.py
 
 # A search, led by coverage, for bytes that break a reader: SECONDS of each target. It needs a package of its own, which
