@@ -69,7 +69,7 @@ crash: $(VENV)/.test
 gates: $(VENV)/.test
 	HARNESS_GATES=all $(BIN)/pytest tests/test_gate_simulated.py
 
-# The tables in docs/ that are made of the code: tasks, probes, faults.
+# What in docs/ is made of the code: tasks, probes, providers, faults, command line, exit codes, schema, decisions.
 pages: $(VENV)/.test
 	$(BIN)/python tests/pages.py
 
