@@ -50,7 +50,7 @@ REQUIRES = (
     ],
 )
 def test_packages_are_held_against_the_bounds(installed: dict[str, str], states: list[str], said: str) -> None:
-    """What is missing or out of bounds is wrong; an extra that is not there is told; other systems' packages are not."""
+    """What is missing or out of bounds is wrong, an extra that is not there is told, another system's is not."""
     found = packages.judged(REQUIRES, installed.get)
     assert [one.state for one in found] == states
     assert said in " ".join(one.told for one in found)

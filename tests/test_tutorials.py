@@ -67,7 +67,7 @@ def _answers(address: str) -> bool:
 
 @pytest.mark.parametrize("page", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_is_as_it_says(page: Path, tmp_path: Path) -> None:
-    """Its files are written, its commands run in order; each ends with the code that stands there, and prints such lines."""
+    """Its files are written, its commands run in order; each ends with the code that stands there, and prints so."""
     printed = ""
     for block in blocks(page.read_text("utf-8")):
         if block.file:

@@ -32,7 +32,7 @@ def python() -> Finding:
     """The interpreter, against ``requires-python``."""
     told = f"{platform.python_version()} ({sys.executable}), harness {__version__}"
     try:
-        wanted = metadata.metadata(DISTRIBUTION).get("Requires-Python") or ""
+        wanted = (metadata.metadata(DISTRIBUTION).get_all("Requires-Python") or [""])[0]
     except metadata.PackageNotFoundError:
         wanted = ""
     if wanted and not SpecifierSet(wanted).contains(platform.python_version(), prereleases=True):
