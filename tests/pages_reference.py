@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli import GROUPS, HIDDEN, cli
+from harness.cli import COMMANDS, GROUPS, cli
 from harness.errors import EXIT_CODES
 from harness.store import dictionary
 
@@ -17,9 +17,8 @@ WIDTH = 100
 
 def commands() -> str:
     """What `--help` prints of every command and subcommand, group by group."""
-    shown = [name for name in cli.list_commands(click.Context(cli)) if name not in HIDDEN]
     grouped = [name for names in GROUPS.values() for name in names]
-    groups = {**GROUPS, "Others": tuple(name for name in shown if name not in grouped)}
+    groups = {**GROUPS, "Others": tuple(name for name in COMMANDS if name not in grouped)}
     lines: list[str] = []
     for title, names in groups.items():
         if names:

@@ -54,9 +54,7 @@ GROUPS = {
     "Mend and judge again": ("resume", "score", "db", "purge"),
     "What is asked, and of whom": ("tasks", "task", "models", "simulate", "completion"),
 }
-"""The commands as a newcomer looks for them; one that stands in none is listed under "Others"."""
-HIDDEN = ("worker",)
-"""Started by other commands."""
+"""The commands as a newcomer looks for them; those that stand in none are named below without a word."""
 _EXIT_CODES = ", ".join(f"{code} {re.split('[,:;]', text)[0]}" for code, text in EXIT_CODES.items())
 
 
@@ -87,14 +85,14 @@ class LazyGroup(click.Group):
         """List the commands in their groups without importing them."""
         width = max(map(len, COMMANDS))
         formatter.write_paragraph()
+        for title, names in GROUPS.items():
+            formatter.write(f"{title}:\n")
+            formatter.indent()
+            formatter.write_dl([(name.ljust(width), COMMANDS[name]) for name in names])
+            formatter.dedent()
         grouped = {name for group in GROUPS.values() for name in group}
-        others = tuple(name for name in COMMANDS if name not in grouped and name not in HIDDEN)
-        for title, names in {**GROUPS, "Others": others}.items():
-            if names:
-                formatter.write(f"{title}:\n")
-                formatter.indent()
-                formatter.write_dl([(name.ljust(width), COMMANDS[name]) for name in names])
-                formatter.dedent()
+        if others := [name for name in COMMANDS if name not in grouped]:
+            formatter.write_text(f"Others: {', '.join(others)}")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Commands alone: of options there are --version and --help, and the whole must fit a screen."""
@@ -102,8 +100,7 @@ class LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
         """The commands that begin so, without importing them."""
-        names = [name for name in COMMANDS if name.startswith(incomplete) and name not in HIDDEN]
-        return [CompletionItem(name, help=COMMANDS[name]) for name in names]
+        return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
 
 
 @click.group(
