@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DOCS   := $(VENV)-docs
 
 .DEFAULT_GOAL := test
-.PHONY: help demo test lint types imports format coverage licences docs clean bench bench-eval bench-scale pages screenshots bench-pages matrix test-engines fuzz crash gates
+.PHONY: help demo test lint types imports format coverage licences docs clean bench bench-eval bench-scale bench-shards pages screenshots bench-pages matrix test-engines test-store fuzz crash gates
 
 # A target is listed with the comment behind its name.
 help:
@@ -14,8 +14,10 @@ help:
 demo: $(VENV)/.demo ## a real local model and two simulated vendors, compared
 	@$(BIN)/harness demo
 
+# Two at once, each test file as a whole; what measures time runs alone.
 test: lint types imports docs ## everything that must be green
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not bench" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m bench
 
 lint: $(VENV)/.test ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -32,7 +34,7 @@ imports: $(VENV)/.test ## import contracts
 LINES ?= 92
 coverage: $(VENV)/.test ## lines and branches that the tests reach
 	rm -f .coverage .coverage.*
-	$(BIN)/pytest --cov --cov-report= $(COVERAGE)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report= $(COVERAGE)
 	$(BIN)/coverage report
 	@$(BIN)/coverage json -q -o build/coverage.json
 	@$(BIN)/python tests/covered.py build/coverage.json $(LINES)
@@ -62,6 +64,10 @@ bench-eval: $(VENV)/.test ## evaluations, ours beside its peers: half an hour
 bench-scale: $(VENV)/.test ## a million attempts in the store: half an hour
 	$(BIN)/python tests/bench/scale.py $(SCALE)
 
+# What dealing a load out costs; SHARDS=--ray: on a Ray cluster of two nodes on this machine, where Ray is installed.
+bench-shards: $(VENV)/.test ## what dealing a load out costs
+	$(BIN)/python tests/bench/shards.py $(SHARDS)
+
 # The dashboard over a million attempts in 400 runs: ten minutes; PAGES="--runs 40" takes a tenth.
 bench-pages: $(VENV)/.test ## the dashboard over a million attempts: ten minutes
 	$(BIN)/python tests/bench/scale_pages.py $(PAGES)
@@ -74,6 +80,15 @@ matrix: $(VENV)/.test ## real servers, installed and probed
 # an hour; TESTS="-k vllm" runs one.
 test-engines: $(VENV)/.test ## every engine for real: 6 GB, a quarter of an hour
 	HARNESS_ENGINES=install $(BIN)/pytest -m engine -rs tests/test_engine_real.py $(TESTS)
+
+# A team's store in a real S3-compatible server: installs it and the extra s3 into an environment of their own outside
+# this repository, about 400 MB.
+STORE_ENV ?= $(HOME)/.cache/endpoint-harness-s3
+test-store: $(VENV)/.test ## a team's store in a real S3-compatible server: 400 MB
+	@test -x $(STORE_ENV)/bin/moto_server || { $(PYTHON) -m venv $(STORE_ENV) && \
+		$(STORE_ENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+			--constraint constraints.txt '.[s3]' 'moto[s3]>=5.2' flask flask-cors; }
+	HARNESS_S3_ENV=$(STORE_ENV) $(BIN)/pytest -rs tests/test_team_s3.py
 
 # A search, led by coverage, for bytes that break a reader: SECONDS of each target. It needs a package of its own, which
 # is put beside the corpus and not into the environment.
@@ -131,7 +146,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt
-	$(call install,local$(comma)scorers$(comma)google$(comma)azure$(comma)aws$(comma)otel$(comma)dev)
+	$(call install,local$(comma)scorers$(comma)google$(comma)azure$(comma)aws$(comma)otel$(comma)postgres$(comma)dev)
 	@touch $@ $(VENV)/.demo
 
 comma := ,
