@@ -20,7 +20,8 @@ EXIT_CODES: Mapping[int, str] = {
     0: "done",
     1: "a gate failed, or something drifted, or `harness doctor` found what has to be mended",
     2: "usage or configuration, a missing key too: one line says what, where and how to mend it",
-    3: "could not measure: target down, a worker lost, a server that is started for the run would not start, or ended by itself",
+    3: "could not measure: target down, a worker lost, a server that is started for the run would not start, or ended "
+    "by itself",
     4: "inconclusive: what was asked could not be told (0 with `--lenient`)",
     5: "results cannot be read or written: busy, unwritable, full or corrupt",
     130: "ended early: before its plan or its judging, by Ctrl-C or a budget (`--max-cost`, `--max-total-tokens`, "

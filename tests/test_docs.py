@@ -17,6 +17,16 @@ from harness.cli import cli
 
 DOCS = ROOT / "docs"
 SHOWN = [one for page in PAGES if page.name != "CHANGELOG.md" for one in commands(page)]
+EXECUTED = {
+    "docs/adding.md": "test_adding.py",
+    "docs/dashboard.md": "test_dashboard.py",
+    "docs/nightly.md": "test_nightly_page.py",
+    "docs/report.md": "test_report_files.py",
+    "docs/tasks.md": "test_tasks_page.py",
+    "docs/verify.md": "test_verify.py",
+    **{f"docs/tutorials/{path.name}": "test_tutorials.py" for path in (DOCS / "tutorials").glob("*.md")},
+}
+"""Pages whose commands a test carries out, and which one; of all others they are held against the command line."""
 _PLACEHOLDER = re.compile(r"^(\[.*|\.\.\.|…|<.*)$")
 
 
@@ -65,6 +75,15 @@ def test_every_command_shown_is_there(page: str) -> None:
     """With all its options, and with choices that are offered."""
     wrong = {one.text: why for one in SHOWN if one.page == page and (why := unparsed(one.text))}
     assert wrong == {}
+
+
+def test_what_is_said_to_be_executed_is() -> None:
+    """Each of these pages shows commands, and the test that is named reads the page."""
+    shown = {one.page for one in SHOWN}
+    for page, test in EXECUTED.items():
+        assert page in shown
+        text = (ROOT / "tests" / test).read_text("utf-8")
+        assert Path(page).name in text or f'"{Path(page).parent.name}"' in text, (page, test)
 
 
 @pytest.mark.parametrize(
