@@ -45,8 +45,9 @@ licences: $(VENV)/.test ## what is installed, and under which licence; copyleft 
 # A link or an anchor that leads nowhere fails it, and so does a script, style or picture of another site. To read it:
 # python3 -m http.server --directory build/site
 docs: $(DOCS)/.docs ## the documentation as a site in build/site
+	@$(DOCS)/bin/python tests/site_pages.py pages
 	$(DOCS)/bin/zensical build --strict --clean
-	@! grep -rnoE '<(script|link|img)[^>]+(src|href)="?(https?:)?//[^ >]+' build/site --include='*.html'
+	@$(DOCS)/bin/python tests/site_pages.py foreign
 
 format: $(VENV)/.test ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+import site_pages
 import yaml
 from pages_read import PAGES, ROOT, Command, commands, links
 
@@ -176,3 +177,10 @@ def test_the_readme_counts_rightly() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     assert f"{len(discover([ROOT / 'tasks']).probes)} probes" in text
     assert f"{len(config.presets())} vendors, gateways and engines" in text
+
+
+def test_the_site_is_told_of_what_is_not_its_own() -> None:
+    """File names behind fences are ours and go; what a page loads from elsewhere is found, and links are left alone."""
+    assert site_pages.as_read("```yaml a/b.yaml\nx\n```\n```text\ny\n```") == "```yaml\nx\n```\n```text\ny\n```"
+    html = '<script src="https://cdn/x.js"></script><a href="https://other/">o</a><img src=//p/a.png><img src="a.png">'
+    assert len(site_pages.foreign(html)) == 2
