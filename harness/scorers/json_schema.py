@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import json
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -52,20 +52,21 @@ def validator_of(schema: Any, where: str) -> Validator:
     """What checks values against a schema without asking anybody for others; TaskError, at ``where``, for no schema."""
     if not isinstance(schema, dict):
         raise TaskError(f"{where} is not a JSON Schema: {shown(schema)}")
-    try:
-        return _validator(json.dumps(schema))
-    except SchemaError as error:
-        raise TaskError(f"{where} is not a JSON Schema: {error.message} at {error.json_path}") from None
-
-
-@functools.lru_cache(maxsize=256)
-def _validator(written: str) -> Validator:
-    """Of a schema as JSON: tasks ask for the same few again and again, and to check one takes ten milliseconds."""
-    schema = json.loads(written)
     dialect = validator_for(schema, default=Draft202012Validator)
-    dialect.check_schema(schema)
+    if fault := _fault_of(dialect, json.dumps(schema)):
+        raise TaskError(f"{where} is not a JSON Schema: {fault}")
     # An empty registry: the default one would fetch remote references over the network.
     return dialect(schema, registry=Registry())
+
+
+@lru_cache(maxsize=256)
+def _fault_of(dialect: type[Validator], schema: str) -> str | None:
+    """What is wrong with a schema by its dialect; remembered, for the tools of many answers are the same ones."""
+    try:
+        dialect.check_schema(json.loads(schema))
+    except SchemaError as error:
+        return f"{error.message} at {error.json_path}"
+    return None
 
 
 def schema_fault(validator: Validator, value: Any, where: str) -> str | None:
