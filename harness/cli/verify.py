@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,9 +11,11 @@ import click
 from harness import catalog, config
 from harness.cli import options
 from harness.cli.carry import Terms, carry_out
+from harness.cli.dry_run import show as show_plan
 from harness.errors import UsageError
 from harness.folder import RunFolder, open_run, write_atomic
 from harness.report import terminal
+from harness.report.fidelity.earlier import luck_of
 from harness.report.fidelity.judged import judged
 from harness.report.fidelity.planned import SIZES, expected, selection_of
 from harness.report.fidelity.told import document, show
@@ -59,6 +62,7 @@ _md = click.option(
 )
 @click.option("--prompts", type=click.IntRange(2, 30), default=None, help="Open prompts for the test of answers.")
 @click.option("--samples", type=click.IntRange(2), default=None, help="Answers to each of them from each candidate.")
+@click.option("--calls", type=click.IntRange(2, 24), default=None, help="Requests with tools, asked both ways.")
 @click.option(
     "--task",
     "tasks",
@@ -71,6 +75,13 @@ _md = click.option(
     type=click.Choice(["1k", "2k", "4k", "8k", "16k", "32k", "64k", "128k"]),
     multiple=True,
     help="Length of long prompts with facts hidden in them, in tokens; name two or more. Default: those of the budget.",
+)
+@click.option(
+    "--data",
+    "files",
+    multiple=True,
+    metavar="TASK=PATH",
+    help="File or folder that a task reads, for those without a source of their own; repeat it.",
 )
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
@@ -87,8 +98,10 @@ def command(
     size: str,
     prompts: int | None,
     samples: int | None,
+    calls: int | None,
     tasks: tuple[str, ...],
     context: tuple[str, ...],
+    files: tuple[str, ...],
     concurrency: int,
     plan_only: bool,
     margin: float,
@@ -112,6 +125,7 @@ def command(
       harness verify --reference official/llama --candidate cheap/llama --plan
       harness verify --reference official/llama --candidate cheap/llama --candidate fast/llama --max-cost 2
       harness verify --reference mine/llama --candidate cheap/llama --budget small --task gsm8k:100 --md verify.md
+      harness verify --reference mine/llama --candidate cheap/llama --task fidelity_walle:50 --data fidelity_walle=walle
       harness verify report latest --json
 
     Exit codes: 0 measured, whatever was found; 2 usage; 3 nothing could be measured; 130 interrupted.
@@ -122,17 +136,20 @@ def command(
         raise UsageError("a verification takes --reference and at least one --candidate", hint="harness verify --help")
     if reference in candidates:
         raise UsageError(f"{reference} is the reference and cannot be a candidate", hint="Name another endpoint")
-    if len(set(context)) == 1:
-        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
-    thousands = tuple(sorted({int(length.removesuffix("k")) for length in context}))
-    chosen = SIZES[size].changed(prompts, samples, tasks, thousands)
+    chosen = SIZES[size].changed(prompts, samples, calls, tasks, _thousands(context))
     selection = selection_of(
-        chosen, (reference, *dict.fromkeys(candidates)), concurrency, seed, max_requests=budget.max_requests
+        chosen,
+        (reference, *dict.fromkeys(candidates)),
+        concurrency,
+        seed,
+        max_requests=budget.max_requests,
+        data_of=_data_of(files, chosen.tasks),
     )
     plan = replanner(catalog.discover(only=("TASK", "TASKS")), config.load_providers(providers_file))(selection)
-    if dry := plan_only or dry_run:
-        _say_expected(plan, as_json=as_json)
-    terms = Terms(results, providers_file, budget, dry_run=dry, as_json=as_json)
+    if plan_only or dry_run:
+        _show_plan(plan, results, as_json=as_json)
+        return
+    terms = Terms(results, providers_file, budget, dry_run=False, as_json=as_json)
     carry_out(plan, terms, tell=lambda sat: _tell(sat, results, providers_file, margin, md_file, as_json=as_json))
 
 
@@ -155,11 +172,32 @@ def report(
     _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
 
 
-def _say_expected(plan: Plan, *, as_json: bool) -> None:
-    """What a verification of this size would find; JSON is of the plan alone."""
-    if not as_json:
-        for line in expected(plan):
-            click.echo(line)
+def _show_plan(plan: Plan, results: Path, *, as_json: bool) -> None:
+    """What a verification of this size takes, and what it would find."""
+    found = expected(plan, luck_of(results, plan.selection.endpoints[0]))
+    for one in () if as_json else found:
+        click.echo(f"{one.test}: {one.says}")
+    show_plan(plan, results, as_json=as_json, more={"expected": [asdict(one) for one in found]})
+
+
+def _thousands(context: tuple[str, ...]) -> tuple[int, ...]:
+    """Lengths of long prompts, rising, in thousands of tokens."""
+    if len(set(context)) == 1:
+        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
+    return tuple(sorted({int(length.removesuffix("k")) for length in context}))
+
+
+def _data_of(files: tuple[str, ...], tasks: tuple[str, ...]) -> dict[str, str]:
+    """Paths by task, each whole: a run may be resumed from another folder."""
+    found = {}
+    for given in files:
+        task, equals, path = given.partition("=")
+        if not equals or not path:
+            raise UsageError(f"--data {given!r} is no TASK=PATH", hint="As in --data fidelity_walle=walle/testdata")
+        if task not in {named.partition(":")[0] for named in tasks}:
+            raise UsageError(f"--data is for task {task!r}, which is not asked", hint=f"Add --task {task}")
+        found[task] = str(Path(path).resolve())
+    return found
 
 
 def _tell(

@@ -245,7 +245,7 @@ def make(
     probes = select(tuple(catalog.probes.values()), selection.probes) if selection.probes else ()
     scenarios = {scenario.name: scenario for scenario in scenarios_of(probes)}
     refuse_unjudgeable(tasks, selection)
-    samples = {name: samples_of(task, asked[name], selection.data) for name, task in tasks.items()}
+    samples = {name: samples_of(task, asked[name], selection.data_for(name)) for name, task in tasks.items()}
     judging = list(judge_stages(tasks, samples, [endpoint.id for endpoint in judges], selection))
     stages = [
         *probe_stages(scenarios, by_id, selection.again),

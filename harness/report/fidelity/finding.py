@@ -17,8 +17,10 @@ class Shown(NamedTuple):
     candidate: str
     """Its job."""
     reference: str | None
-    """None: it gave no answer to compare with."""
+    """None: it gave no answer to compare with. Another one of the candidate's own where ``beside`` says so."""
     why: str
+    beside: str = "reference"
+    """What the second exchange is, where it is not the reference's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Finding:
     """The verdict, by the p adjusted for all of the report; None where the test has no p."""
     unit: str = ""
     value: float | None = None
-    """How far the candidate is from the reference beyond what the reference is from itself."""
+    """How far the candidate is from the reference."""
     low: float | None = None
     high: float | None = None
     ceiling: float | None = None

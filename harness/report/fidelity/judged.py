@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.folder import RunFolder
@@ -10,6 +10,7 @@ from harness.report.fidelity.answers import Answers, read
 from harness.report.fidelity.context import context, is_needle
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.distribution import distribution
+from harness.report.fidelity.endings import endings
 from harness.report.fidelity.failures import ANSWERED, failures
 from harness.report.fidelity.finding import Finding
 from harness.report.fidelity.prompts import TASK as PROMPTS
@@ -17,11 +18,13 @@ from harness.report.fidelity.prompts import prompt_tokens
 from harness.report.fidelity.quality import MARGIN, SCORE, quality
 from harness.report.fidelity.sampling import TASK as GREEDY
 from harness.report.fidelity.sampling import temperature
+from harness.report.fidelity.streams import TASK as CALLS
+from harness.report.fidelity.streams import WHOLE, streams
 from harness.report.fidelity.tools import tools
 from harness.stats.family import benjamini_hochberg
 from harness.types import JsonObject
 
-TASKS = (TEXT, GREEDY, PROMPTS)
+TASKS = (TEXT, GREEDY, PROMPTS, CALLS, WHOLE, "fidelity_walle", "fidelity_bfcl", "fidelity_tau")
 """Tasks of the tests themselves: their scores only say that there was an answer."""
 
 
@@ -34,22 +37,33 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
         margin: loss of the share of right answers that would matter.
 
     Returns:
-        ``run``, ``status``, ``reference``, ``family`` (p-values adjusted together) and ``candidates``, each with its
-        ``endpoint``, its ``word`` and ``findings`` as ``Finding.as_json`` gives them.
+        ``run``, ``status``, and what ``judge`` gives.
 
     Errors: as ``answers.read``.
     """
-    answers = read(results, folder)
     manifest = folder.read_manifest()
-    tasks = manifest["tasks"]
+    told = judge(read(results, folder), manifest["tasks"], margin=margin)
+    return {"run": folder.id, "status": manifest["status"], **told}
+
+
+def judge(answers: Answers, tasks: Sequence[JsonObject], *, margin: float = MARGIN) -> JsonObject:
+    """What was found of each candidate, from all answers.
+
+    Args:
+        answers: of the reference and of the candidates.
+        tasks: what was asked, each with its ``name`` and ``kind``.
+        margin: as above.
+
+    Returns:
+        ``reference``, ``family`` (p-values adjusted together) and ``candidates``, each with its ``endpoint``, its
+        ``word`` and ``findings`` as ``Finding.as_json`` gives them.
+    """
     found = [one for endpoint in answers.candidates for one in _findings(answers, endpoint, tasks, margin)]
     tested = [one for one in found if one.p is not None]
     values = benjamini_hochberg([one.p for one in tested if one.p is not None])
     adjusted = {id(one): value for one, value in zip(tested, values, strict=True)}
     rows = [one.as_json(adjusted.get(id(one))) for one in found]
     return {
-        "run": folder.id,
-        "status": manifest["status"],
         "reference": answers.reference,
         "family": len(tested),
         "candidates": [
@@ -60,7 +74,7 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
     }
 
 
-def _findings(answers: Answers, endpoint: str, tasks: list[JsonObject], margin: float) -> Iterator[Finding]:
+def _findings(answers: Answers, endpoint: str, tasks: Sequence[JsonObject], margin: float) -> Iterator[Finding]:
     """The tests of one candidate, as far as their tasks were asked."""
     yield failures(answers, endpoint)
     names = [task["name"] for task in tasks]
@@ -68,11 +82,15 @@ def _findings(answers: Answers, endpoint: str, tasks: list[JsonObject], margin: 
         yield distribution(answers, endpoint)
     if GREEDY in names and TEXT in names:
         yield temperature(answers, endpoint)
+    if open_prompts := [name for name in names if name in (TEXT, GREEDY)]:
+        yield endings(answers, endpoint, open_prompts)
     if PROMPTS in names:
         yield prompt_tokens(answers, endpoint)
-    called = [task["name"] for task in tasks if task["kind"] == "tools"]
+    called = [task["name"] for task in tasks if task["kind"] == "tools" and task["name"] != WHOLE]
     if called:
         yield from tools(answers, endpoint, called)
+    if CALLS in names and WHOLE in names:
+        yield streams(answers, endpoint)
     if needles := [name for name in names if is_needle(name)]:
         yield context(answers, endpoint, needles)
     scored = [name for name in names if name not in TASKS and name not in needles]
