@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DOCS   := $(VENV)-docs
 
 .DEFAULT_GOAL := test
-.PHONY: help demo test lint types imports format coverage licences docs clean bench bench-eval bench-scale bench-shards pages screenshots bench-pages matrix test-engines test-store fuzz crash gates
+.PHONY: help demo test lint types imports format coverage licences docs clean bench bench-eval bench-scale bench-shards pages screenshots bench-pages matrix fidelity bench-fidelity test-engines test-store fuzz crash gates
 
 # A target is listed with the comment behind its name.
 help:
@@ -77,18 +77,25 @@ bench-pages: $(VENV)/.test ## the dashboard over a million attempts: ten minutes
 matrix: $(VENV)/.test ## real servers, installed and probed
 	$(BIN)/python tests/matrix/run.py --markdown docs/matrix.md $(MATRIX)
 
+# Vendors that differ as is known, verified on this machine: half an hour and more; FIDELITY="--only identical" is one.
+fidelity: $(VENV)/.test ## vendors that differ as is known, verified: half an hour and more
+	$(BIN)/python tests/fidelity/run.py --markdown docs/fidelity.md $(FIDELITY)
+
+# How often a verification of equal servers cries wolf, and what it finds, from the answers that `make fidelity` got.
+bench-fidelity: $(VENV)/.test ## what a verification misses, and what it invents
+	$(BIN)/python tests/bench/fidelity.py --write docs/fidelity.md
+
 # Every engine that can be installed here, for real: installs them outside this repository, about 6 GB, then a quarter of
 # an hour; TESTS="-k vllm" runs one.
 test-engines: $(VENV)/.test ## every engine for real: 6 GB, a quarter of an hour
 	HARNESS_ENGINES=install $(BIN)/pytest -m engine -rs tests/test_engine_real.py $(TESTS)
 
-# A team's store in a real S3-compatible server: installs it and the extra s3 into an environment of their own outside
-# this repository, about 400 MB.
+# A team's store in a real S3-compatible server: installs it and what the extra s3 brings outside this repository, 160 MB.
 STORE_ENV ?= $(HOME)/.cache/endpoint-harness-s3
-test-store: $(VENV)/.test ## a team's store in a real S3-compatible server: 400 MB
+test-store: $(VENV)/.test ## a team's store in a real S3-compatible server: 160 MB
 	@test -x $(STORE_ENV)/bin/moto_server || { $(PYTHON) -m venv $(STORE_ENV) && \
 		$(STORE_ENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-			--constraint constraints.txt '.[s3]' 'moto[s3]>=5.2' flask flask-cors; }
+			--constraint constraints.txt 's3fs>=2026.2' 'moto[s3]>=5.2' flask flask-cors; }
 	HARNESS_S3_ENV=$(STORE_ENV) $(BIN)/pytest -rs tests/test_team_s3.py
 
 # A search, led by coverage, for bytes that break a reader: SECONDS of each target. It needs a package of its own, which

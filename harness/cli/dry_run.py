@@ -18,6 +18,7 @@ from harness.run.forecast import Durations, Forecast, forecasts, whole_time_s
 from harness.run.plan import Plan
 from harness.run.room import room_of, size
 from harness.store import query
+from harness.types import JsonObject
 
 _TIMED = """
 select endpoint, '' as task, median(e2e_ms) / 1e3 as seconds from attempt_metrics
@@ -28,8 +29,8 @@ select endpoint, task, median(e2e_ms) / 1e3 from attempt_metrics where ok and e2
 _BASES = {"earlier runs": "about {}", "limits": "at least {}, by its limits", "arrivals": "{}", "unknown": "unknown"}
 
 
-def show(plan: Plan, results: Path, *, as_json: bool) -> None:
-    """Print stages and endpoints of a plan, as a table or as JSON.
+def show(plan: Plan, results: Path, *, as_json: bool, more: JsonObject | None = None) -> None:
+    """Print stages and endpoints of a plan, as a table or as JSON, which has ``more`` as well.
 
     Times are those of earlier runs in ``results``; where there are none they are not known, and that is what is said.
     """
@@ -51,6 +52,7 @@ def show(plan: Plan, results: Path, *, as_json: bool) -> None:
             "disk_bytes": {"likely": room.likely, "most": room.most, "words": room.words},
             "files": files,
             "adapted": changed,
+            **(more or {}),
         }
         click.echo(json.dumps(shown, indent=2))
         return
