@@ -25,7 +25,7 @@ from harness.folder import RunFolder
 from harness.provider import Endpoint, Provider, Serve
 from harness.report.fidelity.answers import read
 from harness.report.fidelity.judged import judged
-from harness.report.fidelity.planned import Size, expected, expected_effect, selection_of
+from harness.report.fidelity.planned import Size, expected, expected_effect, verify_selection
 from harness.report.fidelity.told import document
 from harness.report.markdown import markdown
 from harness.run import sitting
@@ -75,7 +75,7 @@ def serving(planted: dict[str, dict[str, Any]]) -> Iterator[dict[str, Endpoint]]
 def planned(endpoints: dict[str, Endpoint]) -> Plan:
     """The plan of a verification of all but the first against the first."""
     names = tuple(f"{name}/m" for name in endpoints)
-    selection = selection_of(SIZE, names, 4, 0, max_requests=None)
+    selection = verify_selection(names[0], names[1:], SIZE)
     return make(selection, catalog.discover([config.shipped("tasks")]), list(endpoints.values()))
 
 

@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.folder import RunFolder, open_run, write_atomic
 from harness.report import terminal
 from harness.report.fidelity.judged import judged
-from harness.report.fidelity.planned import SIZES, expected, selection_of
+from harness.report.fidelity.planned import SIZES, expected, verify_selection
 from harness.report.fidelity.told import document, show
 from harness.report.markdown import markdown
 from harness.run.plan import Plan
@@ -120,14 +120,17 @@ def command(
         return
     if reference is None or not candidates:
         raise UsageError("a verification takes --reference and at least one --candidate", hint="harness verify --help")
-    if reference in candidates:
-        raise UsageError(f"{reference} is the reference and cannot be a candidate", hint="Name another endpoint")
-    if len(set(context)) == 1:
-        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
-    thousands = tuple(sorted({int(length.removesuffix("k")) for length in context}))
-    chosen = SIZES[size].changed(prompts, samples, tasks, thousands)
-    selection = selection_of(
-        chosen, (reference, *dict.fromkeys(candidates)), concurrency, seed, max_requests=budget.max_requests
+    selection = verify_selection(
+        reference,
+        candidates,
+        SIZES[size],
+        prompts=prompts,
+        samples=samples,
+        tasks=tasks,
+        context=context,
+        concurrency=concurrency,
+        seed=seed,
+        max_requests=budget.max_requests,
     )
     plan = replanner(catalog.discover(only=("TASK", "TASKS")), config.load_providers(providers_file))(selection)
     if dry := plan_only or dry_run:

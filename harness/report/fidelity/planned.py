@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
+from harness.errors import UsageError
 from harness.report.fidelity.context import is_needle
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.judged import TASKS
@@ -45,18 +47,6 @@ class Size:
     context: tuple[int, ...] = ()
     """Thousands of tokens of the long prompts, rising; empty: none."""
 
-    def changed(
-        self, prompts: int | None, samples: int | None, tasks: tuple[str, ...], context: tuple[int, ...]
-    ) -> Size:
-        """The same with what the user wants otherwise; None, or none: as it is."""
-        return replace(
-            self,
-            prompts=prompts or self.prompts,
-            samples=samples or self.samples,
-            tasks=tasks or self.tasks,
-            context=context or self.context,
-        )
-
 
 SIZES: Mapping[str, Size] = {
     "small": Size(12, 6, ("arithmetic:20", "assistant")),
@@ -65,13 +55,47 @@ SIZES: Mapping[str, Size] = {
 }
 
 
-def selection_of(
-    size: Size, endpoints: tuple[str, ...], concurrency: int, seed: int, *, max_requests: int | None
+def verify_selection(
+    reference: str,
+    candidates: Sequence[str],
+    size: Size,
+    *,
+    prompts: int | None = None,
+    samples: int | None = None,
+    tasks: Sequence[str] = (),
+    context: Sequence[str] = (),
+    **wanted: Any,
 ) -> Selection:
-    """The run of a verification; the first endpoint is the reference."""
+    """The run of a verification; its first endpoint is the reference.
+
+    Args:
+        reference: whom the others are measured against.
+        candidates: the others.
+        size: how much is asked, but for what follows.
+        prompts: open prompts; None: as the size says.
+        samples: answers to each of them; None: as the size says.
+        tasks: ``name`` or ``name:limit`` of tasks with right answers; none: those of the size.
+        context: lengths of long prompts such as ``4k``; none: those of the size.
+        wanted: further fields of the selection.
+
+    Raises:
+        UsageError: the reference is a candidate, or one length alone is named.
+    """
+    if reference in candidates:
+        raise UsageError(f"{reference} is the reference and cannot be a candidate", hint="Name another endpoint")
+    if len(set(context)) == 1:
+        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
+    thousands = tuple(sorted({int(length.removesuffix("k")) for length in context}))
+    size = replace(
+        size,
+        prompts=prompts or size.prompts,
+        samples=samples or size.samples,
+        tasks=tuple(tasks) or size.tasks,
+        context=thousands or size.context,
+    )
     return Selection(
         suite="verify",
-        endpoints=endpoints,
+        endpoints=(reference, *dict.fromkeys(candidates)),
         tasks=(
             *(f"{TEXT}:{size.prompts}", f"{GREEDY}:{min(size.prompts, _COLD)}", PROMPTS),
             *(f"needle_{thousands}k:{_NEEDLES}" for thousands in size.context),
@@ -79,9 +103,7 @@ def selection_of(
         ),
         often={TEXT: size.samples, GREEDY: _GREEDY, **{task: _CALLS for task in size.tasks if task in _CALLED}},
         twice=True,
-        concurrency=concurrency,
-        seed=seed,
-        max_requests=max_requests,
+        **wanted,
     )
 
 
