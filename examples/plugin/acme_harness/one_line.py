@@ -12,6 +12,5 @@ def one_line(document: Document, summaries: Sequence[JsonObject]) -> str:
     """The title, then who was asked and how much of it was right."""
     lines = [document.title]
     for summary in summaries:
-        for row in summary["tasks"]:
-            lines.append(f"{row['endpoint']} {row['task']}: {row['n_correct']}/{row['n_scored']}")
+        lines += [f"{row['endpoint']} {row['task']}: {row['n_correct']}/{row['n_scored']}" for row in summary["tasks"]]
     return "\n".join(lines) + "\n"
