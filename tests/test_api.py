@@ -169,7 +169,7 @@ def test_results_are_frames_and_say_what_the_commands_say(ran: harness.Run) -> N
     assert harness.compare(*TWO, run=ran) == command("compare", *TWO, "--run", ran.id, "--json")
     assert json.loads(json.dumps(harness.trend("quality"))) == command("trend", "-m", "quality", "--json")
     with pytest.raises(UsageError, match="no column run_id"):
-        ran.frame("units")
+        ran.frame("store")
 
 
 def test_a_report_is_written_in_each_form(ran: harness.Run, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_tasks_loads_and_probes_of_ones_own(folder: Path) -> None:
     assert len(loaded.attempts()) == 3
     assert probed.verdicts()["verdict"].tolist() == ["supported"]
     assert probed.matrix()["endpoints"][0]["endpoint"] == TWO[0]
-    assert len(evaluated.rescore(own=[MINE]).scores()) == len(values)
+    assert len(evaluated.rescore().scores()) == len(values)
 
 
 def test_a_run_that_is_cancelled_is_sealed_and_goes_on(folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 import pandas as pd
 
-from harness.api.sources import Own, Providers, sources
+from harness.api.sources import Own, Providers, Sources, sources
 from harness.catalog import discover_suites
 from harness.errors import UsageError
 from harness.folder import RunFolder, write_atomic
@@ -35,9 +35,17 @@ _FORMS = {".html": "html", ".md": "md", ".xml": "junit"}
 class Run:
     """A run folder and what the results database says of it."""
 
-    def __init__(self, folder: RunFolder, *, stopped: str | None = None, notes: tuple[str, ...] = ()) -> None:
-        """A run by its folder."""
+    def __init__(
+        self,
+        folder: RunFolder,
+        *,
+        made_from: Sources | None = None,
+        stopped: str | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """A run by its folder; what it was ``made_from`` is looked up again where it is judged anew or resumed."""
         self.folder = folder
+        self.made_from = made_from
         self.stopped = stopped
         """Why the sitting that gave this object ended before its plan; None: it did not."""
         self.notes = notes
@@ -148,9 +156,11 @@ class Run:
     def rescore(self, *, own: Sequence[Own] = (), providers: Providers = None, allow_code_exec: bool = False) -> Run:
         """Judge it again with today's scorers and probes, as ``harness score``; nothing is sent. Gives itself.
 
-        ``own`` are the tasks and probes of this process that it was made with. Errors: as ``sitting.rejudge``.
+        ``own`` are tasks and probes of this process, in the place of those that it was made with, which a run that was
+        carried out here knows. Errors: as ``sitting.rejudge``.
         """
-        found = sources(providers, own=own)
+        found = self.made_from or sources(providers)
+        found.catalog.add(*own)
         with code_allowed() if allow_code_exec else nullcontext():
             sitting.rejudge(self.folder, catalog=found.catalog, providers=found.providers)
         return self

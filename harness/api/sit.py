@@ -17,7 +17,7 @@ from rich.console import Console
 
 from harness.api.planned import Planned
 from harness.api.ran import Run
-from harness.api.sources import Own, Providers, sources
+from harness.api.sources import Own, Providers, Sources, sources
 from harness.errors import UsageError
 from harness.folder import open_run
 from harness.report import terminal
@@ -96,7 +96,7 @@ async def run(
         "cache": cache,
     }
     told = [*plan.sources.catalog.broken, *adapted_lines(adaptations(asked))]
-    return await _sat(sit, folder, budget, wanted, told, progress=progress, code=allow_code_exec)
+    return await _sat(sit, plan.sources, folder, budget, wanted, told, progress=progress, code=allow_code_exec)
 
 
 async def resume(
@@ -110,22 +110,24 @@ async def resume(
 ) -> Run:
     """Finish a run that was broken off: exactly the planned requests that have no final attempt yet.
 
-    ``own`` are the tasks, loads and probes of this process that it was made with. Errors as ``run``; UsageError where
-    plan, configuration, data or scorers are not those that it was begun with.
+    ``own`` are the tasks, loads and probes of this process that it was made with; a ``Run`` that was carried out here
+    knows them. Errors as ``run``; UsageError where plan, configuration, data or scorers are not those of its beginning.
     """
     folder = run.folder if isinstance(run, Run) else open_run(Path(results), run)
-    found = sources(providers, own=own)
+    found = (run.made_from if isinstance(run, Run) else None) or sources(providers)
+    found.catalog.add(*own)
 
     def sit(company: Company) -> Sitting:
         return sitting.resume(folder, catalog=found.catalog, providers=found.providers, company=company)
 
     home = folder.root.parent.parent
     wanted = {"providers_file": found.file}
-    return await _sat(sit, home, Budget(), wanted, [], progress=progress, code=allow_code_exec)
+    return await _sat(sit, found, home, Budget(), wanted, [], progress=progress, code=allow_code_exec)
 
 
 async def _sat(
     sit: Callable[[Company], Sitting],
+    made_from: Sources,
     results: Path,
     budget: Budget,
     wanted: Mapping[str, Any],
@@ -143,7 +145,7 @@ async def _sat(
         sat = await _in_thread(lambda: sit(company), bell)
     if (problem := problem_of(sat, results, f"harness resume {sat.folder.id}")) is not None:
         raise problem
-    return Run(sat.folder, stopped=sat.tally.stopped, notes=tuple(told))
+    return Run(sat.folder, made_from=made_from, stopped=sat.tally.stopped, notes=tuple(told))
 
 
 class _Noted(Progress):
