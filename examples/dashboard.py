@@ -22,7 +22,7 @@ async def main() -> None:
     for plan in plans:
         run = await harness.run(plan)
         run.write(f"{run.manifest['selection']['suite']}.html")
-    print(harness.runs()[["run_id", "status", "suite", "endpoints"]])
+    print(harness.runs()[["run_id", "status", "planned"]])
 
 
 asyncio.run(main())
