@@ -9,8 +9,10 @@ BIN    := $(VENV)/bin
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
 
+# Two at once, each test file as a whole; what measures time runs alone.
 test: lint types imports
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not bench" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m bench
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
