@@ -12,6 +12,7 @@ import time
 import tomllib
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made import WAIT_S, environment
@@ -57,13 +58,16 @@ def _site(home: Path) -> Path:
     return home / "lib" / version / "site-packages"
 
 
+def _alone() -> dict[str, str]:
+    """An environment that leads to no other folder of Python's."""
+    return {name: value for name, value in environment().items() if name != "PYTHONPATH"}
+
+
 def _begin(installed: Path, folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start the command that was installed, away from the checkout."""
-    env = environment()
-    env.pop("PYTHONPATH", None)
     command = [str(installed / "bin" / "harness"), *arguments]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=folder, env=_alone(), text=True, **pipes)
 
 
 def _run(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -105,7 +109,7 @@ def test_a_wheel_finds_what_it_ships(installed: Path, tmp_path: Path) -> None:
     """Installed, away from any checkout, it is the wheel that runs, and it reads its own tasks and their data."""
     code = "import harness; print(harness.__file__)"
     python = [str(installed / "bin" / "python"), "-c", code]
-    where = subprocess.run(python, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    where = subprocess.run(python, cwd=tmp_path, env=_alone(), capture_output=True, text=True, check=True)
     assert Path(where.stdout.strip()).is_relative_to(installed)
     shown = _run(installed, tmp_path, "tasks", "show", "arithmetic", "--json")
     assert shown.returncode == 0, shown.stderr
@@ -142,7 +146,7 @@ def test_a_wheel_serves_its_dashboard(installed: Path, evaluated: Path) -> None:
         "print([one.value for one in app.exception], len(app.selectbox) + len(app.dataframe) > 0)"
     )
     python = [str(installed / "bin" / "python"), "-c", code]
-    drawn = subprocess.run(python, cwd=evaluated, env=environment(), capture_output=True, text=True, check=False)
+    drawn = subprocess.run(python, cwd=evaluated, env=_alone(), capture_output=True, text=True, check=False)
     assert drawn.stdout.splitlines()[-1:] == ["[] True"], drawn.stderr
 
 
