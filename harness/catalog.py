@@ -109,7 +109,8 @@ class Catalog:
 
     def named(self, kind: str) -> dict[str, Any]:
         """The tasks, loads or probes by name; ``kind`` is one of these words in the singular."""
-        return {"task": self.tasks, "load": self.loads, "probe": self.probes}[kind]
+        named: dict[str, dict[str, Any]] = {"task": self.tasks, "load": self.loads, "probe": self.probes}
+        return named[kind]
 
     def load(self, name: str) -> Load:
         """The load of that name, of a plug-in where no file has it; UnknownName with the nearest ones."""

@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin
 
 from harness.errors import HarnessError, TaskError, UnknownName, UsageError
 from harness.plugins import Plugin, plugins
@@ -78,7 +78,7 @@ def given(plugin: Plugin) -> Scorer | Callable[..., Any]:
     found = plugin.load()
     if not callable(found) and not isinstance(found, Scorer):
         raise TaskError(f"{plugin.label} gives {shown(found)}, not a Scorer or a function that makes one")
-    return found
+    return cast("Scorer | Callable[..., Any]", found)
 
 
 def _described(path: Path) -> Known | None:
