@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from harness.errors import HarnessError, TaskError
 
-Group = Literal["tasks", "loads", "probes", "scorers", "engines", "reports"]
+Group = Literal["tasks", "loads", "probes", "scorers", "engines", "executors", "reports"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 
 

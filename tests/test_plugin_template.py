@@ -44,7 +44,7 @@ def test_each_thing_works_by_the_command(env: Mapping[str, str], tmp_path: Path)
     listed = harness(tmp_path, "plugins", env=env)
     page = (ROOT / "docs" / "plugins.md").read_text()
     assert listed.stdout.split() == re.findall(r"\$ harness plugins\n(.*?)```", page, re.DOTALL)[0].split()
-    done = harness(tmp_path, "run", "mine.yaml", "--json", env=env)
+    done = harness(tmp_path, "run", "mine.yaml", "--executor", "acme", "--workers", "2", "--json", env=env)
     assert done.returncode == 0, done.stderr
     told = harness(tmp_path, "report", "--as", "one_line", "-", env=env)
     assert told.stdout.splitlines()[1:] == ["acme/small capitals: 3/3", "acme/small mine: 0/1"], told.stderr

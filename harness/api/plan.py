@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -11,7 +11,7 @@ from harness.api.planned import Planned
 from harness.api.sources import Own, Providers, Who, ids, scored_by, several, sources
 from harness.conformance.probe import Probe
 from harness.errors import UnknownName
-from harness.report.fidelity.planned import SIZES, verify_selection
+from harness.report.fidelity.planned import SIZES, thousands, verify_selection
 from harness.run.eval_selection import eval_selection
 from harness.run.load_selection import load_selection
 from harness.run.load_words import FILES, duration
@@ -185,8 +185,10 @@ def verify(
     budget: Literal["small", "usual", "large"] = "usual",
     prompts: int | None = None,
     samples: int | None = None,
+    calls: int | None = None,
     tasks: Sequence[str] = (),
     context: Sequence[str] = (),
+    data: Mapping[str, str | Path] | None = None,
     concurrency: int = 4,
     seed: int = 0,
     providers: Providers = None,
@@ -200,11 +202,8 @@ def verify(
     selection = verify_selection(
         name,
         ids(candidates),
-        SIZES[budget],
-        prompts=prompts,
-        samples=samples,
-        tasks=tasks,
-        context=context,
+        SIZES[budget].changed(prompts, samples, calls, tasks, thousands(context)),
+        data={task: Path(path) for task, path in (data or {}).items()},
         concurrency=concurrency,
         seed=seed,
     )

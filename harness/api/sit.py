@@ -24,10 +24,11 @@ from harness.report import terminal
 from harness.report.adapted import lines as adapted_lines
 from harness.report.ended import problem_of
 from harness.report.progress import Progress
-from harness.run import crew, sitting
+from harness.run import crew, executors, sitting
 from harness.run.adaptations import adaptations
 from harness.run.bell import Bell
 from harness.run.conduct import Company
+from harness.run.executor import read
 from harness.run.refused import refuse, refuse_load
 from harness.run.sitting import Sitting
 from harness.run.tally import Budget
@@ -44,6 +45,8 @@ async def run(
     max_duration: float | None = None,
     cache: bool = False,
     workers: int | None = None,
+    executor: str = "local",
+    out: str | None = None,
     calibrate: bool | None = None,
     scrape: bool = True,
     allow_code_exec: bool = False,
@@ -62,8 +65,10 @@ async def run(
         max_requests: a plan with more is refused, and no more are sent, retries included.
         max_duration: seconds after which nothing more is asked.
         cache: take answers that earlier runs got to the very same requests.
-        workers: processes of a load; None: as many as it needs, and one where something of the plan is an object of
+        workers: processes that ask; None: as many as a load needs, and one where something of the plan is an object of
             this process.
+        executor: where they are, as ``--executor`` says it, but for ``hand``.
+        out: where workers on other machines write; None: in the run's folder.
         calibrate: try this client on the simulator after a load; None: where the load was large.
         scrape: ask servers of one's own for their metrics during a load.
         allow_code_exec: run programs that models wrote, in a sandbox, in this process until the run is over.
@@ -76,12 +81,14 @@ async def run(
     """
     budget = Budget(max_cost, max_duration, max_requests, max_total_tokens)
     asked = plan.take(max_requests)
-    refuse(asked, budget, cache=cache)
-    if plan.kind == "load":
-        refuse_load(asked, budget)
-    if plan.sources.own and workers not in (None, 1):
+    if plan.sources.own and (workers not in (None, 1) or executor != "local"):
         raise UsageError("workers cannot make this plan: it holds objects of this process", hint="Leave workers out")
     several = plan.kind == "load" and not plan.sources.own
+    where = read(executor)._replace(workers=workers or (crew.default_workers(asked) if several else 1), out=out)
+    made = executors.made(where, plan.sources.file)
+    refuse(asked, budget, cache=cache, alone=made is None)
+    if plan.kind == "load":
+        refuse_load(asked, budget)
     folder = Path(results)
 
     def sit(company: Company) -> Sitting:
@@ -89,7 +96,8 @@ async def run(
         return sitting.start(asked, results=folder, company=company, again=again)
 
     wanted = {
-        "workers": workers or (crew.default_workers(asked) if several else 1),
+        "workers": where.processes,
+        "executor": made,
         "providers_file": plan.sources.file,
         "calibrate": calibrate,
         "scrape": scrape,

@@ -11,6 +11,7 @@ from harness import catalog, config
 from harness.cli import options
 from harness.cli.carry import Terms, carry_out
 from harness.run.eval_selection import eval_selection
+from harness.run.executor import Where
 from harness.run.stored import replanner
 from harness.run.tally import Budget
 
@@ -34,7 +35,7 @@ from harness.run.tally import Budget
 @options.allow_code_exec
 @options.cache
 @options.store_text
-@options.several(options.judging, options.sending)
+@options.several(options.judging, options.dealt, options.sending)
 def command(
     tasks: tuple[str, ...],
     endpoint_names: tuple[str, ...],
@@ -53,6 +54,7 @@ def command(
     dry_run: bool,
     as_json: bool,
     budget: Budget,
+    where: Where,
     **about: Any,
 ) -> None:
     """Run quality and tool TASKS on one or more endpoints.
@@ -89,4 +91,4 @@ def command(
         store_text=store_text,
     )
     plan = replanner(found, config.load_providers(providers_file))(selection)
-    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))
+    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, where=where))

@@ -13,7 +13,7 @@ from harness.report.plugged import plugged
 @click.command()
 @options.as_json
 def command(as_json: bool) -> None:
-    """List tasks, loads, probes, scorers, engines and report formats of installed packages, and whether each loads.
+    """List what installed packages add (tasks, probes, engines, report formats...), and whether it loads.
 
     How a package adds one: docs/plugins.md.
 

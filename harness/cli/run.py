@@ -16,6 +16,7 @@ from harness.errors import UsageError
 from harness.gates.context import refuse_strangers
 from harness.gates.file import read as read_gate
 from harness.gates.of_suite import gate_of
+from harness.run.executor import Where
 from harness.run.plan import Plan
 from harness.run.stored import replanner
 from harness.run.suite_selection import suite_selection
@@ -48,7 +49,7 @@ _gating = [
 @options.allow_code_exec
 @options.cache
 @options.store_text
-@options.several(_gating, outputs, options.judging, options.sending)
+@options.several(_gating, outputs, options.judging, options.dealt, options.sending)
 def command(
     suite: str,
     endpoint_names: tuple[str, ...],
@@ -66,6 +67,7 @@ def command(
     no_gate: bool,
     confirm: bool,
     strict: bool,
+    where: Where,
     **to: Any,
 ) -> None:
     """Run a SUITE of tasks, probes and loads on one or more endpoints, and compare them.
@@ -95,7 +97,7 @@ def command(
         click.echo(f"harness: {line}", err=True)
     if gate is not None:
         refuse_strangers(gate, plan.selection.endpoints)
-    terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache)
+    terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, where=where)
     if gate is None or dry_run:
         carry_out(plan, terms)
         return

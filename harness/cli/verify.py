@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.folder import RunFolder, open_run, write_atomic
 from harness.report import terminal
 from harness.report.fidelity.judged import judged
-from harness.report.fidelity.planned import SIZES, expected, verify_selection
+from harness.report.fidelity.planned import SIZES, expected, thousands, verify_selection
 from harness.report.fidelity.told import document, show
 from harness.report.markdown import markdown
 from harness.run.plan import Plan
@@ -59,6 +59,7 @@ _md = click.option(
 )
 @click.option("--prompts", type=click.IntRange(2, 30), default=None, help="Open prompts for the test of answers.")
 @click.option("--samples", type=click.IntRange(2), default=None, help="Answers to each of them from each candidate.")
+@click.option("--calls", type=click.IntRange(2, 24), default=None, help="Requests with tools, asked both ways.")
 @click.option(
     "--task",
     "tasks",
@@ -71,6 +72,13 @@ _md = click.option(
     type=click.Choice(["1k", "2k", "4k", "8k", "16k", "32k", "64k", "128k"]),
     multiple=True,
     help="Length of long prompts with facts hidden in them, in tokens; name two or more. Default: those of the budget.",
+)
+@click.option(
+    "--data",
+    "files",
+    multiple=True,
+    metavar="TASK=PATH",
+    help="File or folder that a task reads, for those without a source of their own; repeat it.",
 )
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
@@ -87,8 +95,10 @@ def command(
     size: str,
     prompts: int | None,
     samples: int | None,
+    calls: int | None,
     tasks: tuple[str, ...],
     context: tuple[str, ...],
+    files: tuple[str, ...],
     concurrency: int,
     plan_only: bool,
     margin: float,
@@ -112,6 +122,7 @@ def command(
       harness verify --reference official/llama --candidate cheap/llama --plan
       harness verify --reference official/llama --candidate cheap/llama --candidate fast/llama --max-cost 2
       harness verify --reference mine/llama --candidate cheap/llama --budget small --task gsm8k:100 --md verify.md
+      harness verify --reference mine/llama --candidate cheap/llama --task fidelity_walle:50 --data fidelity_walle=walle
       harness verify report latest --json
 
     Exit codes: 0 measured, whatever was found; 2 usage; 3 nothing could be measured; 130 interrupted.
@@ -123,11 +134,8 @@ def command(
     selection = verify_selection(
         reference,
         candidates,
-        SIZES[size],
-        prompts=prompts,
-        samples=samples,
-        tasks=tasks,
-        context=context,
+        SIZES[size].changed(prompts, samples, calls, tasks, thousands(context)),
+        data=_data(files),
         concurrency=concurrency,
         seed=seed,
         max_requests=budget.max_requests,
@@ -156,6 +164,17 @@ def report(
       harness verify report latest --margin 2 --md verify.md
     """
     _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
+
+
+def _data(files: tuple[str, ...]) -> dict[str, Path]:
+    """Paths by task."""
+    found = {}
+    for given in files:
+        task, equals, path = given.partition("=")
+        if not equals or not path:
+            raise UsageError(f"--data {given!r} is no TASK=PATH", hint="As in --data fidelity_walle=walle/testdata")
+        found[task] = Path(path)
+    return found
 
 
 def _say_expected(plan: Plan, *, as_json: bool) -> None:

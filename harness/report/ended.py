@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.errors import CannotMeasure, EngineError, HarnessError
+from harness.report import partly
 from harness.report.judging import silent
 from harness.run.sitting import Sitting
 
@@ -12,9 +13,14 @@ from harness.run.sitting import Sitting
 def problem_of(sat: Sitting, results: Path, again: str) -> HarnessError | None:
     """Why a sitting could not measure what it was to measure; ``again`` is the command that goes on with its run.
 
-    CannotMeasure where all that the run ever sent has failed or a judge never answered, EngineError where a server that
-    was started for it ended by itself. None: it measured, or was told to stop before its end.
+    CannotMeasure where all that the run ever sent has failed, a judge never answered or a worker was lost; EngineError
+    where a server that was started for it ended by itself. None: it measured, or was told to stop before its end.
     """
+    if sat.status == "partial":
+        return CannotMeasure(
+            f"the run is partial: {partly.told(sat.folder.read_manifest())}; what was journalled is sealed",
+            hint=f"Go on with: {again}",
+        )
     if sat.crashed is not None and sat.status != "finished":
         return EngineError(f"{sat.crashed}; what was there is sealed", hint=f"Go on with: {again}")
     if sat.status != "finished":

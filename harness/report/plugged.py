@@ -10,6 +10,7 @@ from harness.catalog import Catalog
 from harness.errors import TaskError
 from harness.plugins import GROUPS, Group, Plugin, plugins
 from harness.report import formats
+from harness.run import executors
 from harness.scorers import by_name
 
 
@@ -47,6 +48,7 @@ _GIVEN: Mapping[Group, Callable[[Plugin], Any]] = {
     "probes": lambda plugin: Catalog().plug_in("probes", plugin),
     "scorers": by_name.given,
     "engines": engines.given,
+    "executors": executors.given,
     "reports": formats.given,
 }
 """What takes in a plug-in of each group; TaskError where it is none."""

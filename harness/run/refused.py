@@ -16,8 +16,13 @@ from harness.run.tally import Budget
 from harness.stats.slo import parse
 
 
-def refuse(plan: Plan, budget: Budget, *, cache: bool = False) -> None:
-    """UsageError for bounds that cannot be kept, and for a cache of texts that are not to be kept."""
+def refuse(plan: Plan, budget: Budget, *, cache: bool, alone: bool) -> None:
+    """UsageError for bounds that cannot be kept, and for a cache of texts that are not to be kept, or of several.
+
+    ``alone``: whether one process carries the plan out.
+    """
+    if cache and not alone:
+        raise UsageError("--cache goes with one process", hint="Leave out --workers and --executor")
     if cache and plan.selection.store_text != "all":
         raise UsageError(
             f"--cache keeps every answer, and --store-text {plan.selection.store_text} does not", hint="Leave one out"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import NormalDist
 from typing import Any
 
@@ -14,6 +15,8 @@ from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.judged import TASKS
 from harness.report.fidelity.prompts import TASK as PROMPTS
 from harness.report.fidelity.sampling import TASK as GREEDY
+from harness.report.fidelity.streams import TASK as CALLS
+from harness.report.fidelity.streams import WHOLE
 from harness.run.plan import Plan
 from harness.run.selection import Selection
 from harness.stats.power import ALPHA, POWER, smallest_detectable_difference
@@ -27,9 +30,9 @@ _NEEDLES = 10
 """Long prompts of each length, two for each depth."""
 _COLD, _GREEDY = 12, 3
 """Prompts that are asked at temperature 0 too, and answers to each."""
-_CALLED = ("assistant",)
-_CALLS = 4
-"""Answers to each request with tools from each candidate."""
+_CALLED = ("assistant", "fidelity_walle", "fidelity_bfcl", "fidelity_tau")
+_CALLS, _WHOLE_CALLS = 4, 2
+"""Answers to each request with tools from each candidate, as streams and in one piece."""
 _FLIPS = 0.1
 """Share of questions that only one of two endpoints has right, where nothing is known of them."""
 
@@ -46,65 +49,79 @@ class Size:
     """Tasks with right answers, ``name`` or ``name:limit``."""
     context: tuple[int, ...] = ()
     """Thousands of tokens of the long prompts, rising; empty: none."""
+    calls: int = 24
+    """Requests with tools, streamed and in one piece."""
+
+    def changed(
+        self,
+        prompts: int | None,
+        samples: int | None,
+        calls: int | None,
+        tasks: Sequence[str],
+        context: tuple[int, ...],
+    ) -> Size:
+        """The same with what the user wants otherwise; None, or none: as it is. Tests' own tasks come on top."""
+        more = tuple(task for task in tasks if task.partition(":")[0] in TASKS)
+        scored = tuple(task for task in tasks if task not in more)
+        return replace(
+            self,
+            prompts=prompts or self.prompts,
+            samples=samples or self.samples,
+            calls=calls or self.calls,
+            tasks=(scored or self.tasks) + more,
+            context=context or self.context,
+        )
 
 
 SIZES: Mapping[str, Size] = {
-    "small": Size(12, 6, ("arithmetic:20", "assistant")),
+    "small": Size(12, 6, ("arithmetic:20", "assistant"), calls=12),
     "usual": Size(25, 10, _TASKS, (1, 4)),
     "large": Size(30, 24, _TASKS, (1, 4, 16)),
 }
 
 
 def verify_selection(
-    reference: str,
-    candidates: Sequence[str],
-    size: Size,
-    *,
-    prompts: int | None = None,
-    samples: int | None = None,
-    tasks: Sequence[str] = (),
-    context: Sequence[str] = (),
-    **wanted: Any,
+    reference: str, candidates: Sequence[str], size: Size, *, data: Mapping[str, Path] | None = None, **wanted: Any
 ) -> Selection:
     """The run of a verification; its first endpoint is the reference.
 
     Args:
         reference: whom the others are measured against.
         candidates: the others.
-        size: how much is asked, but for what follows.
-        prompts: open prompts; None: as the size says.
-        samples: answers to each of them; None: as the size says.
-        tasks: ``name`` or ``name:limit`` of tasks with right answers; none: those of the size.
-        context: lengths of long prompts such as ``4k``; none: those of the size.
+        size: how much is asked.
+        data: files or folders by the task that reads them.
         wanted: further fields of the selection.
 
     Raises:
-        UsageError: the reference is a candidate, or one length alone is named.
+        UsageError: the reference is a candidate, or data are of a task that is not asked.
     """
     if reference in candidates:
         raise UsageError(f"{reference} is the reference and cannot be a candidate", hint="Name another endpoint")
-    if len(set(context)) == 1:
-        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
-    thousands = tuple(sorted({int(length.removesuffix("k")) for length in context}))
-    size = replace(
-        size,
-        prompts=prompts or size.prompts,
-        samples=samples or size.samples,
-        tasks=tuple(tasks) or size.tasks,
-        context=thousands or size.context,
-    )
+    named = {task.partition(":")[0] for task in size.tasks}
+    if strange := next((task for task in data or () if task not in named), None):
+        raise UsageError(f"--data is for task {strange!r}, which is not asked", hint=f"Add --task {strange}")
     return Selection(
         suite="verify",
         endpoints=(reference, *dict.fromkeys(candidates)),
         tasks=(
             *(f"{TEXT}:{size.prompts}", f"{GREEDY}:{min(size.prompts, _COLD)}", PROMPTS),
+            *(f"{task}:{size.calls}" for task in (CALLS, WHOLE)),
             *(f"needle_{thousands}k:{_NEEDLES}" for thousands in size.context),
             *size.tasks,
         ),
-        often={TEXT: size.samples, GREEDY: _GREEDY, **{task: _CALLS for task in size.tasks if task in _CALLED}},
+        data_of={task: str(path.resolve()) for task, path in (data or {}).items()},
+        often={TEXT: size.samples, GREEDY: _GREEDY, CALLS: _CALLS, WHOLE: _WHOLE_CALLS}
+        | {task: _CALLS for task in _CALLED if task in named},
         twice=True,
         **wanted,
     )
+
+
+def thousands(context: Sequence[str]) -> tuple[int, ...]:
+    """Lengths of long prompts such as ``4k``, rising, in thousands of tokens; UsageError for one alone."""
+    if len(set(context)) == 1:
+        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
+    return tuple(sorted({int(length.removesuffix("k")) for length in context}))
 
 
 def expected(plan: Plan) -> Iterator[str]:

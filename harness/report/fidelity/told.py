@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from harness.exchange import Usage
 from harness.folder import RunFolder, results_option
 from harness.provider import Provider
 from harness.report import words
@@ -123,7 +124,8 @@ def _exhibits(one: JsonObject, folder: RunFolder, providers: dict[str, Provider]
         yield Note(shown["why"], "strong")
         for side in ("candidate", "reference"):
             for attempt in evidence(folder, [shown[side]] if shown[side] else []):
-                yield Note(f"{side}, {attempt.job.endpoint}:", "quiet")
+                named = side if side == "candidate" else shown["beside"]
+                yield Note(f"{named}, {attempt.job.endpoint}:", "quiet")
                 yield Note(_command(attempt, bases, providers), "command")
                 yield from (Note(line) for line in _received(attempt))
 
@@ -145,5 +147,8 @@ def _received(attempt: Attempt) -> Iterator[str]:
             yield f"  {name}: {clipped(text, _LONGEST)}"
     for call in said.tool_calls[:_MOST_CALLS]:
         yield f"  call: {clipped(call.name, _LONGEST)}({clipped(call.arguments, _LONGEST)})"
-    counted = said.usage.prompt_tokens if said.usage else None
-    yield f"  finish reason {said.finish_reason}, prompt tokens {words.NOTHING if counted is None else counted}"
+    usage = said.usage or Usage()
+    prompt, output = (
+        words.NOTHING if each is None else each for each in (usage.prompt_tokens, usage.completion_tokens)
+    )
+    yield f"  finish reason {said.finish_reason}, prompt tokens {prompt}, completion tokens {output}"
