@@ -234,7 +234,7 @@ async def watched(look: Callable[[], str | None], stop: Callable[[str], None]) -
 
 @asynccontextmanager
 async def interruptible(
-    stop: Callable[[], bool], break_off: Callable[[], None], bell: Bell | None
+    stop: Callable[[], bool], break_off: Callable[[], None], bell: Bell | None = None
 ) -> AsyncIterator[None]:
     """SIGINT and SIGTERM: once, ``stop``; twice, or where that has taken ``GRACE_S``, ``break_off``.
 
