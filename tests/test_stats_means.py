@@ -154,6 +154,13 @@ def test_the_bootstrap_is_near_students_interval() -> None:
         bootstrap_t([1.0], [3])
 
 
+def test_resamples_without_an_error_leave_a_bound_open() -> None:
+    """One of 16 clusters is not 0: a third of the resamples are all 0, and what they say of one side is no number."""
+    found, _ = bootstrap_t([1.0, *[0.0] * 15], [1] * 16, seed=1)
+    assert None in found
+    assert all(bound is None or abs(bound) <= 16 for bound in found)
+
+
 @pytest.mark.parametrize(("only_a", "only_b"), [(0, 0), (1, 0), (3, 9), (12, 12), (20, 4), (0, 24)])
 def test_few_discordant_questions_have_the_exact_p(only_a: int, only_b: int) -> None:
     """Below 25 McNemar's p is the binomial one of statsmodels."""

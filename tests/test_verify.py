@@ -21,11 +21,13 @@ from harness import catalog, config
 from harness.cli import cli
 from harness.engines import start
 from harness.errors import UsageError
+from harness.fidelity.mmd import foreseen
 from harness.folder import RunFolder
 from harness.provider import Endpoint, Provider, Serve
 from harness.report.fidelity.answers import read
+from harness.report.fidelity.earlier import luck_of
 from harness.report.fidelity.judged import judged
-from harness.report.fidelity.planned import Size, expected, expected_effect, verify_selection
+from harness.report.fidelity.planned import Size, expected, verify_selection
 from harness.report.fidelity.told import document
 from harness.report.markdown import markdown
 from harness.run import sitting
@@ -257,13 +259,30 @@ def test_other_runs_are_no_verifications(carried: tuple[Path, RunFolder]) -> Non
 
 
 def test_more_answers_find_less(endpoints: dict[str, Endpoint], found: JsonObject) -> None:
-    """The plan says what can be found; it falls with prompts and answers, and is near what the report then says."""
-    assert expected_effect(12, 6) > expected_effect(24, 6) > expected_effect(24, 12)
-    lines = list(expected(planned(endpoints)))
-    assert any("12 prompts, 6 answers each" in line for line in lines)
-    assert any("score: 64 questions" in line for line in lines)
+    """The plan says what each test can find; it falls with prompts and answers, and is near what the report says."""
+    assert foreseen(12, 12, 6, 0.06) > foreseen(24, 12, 6, 0.06) > foreseen(24, 24, 12, 0.06)
+    lines = {one.test: one for one in expected(planned(endpoints))}
+    assert lines["distribution"].says.startswith("12 prompts, 6 answers each")
+    assert lines["score"].n == 64
+    assert lines["prompt tokens"].mde == 1
     said = card(found, "same")["distribution"]["mde"]
-    assert said / 5 < expected_effect(12, 6) < said * 5
+    assert said / 5 < (lines["distribution"].mde or 0) < said * 5
+    assert lines["tool calls"].says.endswith("five, at most")
+
+
+def test_an_earlier_verification_says_what_the_next_finds(
+    carried: tuple[Path, RunFolder], endpoints: dict[str, Endpoint], found: JsonObject
+) -> None:
+    """The luck in the reference's answers is that of the last run that asked it; of one never asked it is unknown."""
+    results, run = carried
+    luck = luck_of(results, "reference/m")
+    assert luck is not None
+    assert luck.run == run.id
+    (told,) = [one for one in expected(planned(endpoints), luck) if one.test == "distribution"]
+    assert run.id in told.says
+    assert told.mde == pytest.approx(card(found, "same")["distribution"]["mde"], rel=0.25)
+    assert luck_of(results, "same/unknown") is None
+    assert luck_of(results / "nowhere", "reference/m") is None
 
 
 def test_tasks_without_right_answers_come_on_top() -> None:
@@ -307,6 +326,10 @@ def test_the_command(endpoints: dict[str, Endpoint], tmp_path: Path) -> None:
     assert plan.returncode == 0, plan.stderr
     assert "nothing was sent" in plan.stdout
     assert "finds a gap of" in plan.stdout
+    data = json.loads(harness(tmp_path, *asked, "--plan", "--json").stdout)
+    tests = {one["test"]: one["mde"] for one in data["expected"]}
+    assert tests["distribution"] > 0
+    assert [one["requests"] for one in data["endpoints"]] == [2 * data["requests"] // 3, data["requests"] // 3]
     assert not (tmp_path / "results").exists()
     done = harness(tmp_path, *asked, "--md", "verify.md")
     assert done.returncode == 0, done.stderr

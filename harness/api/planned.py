@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal
 
 from harness.api.sources import Sources
+from harness.report.fidelity.earlier import luck_of
+from harness.report.fidelity.planned import expected
 from harness.run.foretold import foretold
 from harness.run.plan import Plan
 from harness.run.selection import Selection, new_nonce
@@ -37,8 +39,15 @@ class Planned:
         return self.plan.selection.endpoints
 
     def forecast(self, results: str | Path = "results") -> JsonObject:
-        """What it will take, as ``--dry-run --json`` says it: requests, tokens, cost and time of each endpoint."""
-        return foretold(self.plan, Path(results))
+        """What it will take, as ``--dry-run --json`` says it: requests, tokens, cost and time of each endpoint.
+
+        Of a verification also what its tests would probably find.
+        """
+        found = foretold(self.plan, Path(results))
+        if self.kind == "verify":
+            luck = luck_of(Path(results), self.endpoints[0])
+            found["expected"] = [asdict(one) for one in expected(self.plan, luck)]
+        return found
 
     def take(self, max_requests: int | None = None) -> Plan:
         """The plan to be carried out: the second time with another text before its load prompts.

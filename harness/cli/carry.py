@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shlex
@@ -90,8 +91,11 @@ def sit(plan: Plan, terms: Terms, again: Replan | None = None) -> sitting.Sittin
 
 def hand_out(plan: Plan, terms: Terms) -> None:
     """Write the folder of a run that others carry out, and print what each of them is told."""
-    if terms.budget.max_cost_usd is not None or terms.budget.max_tokens is not None:
-        raise UsageError("--max-cost and --max-total-tokens need somebody who counts for all workers")
+    if dataclasses.replace(terms.budget, max_requests=None) != Budget():
+        raise UsageError(
+            "--max-cost, --max-total-tokens and --max-duration need somebody who counts for all workers",
+            hint="Leave them out, or use --executor local or ray",
+        )
     folder = handed.write(plan, terms.results, terms.providers_file)
     place = terms.where.out or str(folder.root.absolute())
     gathering.noted(folder, place)

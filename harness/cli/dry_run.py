@@ -18,14 +18,14 @@ from harness.types import JsonObject
 _BASES = {"earlier runs": "about {}", "limits": "at least {}, by its limits", "arrivals": "{}", "unknown": "unknown"}
 
 
-def show(plan: Plan, results: Path, *, as_json: bool) -> None:
-    """Print stages and endpoints of a plan, as a table or as JSON.
+def show(plan: Plan, results: Path, *, as_json: bool, more: JsonObject | None = None) -> None:
+    """Print stages and endpoints of a plan, as a table or as JSON, which has ``more`` as well.
 
     Times are those of earlier runs in ``results``; where there are none they are not known, and that is what is said.
     """
     found = foretold(plan, results)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(found | (more or {}), indent=2))
         return
     for line in (*found["files"], *adapted_lines(found["adapted"])):
         click.echo(line)

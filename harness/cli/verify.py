@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,9 +11,11 @@ import click
 from harness import catalog, config
 from harness.cli import options
 from harness.cli.carry import Terms, carry_out
+from harness.cli.dry_run import show as show_plan
 from harness.errors import UsageError
 from harness.folder import RunFolder, open_run, write_atomic
 from harness.report import terminal
+from harness.report.fidelity.earlier import luck_of
 from harness.report.fidelity.judged import judged
 from harness.report.fidelity.planned import SIZES, expected, thousands, verify_selection
 from harness.report.fidelity.told import document, show
@@ -141,9 +144,10 @@ def command(
         max_requests=budget.max_requests,
     )
     plan = replanner(catalog.discover(only=("TASK", "TASKS")), config.load_providers(providers_file))(selection)
-    if dry := plan_only or dry_run:
-        _say_expected(plan, as_json=as_json)
-    terms = Terms(results, providers_file, budget, dry_run=dry, as_json=as_json)
+    if plan_only or dry_run:
+        _show_plan(plan, results, as_json=as_json)
+        return
+    terms = Terms(results, providers_file, budget, dry_run=False, as_json=as_json)
     carry_out(plan, terms, tell=lambda sat: _tell(sat, results, providers_file, margin, md_file, as_json=as_json))
 
 
@@ -166,6 +170,14 @@ def report(
     _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
 
 
+def _show_plan(plan: Plan, results: Path, *, as_json: bool) -> None:
+    """What a verification of this size takes, and what it would find."""
+    found = expected(plan, luck_of(results, plan.selection.endpoints[0]))
+    for one in () if as_json else found:
+        click.echo(f"{one.test}: {one.says}")
+    show_plan(plan, results, as_json=as_json, more={"expected": [asdict(one) for one in found]})
+
+
 def _data(files: tuple[str, ...]) -> dict[str, Path]:
     """Paths by task."""
     found = {}
@@ -175,13 +187,6 @@ def _data(files: tuple[str, ...]) -> dict[str, Path]:
             raise UsageError(f"--data {given!r} is no TASK=PATH", hint="As in --data fidelity_walle=walle/testdata")
         found[task] = Path(path)
     return found
-
-
-def _say_expected(plan: Plan, *, as_json: bool) -> None:
-    """What a verification of this size would find; JSON is of the plan alone."""
-    if not as_json:
-        for line in expected(plan):
-            click.echo(line)
 
 
 def _tell(

@@ -14,10 +14,12 @@ Words = Mapping[str, Sequence[Hashable]]
 def distance(x: Words, y: Words, *, permutations: int = mmd.PERMUTATIONS, seed: int = 0) -> mmd.Distance | None:
     """``harness.fidelity.mmd.distance`` with the kernel 1[x = y]: sum over words of the squared difference of shares.
 
-    None: no prompt has two answers from each side, without which chance cannot be told from a difference.
+    The effect is half of that, 0 to 1, mean over prompts: such answers are often all the same, and of a share of how
+    much they vary nothing could be said. None: no prompt has two answers from each side, without which chance cannot be
+    told from a difference.
     """
     one, other = _numbered(x, y)
-    return mmd.distance(one, other, length=1, permutations=permutations, seed=seed)
+    return mmd.distance(one, other, length=1, permutations=permutations, seed=seed, bounded=True)
 
 
 def against_itself(
@@ -25,7 +27,9 @@ def against_itself(
 ) -> Gap | None:
     """``harness.fidelity.mmd.against_itself`` with that kernel; None as there."""
     sides = _numbered(reference, again, candidate)
-    return mmd.against_itself(sides[0], sides[1], sides[2], length=1, permutations=permutations, seed=seed)
+    return mmd.against_itself(
+        sides[0], sides[1], sides[2], length=1, permutations=permutations, seed=seed, bounded=True
+    )
 
 
 def total_variation(x: Words, y: Words) -> float | None:

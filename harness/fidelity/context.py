@@ -129,6 +129,15 @@ def _fewer(here: tuple[int, int], base: tuple[int, int]) -> float | None:
     return ways / math.comb(every, asked)
 
 
+def fewest_lost(asked: int, lengths: int) -> int | None:
+    """Needles lost of so many, none being lost at the shortest length, that are called a loss at one of the others.
+
+    ``lengths`` is how many others there are; None: there are too few needles, even if all are lost.
+    """
+    tail = ((lost, _fewer((asked - lost, asked), (asked, asked))) for lost in range(1, asked + 1))
+    return next((lost for lost, p in tail if p is not None and p * lengths <= ALPHA), None)
+
+
 def _stuck(groups: Sequence[Sequence[Needle]]) -> list[bool]:
     """Of each length, whether its count grew by less than ``STUCK`` of what the lengths up to the last one did."""
     found, last = [], None

@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from functools import partial
+from statistics import NormalDist, fmean, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.fidelity.verdict import Gap
+from harness.stats.means import student_interval
 from harness.stats.power import ALPHA, POWER
 from harness.stats.resampling import bootstrap_t
 
@@ -61,11 +63,17 @@ class Distance:
     by_prompt: Mapping[str, float]
     """MMD^2 of each prompt: the largest ones show the difference best."""
     between: Mapping[str, float]
-    """Twice the mean distance between the sides, of each prompt: what the effect is a share of."""
+    """What the effect is a share of, of each prompt: twice the mean distance between the sides, or what can be most."""
 
 
 def distance(
-    x: Answers, y: Answers, *, length: int = LENGTH, permutations: int = PERMUTATIONS, seed: int = 0
+    x: Answers,
+    y: Answers,
+    *,
+    length: int = LENGTH,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+    bounded: bool = False,
 ) -> Distance | None:
     """Of two endpoints' answers to the same prompts; None: no prompt has two answers from each side.
 
@@ -74,6 +82,9 @@ def distance(
     two over pairs of different answers; of all prompts it is their mean. effect = sum of MMD^2 / sum of 2 mean d(x, y).
     k is computed once a prompt. p = (1 + #{permuted >= seen}) / (1 + permutations), where which side an answer is of is
     permuted within its prompt: that is exact whatever the numbers of answers, for equal endpoints.
+
+    Answers that hardly vary have hardly any 2 mean d, and an effect that is a share of it cannot be bounded: with
+    ``bounded`` it is a share of the largest MMD^2 that there can be, 2 in each prompt.
 
     The smallest effect that would be found is the 95 % point of the permuted effects and z_0.8 of their standard
     deviations above it: under a difference they scatter a little more, so read it as the least there is.
@@ -93,11 +104,11 @@ def distance(
     for prompt in shared:
         block = _Block(_alike([*x[prompt], *y[prompt]], length), len(x[prompt]))
         by_prompt[prompt] = float(block.squared(block.as_seen())[0])
-        between[prompt] = block.between()
+        between[prompt] = 2.0 if bounded else block.between()
         permuted += block.squared(block.shuffled(generator, permutations))
     squared, scale = math.fsum(by_prompt.values()), math.fsum(between.values())
     beyond = int(np.count_nonzero(permuted >= squared - _SLACK * len(shared)))
-    low, high = _bounds(list(by_prompt.values()), list(between.values()), seed)
+    low, high = _bounds(list(by_prompt.values()), list(between.values()), seed, bounded=bounded)
     return Distance(
         effect=squared / scale if scale else 0.0,
         low=low,
@@ -121,25 +132,30 @@ def against_itself(
     length: int = LENGTH,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
+    bounded: bool = False,
 ) -> Gap | None:
-    """The candidate's effect less the reference's own, ``again`` being the reference asked a second time.
+    """The candidate's effect against all answers of the reference, ``again`` being those to its being asked once more.
 
-    All three should have been asked as often: the ceiling is the noise of that budget. Only prompts that all three
-    answered twice or more count. Each prompt's MMD^2 of reference and candidate less that of reference and reference
-    is a share of the same 2 mean d(reference, candidate) as the effect; the interval resamples prompts. p, and the
+    All three should have been asked as often: the ceiling, the effect of reference against reference, is the noise of
+    that budget. Only prompts that all three answered twice or more count. Of equal endpoints the effect is 0 on
+    average, and so is the ceiling: it is shown and not taken off, which would only add its noise, unless its own p is
+    at most 0.05. Then the reference itself has changed, and the gap is each prompt's MMD^2 of candidate and reference
+    less that of reference and reference, as a share of the same 2 mean d. The interval resamples prompts. p, and the
     smallest effect, are those of ``distance``. None as there.
     """
     shared = {
         each for each in reference if all(len(of.get(each, ())) >= _FEWEST for of in (reference, again, candidate))
     }
     first, second, other = ({k: v for k, v in of.items() if k in shared} for of in (reference, again, candidate))
-    found = distance(first, other, length=length, permutations=permutations, seed=seed)
-    ceiling = distance(first, second, length=length, permutations=permutations, seed=seed + 1)
+    both = {each: [*first[each], *second[each]] for each in first}
+    apart = partial(distance, length=length, permutations=permutations, bounded=bounded)
+    found, ceiling = apart(both, other, seed=seed), apart(first, second, seed=seed + 1)
     if found is None or ceiling is None:
         return None
     scale = list(found.between.values())
-    gaps = [found.by_prompt[each] - ceiling.by_prompt[each] for each in found.by_prompt]
-    low, high = _bounds(gaps, scale, seed)
+    off = 0 if ceiling.p_value > ALPHA else 1
+    gaps = [found.by_prompt[each] - off * ceiling.by_prompt[each] for each in found.by_prompt]
+    low, high = _bounds(gaps, scale, seed, bounded=bounded)
     whole = math.fsum(scale)
     return Gap(
         value=math.fsum(gaps) / whole if whole else 0.0,
@@ -153,17 +169,65 @@ def against_itself(
     )
 
 
+def spread(answers: Answers, *, length: int = LENGTH) -> float | None:
+    """How much luck there is in the distance of answers to one prompt: what a plan needs to say what can be found.
+
+    Standard deviation of the likeness of two answers to a prompt less what each of them adds by itself, root mean
+    square over prompts, as a share of twice the mean distance of two answers. None: no prompt has four answers, or all
+    answers are the same.
+
+    Source: Székely & Rizzo, "Partial distance correlation with methods for dissimilarities", Annals of Statistics 42
+    (2014), for the centring without bias.
+    """
+    squares, apart = [], []
+    for some in answers.values():
+        n = len(some)
+        if n < 4:
+            continue
+        alike = _alike(some, length)
+        others = 1 - alike
+        rows = others.sum(axis=1) / (n - 2)
+        centred = others - rows[:, None] - rows[None, :] + others.sum() / ((n - 1) * (n - 2))
+        off = float((centred**2).sum() - (centred.diagonal() ** 2).sum())
+        squares.append(max(0.0, off / (n * (n - 3))))
+        apart.append(2 * float(others.sum()) / (n * (n - 1)))
+    if not any(apart):
+        return None
+    return math.sqrt(math.fsum(squares) / len(squares)) / (math.fsum(apart) / len(apart))
+
+
+def foreseen(prompts: int, first: int, other: int, spread: float) -> float:
+    """Smallest effect found with probability 0.8 at a p of at most 0.05, of so many answers to a prompt of each side.
+
+    Without a difference MMD^2 of one prompt has the variance s^2 (2 / (n (n - 1)) + 2 / (m (m - 1)) + 4 / (n m)), s
+    being the spread; the mean over prompts has a share 1 / P of it, and is taken for normal.
+
+    Source: Gretton et al., "A kernel two-sample test", JMLR 13 (2012), for the variance.
+    """
+    variance = 2 / (first * (first - 1)) + 2 / (other * (other - 1)) + 4 / (first * other)
+    normal = NormalDist()
+    return (normal.inv_cdf(1 - ALPHA) + normal.inv_cdf(POWER)) * spread * math.sqrt(variance / prompts)
+
+
 class _Bounds(NamedTuple):
     low: float | None
     high: float | None
 
 
-def _bounds(squared: Sequence[float], between: Sequence[float], seed: int) -> _Bounds:
-    """95 % interval of a ratio of sums over prompts; of answers that are all the same it is 0."""
+def _bounds(squared: Sequence[float], between: Sequence[float], seed: int, *, bounded: bool) -> _Bounds:
+    """95 % interval of a ratio of sums over prompts; of answers that are all the same it is 0.
+
+    With ``bounded`` it is a mean, and Student's: where few prompts waver most resamples have none of them, and no error
+    of their own.
+    """
     if not any(between):
         return _Bounds(0.0, 0.0)
     if len(squared) < 2:
         return _Bounds(None, None)
+    if bounded:
+        shares = [one / most for one, most in zip(squared, between, strict=True)]
+        error = stdev(shares) / math.sqrt(len(shares))
+        return _Bounds(*student_interval(fmean(shares), error, len(shares) - 1))
     (low, high), _ = bootstrap_t(squared, between, seed=seed)
     return _Bounds(low, high)
 

@@ -12,10 +12,11 @@ SameWord = Literal["equivalent", "different", "inconclusive"]
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """How much further a candidate is from the reference than the reference is from itself, in one unit throughout."""
+    """How far a candidate is from the reference, beside how far that is from itself, in one unit throughout."""
 
     value: float
-    """The candidate's distance less the ceiling."""
+    """The candidate's distance, without bias: 0 on average where both are the same. Where the reference has changed
+    meanwhile, that less the ceiling."""
     low: float | None
     """Of the 95 % interval of ``value``; None: too few prompts to bound it."""
     high: float | None

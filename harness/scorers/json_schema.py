@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -51,12 +53,20 @@ def validator_of(schema: Any, where: str) -> Validator:
     if not isinstance(schema, dict):
         raise TaskError(f"{where} is not a JSON Schema: {shown(schema)}")
     dialect = validator_for(schema, default=Draft202012Validator)
-    try:
-        dialect.check_schema(schema)
-    except SchemaError as error:
-        raise TaskError(f"{where} is not a JSON Schema: {error.message} at {error.json_path}") from None
+    if fault := _fault_of(dialect, json.dumps(schema)):
+        raise TaskError(f"{where} is not a JSON Schema: {fault}")
     # An empty registry: the default one would fetch remote references over the network.
     return dialect(schema, registry=Registry())
+
+
+@lru_cache(maxsize=256)
+def _fault_of(dialect: type[Validator], schema: str) -> str | None:
+    """What is wrong with a schema by its dialect; remembered, for the tools of many answers are the same ones."""
+    try:
+        dialect.check_schema(json.loads(schema))
+    except SchemaError as error:
+        return f"{error.message} at {error.json_path}"
+    return None
 
 
 def schema_fault(validator: Validator, value: Any, where: str) -> str | None:

@@ -95,7 +95,7 @@ def bootstrap_t(
         # Weights may all be 0 in a draw: it has no mean, and counts as one without a distance.
         with np.errstate(divide="ignore", invalid="ignore"):
             means, errors = _mean_and_error(sums[drawn], sizes[drawn])
-            found.append(np.nan_to_num((means - mean) / errors, nan=0.0))
+            found.append(np.nan_to_num((means - mean) / errors, nan=0.0, posinf=np.inf, neginf=-np.inf))
     low, high = np.quantile(np.concatenate(found), (0.025, 0.975), method="inverted_cdf")
     bounds = float(mean - high * error), float(mean - low * error)
     return Interval(*(bound if math.isfinite(bound) else None for bound in bounds)), draws

@@ -37,7 +37,7 @@ class Finding:
     """The verdict, by the p adjusted for all of the report; None where the test has no p."""
     unit: str = ""
     value: float | None = None
-    """How far the candidate is from the reference beyond what the reference is from itself."""
+    """How far the candidate is from the reference."""
     low: float | None = None
     high: float | None = None
     ceiling: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.folder import RunFolder
@@ -37,22 +37,33 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
         margin: loss of the share of right answers that would matter.
 
     Returns:
-        ``run``, ``status``, ``reference``, ``family`` (p-values adjusted together) and ``candidates``, each with its
-        ``endpoint``, its ``word`` and ``findings`` as ``Finding.as_json`` gives them.
+        ``run``, ``status``, and what ``judge`` gives.
 
     Errors: as ``answers.read``.
     """
-    answers = read(results, folder)
     manifest = folder.read_manifest()
-    tasks = manifest["tasks"]
+    told = judge(read(results, folder), manifest["tasks"], margin=margin)
+    return {"run": folder.id, "status": manifest["status"], **told}
+
+
+def judge(answers: Answers, tasks: Sequence[JsonObject], *, margin: float = MARGIN) -> JsonObject:
+    """What was found of each candidate, from all answers.
+
+    Args:
+        answers: of the reference and of the candidates.
+        tasks: what was asked, each with its ``name`` and ``kind``.
+        margin: as above.
+
+    Returns:
+        ``reference``, ``family`` (p-values adjusted together) and ``candidates``, each with its ``endpoint``, its
+        ``word`` and ``findings`` as ``Finding.as_json`` gives them.
+    """
     found = [one for endpoint in answers.candidates for one in _findings(answers, endpoint, tasks, margin)]
     tested = [one for one in found if one.p is not None]
     values = benjamini_hochberg([one.p for one in tested if one.p is not None])
     adjusted = {id(one): value for one, value in zip(tested, values, strict=True)}
     rows = [one.as_json(adjusted.get(id(one))) for one in found]
     return {
-        "run": folder.id,
-        "status": manifest["status"],
         "reference": answers.reference,
         "family": len(tested),
         "candidates": [
@@ -63,7 +74,7 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
     }
 
 
-def _findings(answers: Answers, endpoint: str, tasks: list[JsonObject], margin: float) -> Iterator[Finding]:
+def _findings(answers: Answers, endpoint: str, tasks: Sequence[JsonObject], margin: float) -> Iterator[Finding]:
     """The tests of one candidate, as far as their tasks were asked."""
     yield failures(answers, endpoint)
     names = [task["name"] for task in tasks]

@@ -38,7 +38,7 @@ def compared(
         says=says,
         n=gap.prompts,
         word=partial(gap.word, mmd.MARGIN),
-        unit="energy coefficient",
+        unit="half the squared difference of shares",
         value=gap.value,
         low=gap.low,
         high=gap.high,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 from harness.errors import UsageError
+from harness.fidelity.context import fewest_lost
+from harness.fidelity.mmd import foreseen
 from harness.report.fidelity.context import is_needle
 from harness.report.fidelity.distribution import TASK as TEXT
+from harness.report.fidelity.earlier import Luck
 from harness.report.fidelity.judged import TASKS
 from harness.report.fidelity.prompts import TASK as PROMPTS
 from harness.report.fidelity.sampling import TASK as GREEDY
@@ -19,11 +21,12 @@ from harness.report.fidelity.streams import TASK as CALLS
 from harness.report.fidelity.streams import WHOLE
 from harness.run.plan import Plan
 from harness.run.selection import Selection
-from harness.stats.power import ALPHA, POWER, smallest_detectable_difference
+from harness.stats.power import smallest_detectable_difference
 
-_SPREAD = 0.06
-"""Standard deviation of the likeness of two answers to one prompt, less what each answer adds by itself, as a share of
-twice their mean distance: what a model of 135M parameters was seen to have."""
+_LUCK = Luck(0.06, None)
+_COIN = 0.25
+"""Largest spread that answers of one of two words have as a share of the most that they can differ by, which is 2: of
+shares q and 1 - q the standard deviation is 2 q (1 - q)."""
 _TASKS = ("arithmetic", "assistant", "commonsense", "logic", "reading", "extraction", "code_reading", "languages")
 """Those with right answers that are made by nobody but the model, and cost little: 184 questions."""
 _NEEDLES = 10
@@ -124,34 +127,73 @@ def thousands(context: Sequence[str]) -> tuple[int, ...]:
     return tuple(sorted({int(length.removesuffix("k")) for length in context}))
 
 
-def expected(plan: Plan) -> Iterator[str]:
-    """What the tests of a plan would probably find, a line each."""
-    counts: dict[str, int] = {}
-    for task, _ in plan.samples:
-        counts[task] = counts.get(task, 0) + 1
-    if TEXT in counts:
-        samples = plan.selection.often[TEXT]
-        yield (
-            f"answers: {counts[TEXT]} prompts, {samples} answers each, the reference twice: finds a gap of "
-            f"{expected_effect(counts[TEXT], samples):.3f} or more four times in five, about (the report says it for "
-            "the answers that came)"
-        )
-    if n := sum(count for task, count in counts.items() if task not in TASKS and not is_needle(task)):
-        points = 100 * (smallest_detectable_difference(n, round(_FLIPS * n)) or 1)
-        yield (
-            f"score: {n} questions: finds a loss of {points:.0f} points or more four times in five, where one question "
-            f"in {round(1 / _FLIPS)} is right at one of the two alone"
-        )
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What one test of a plan would probably find."""
+
+    test: str
+    n: int
+    """Independent units: prompts, questions, shapes."""
+    mde: float | None
+    """Smallest true difference found with probability 0.8, in ``unit``; None: it rests on what is answered."""
+    unit: str
+    says: str
 
 
-def expected_effect(prompts: int, samples: int) -> float:
-    """Energy coefficient that so many prompts and answers find with probability 0.8 at 5 %, as it usually is.
+def expected(plan: Plan, luck: Luck | None = None) -> Iterator[Expected]:
+    """What the tests of a plan would probably find, before anything is sent.
 
-    Without a difference, MMD^2 of one prompt has the variance s^2 (4 / (K (K - 1)) + 4 / K^2), where s is the standard
-    deviation of the likeness of two answers less what each adds by itself; the mean over prompts has a share 1/P of it.
-
-    Source: Gretton et al., "A kernel two-sample test", JMLR 13 (2012), for the variance.
+    ``luck``: of the reference, from an earlier verification; None: what other models had.
     """
-    deviation = _SPREAD * math.sqrt((4 / (samples * (samples - 1)) + 4 / samples**2) / prompts)
-    normal = NormalDist()
-    return (normal.inv_cdf(1 - ALPHA) + normal.inv_cdf(POWER)) * deviation
+    counts, often = Counter(task for task, _ in plan.samples), plan.selection.often
+    if TEXT in counts:
+        yield _distribution(counts[TEXT], often[TEXT], luck or _LUCK)
+    if GREEDY in counts:
+        yield _temperature(counts[GREEDY], often[GREEDY])
+    if PROMPTS in counts:
+        yield _prompt_tokens(counts[PROMPTS])
+    called = [task for task in counts if plan.tasks[task].kind == "tools" and task != WHOLE and task in often]
+    if called:
+        yield _calls(sum(counts[task] for task in called), min(often[task] for task in called))
+    yield from _needles(counts)
+    yield from _score(sum(n for task, n in counts.items() if task not in TASKS and not is_needle(task)))
+
+
+def _distribution(prompts: int, samples: int, luck: Luck) -> Expected:
+    effect = foreseen(prompts, 2 * samples, samples, luck.spread)
+    whose = f"as the answers of run {luck.run} scatter" if luck.run else "as answers of small models scatter"
+    says = f"{prompts} prompts, {samples} answers each, the reference twice: finds a gap of {effect:.3f} or more"
+    return Expected("distribution", prompts, effect, "energy coefficient", f"{says} four times in five, {whose}")
+
+
+def _temperature(prompts: int, samples: int) -> Expected:
+    says = f"{prompts} prompts, {samples} answers each at temperature 0: tells a setting that does nothing, if the"
+    return Expected("temperature", prompts, None, "", f"{says} reference's does something")
+
+
+def _prompt_tokens(shapes: int) -> Expected:
+    return Expected("prompt tokens", shapes, 1, "tokens", f"{shapes} shapes: finds one token on any of them")
+
+
+def _calls(prompts: int, samples: int) -> Expected:
+    effect = foreseen(prompts, 2 * samples, samples, _COIN)
+    says = f"{prompts} requests with tools, {samples} answers each: finds a gap of {effect:.3f} or more four times in"
+    return Expected("tool calls", prompts, effect, "half the squared difference of shares", f"{says} five, at most")
+
+
+def _needles(counts: Mapping[str, int]) -> Iterator[Expected]:
+    lengths = [count for task, count in counts.items() if is_needle(task)]
+    if len(lengths) > 1:
+        lost = fewest_lost(min(lengths), len(lengths) - 1)
+        told = f"finds a length at which {lost} are lost" if lost else "too few to tell a loss from luck"
+        share = lost / min(lengths) if lost else None
+        says = f"{min(lengths)} facts in texts of each of {len(lengths)} lengths: {told}"
+        yield Expected("context", min(lengths), share, "share of facts", f"{says}, where the shortest loses none")
+
+
+def _score(questions: int) -> Iterator[Expected]:
+    if questions:
+        loss = smallest_detectable_difference(questions, round(_FLIPS * questions)) or 1
+        says = f"{questions} questions: finds a loss of {100 * loss:.0f} points or more four times in five, where one"
+        says += f" question in {round(1 / _FLIPS)} is right at one of the two alone"
+        yield Expected("score", questions, loss, "share of right answers", says)

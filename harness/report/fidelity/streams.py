@@ -37,7 +37,7 @@ def streams(answers: Answers, endpoint: str) -> Finding:
         says=f"{_told(own)}; the reference: {'nothing to compare' if reference is None else _told(reference)}",
         n=gap.prompts,
         word=word,
-        unit="energy coefficient",
+        unit="half the squared difference of shares",
         value=gap.value,
         low=gap.low,
         high=gap.high,

@@ -67,7 +67,7 @@ def _show(block: Block, console: Console) -> None:
 def _about(found: JsonObject) -> Iterator[Note]:
     yield Note(
         f"{found['reference']} was asked everything twice, each candidate once, in the same hours. Gap: how far the "
-        "candidate is from the reference, less the ceiling, which is how far the reference is from itself."
+        "candidate is from the reference. Ceiling: how far the reference is from itself, which is what luck alone does."
     )
     yield Note(
         f"Different: p, adjusted over {found['family']} tests (Benjamini-Hochberg), is at most 0.05. Equivalent: the "
