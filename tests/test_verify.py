@@ -27,7 +27,7 @@ from harness.provider import Endpoint, Provider, Serve
 from harness.report.fidelity.answers import read
 from harness.report.fidelity.earlier import luck_of
 from harness.report.fidelity.judged import judged
-from harness.report.fidelity.planned import Size, expected, selection_of
+from harness.report.fidelity.planned import Size, expected, verify_selection
 from harness.report.fidelity.told import document
 from harness.report.markdown import markdown
 from harness.run import sitting
@@ -83,7 +83,7 @@ def serving(planted: dict[str, dict[str, Any]]) -> Iterator[dict[str, Endpoint]]
 def planned(endpoints: dict[str, Endpoint]) -> Plan:
     """The plan of a verification of all but the first against the first."""
     names = tuple(f"{name}/m" for name in endpoints)
-    selection = selection_of(SIZE, names, 4, 0, max_requests=None)
+    selection = verify_selection(names[0], names[1:], SIZE)
     return make(selection, catalog.discover([config.shipped("tasks")]), list(endpoints.values()))
 
 

@@ -42,6 +42,7 @@ COMMANDS = {
     "providers": "List, show, check and set up providers.",
     "tasks": "List and show tasks, loads, suites and scorers.",
     "task": "Make a task of your own from a template.",
+    "plugins": "What installed packages add, and whether it loads.",
     "models": "Fetch and list the small local models.",
     "simulate": "Serve a simulated endpoint of known timing, answers and faults.",
     "doctor": "Whether this machine can measure, and how to mend what it lacks.",
