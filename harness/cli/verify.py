@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from harness import catalog, config
-from harness.cli import options
+from harness.cli import options, under_load, verified
 from harness.cli.carry import Terms, carry_out
 from harness.errors import UsageError
-from harness.folder import RunFolder, open_run, write_atomic
-from harness.report import terminal
-from harness.report.fidelity.judged import judged
+from harness.folder import open_run
 from harness.report.fidelity.planned import SIZES, expected, selection_of
-from harness.report.fidelity.told import document, show
-from harness.report.markdown import markdown
 from harness.run.plan import Plan
-from harness.run.sitting import Sitting
 from harness.run.stored import replanner
 from harness.run.tally import Budget
-from harness.store.query import held
-
-_margin = click.option(
-    "--margin",
-    type=options.Amount(),
-    default=5.0,
-    show_default=True,
-    metavar="POINTS",
-    help="Loss of right answers that would matter, in points.",
-)
-_md = click.option(
-    "--md",
-    "md_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-    help="Also write the report as Markdown.",
-)
 
 
 @click.group(invoke_without_command=True)
@@ -76,8 +53,8 @@ _md = click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
 @click.option("--plan", "plan_only", is_flag=True, help="As --dry-run, which also says what can be found.")
-@_margin
-@_md
+@verified.margin
+@verified.md
 @options.several(options.sending)
 @click.pass_context
 def command(
@@ -113,6 +90,7 @@ def command(
       harness verify --reference official/llama --candidate cheap/llama --candidate fast/llama --max-cost 2
       harness verify --reference mine/llama --candidate cheap/llama --budget small --task gsm8k:100 --md verify.md
       harness verify report latest --json
+      harness verify under-load -e cheap/llama --concurrency 16
 
     Exit codes: 0 measured, whatever was found; 2 usage; 3 nothing could be measured; 130 interrupted.
     """
@@ -133,15 +111,17 @@ def command(
     if dry := plan_only or dry_run:
         _say_expected(plan, as_json=as_json)
     terms = Terms(results, providers_file, budget, dry_run=dry, as_json=as_json)
-    carry_out(plan, terms, tell=lambda sat: _tell(sat, results, providers_file, margin, md_file, as_json=as_json))
+    carry_out(
+        plan, terms, tell=lambda sat: verified.tell(sat, results, providers_file, margin, md_file, as_json=as_json)
+    )
 
 
 @command.command("report")
 @click.argument("run", default="latest")
 @options.results
 @options.providers
-@_margin
-@_md
+@verified.margin
+@verified.md
 @options.as_json
 def report(
     run: str, results: Path, providers_file: Path | None, margin: float, md_file: Path | None, as_json: bool
@@ -152,7 +132,10 @@ def report(
     Example:
       harness verify report latest --margin 2 --md verify.md
     """
-    _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
+    verified.report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
+
+
+command.add_command(under_load.command)
 
 
 def _say_expected(plan: Plan, *, as_json: bool) -> None:
@@ -160,25 +143,3 @@ def _say_expected(plan: Plan, *, as_json: bool) -> None:
     if not as_json:
         for line in expected(plan):
             click.echo(line)
-
-
-def _tell(
-    sat: Sitting, results: Path, providers_file: Path | None, margin: float, md_file: Path | None, *, as_json: bool
-) -> None:
-    if sat.barren is None:
-        _report(sat.folder, results, providers_file, margin, md_file, as_json=as_json)
-
-
-def _report(
-    folder: RunFolder, results: Path, providers_file: Path | None, margin: float, md_file: Path | None, *, as_json: bool
-) -> None:
-    providers = config.load_providers(providers_file)
-    with held(results):
-        found = judged(results, folder, margin=margin / 100)
-    told = document(results, folder, found, providers)
-    if md_file is not None:
-        write_atomic(md_file, markdown(told).encode())
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-    else:
-        show(told, terminal.console())

@@ -34,8 +34,8 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
         margin: loss of the share of right answers that would matter.
 
     Returns:
-        ``run``, ``status``, ``reference``, ``family`` (p-values adjusted together) and ``candidates``, each with its
-        ``endpoint``, its ``word`` and ``findings`` as ``Finding.as_json`` gives them.
+        ``kind`` (``verification``), ``run``, ``status``, ``reference``, ``family`` (p-values adjusted together) and
+        ``candidates``, each with its ``endpoint``, its ``word`` and ``findings`` as ``Finding.as_json`` gives them.
 
     Errors: as ``answers.read``.
     """
@@ -48,6 +48,7 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
     adjusted = {id(one): value for one, value in zip(tested, values, strict=True)}
     rows = [one.as_json(adjusted.get(id(one))) for one in found]
     return {
+        "kind": "verification",
         "run": folder.id,
         "status": manifest["status"],
         "reference": answers.reference,

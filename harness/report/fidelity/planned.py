@@ -19,7 +19,7 @@ from harness.stats.power import ALPHA, POWER, smallest_detectable_difference
 _SPREAD = 0.06
 """Standard deviation of the likeness of two answers to one prompt, less what each answer adds by itself, as a share of
 twice their mean distance: what a model of 135M parameters was seen to have."""
-_TASKS = ("arithmetic", "assistant", "commonsense", "logic", "reading", "extraction", "code_reading", "languages")
+RIGHT = ("arithmetic", "assistant", "commonsense", "logic", "reading", "extraction", "code_reading", "languages")
 """Those with right answers that are made by nobody but the model, and cost little: 184 questions."""
 _NEEDLES = 10
 """Long prompts of each length, two for each depth."""
@@ -60,8 +60,8 @@ class Size:
 
 SIZES: Mapping[str, Size] = {
     "small": Size(12, 6, ("arithmetic:20", "assistant")),
-    "usual": Size(25, 10, _TASKS, (1, 4)),
-    "large": Size(30, 24, _TASKS, (1, 4, 16)),
+    "usual": Size(25, 10, RIGHT, (1, 4)),
+    "large": Size(30, 24, RIGHT, (1, 4, 16)),
 }
 
 

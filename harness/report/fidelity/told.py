@@ -27,8 +27,8 @@ _MOST_CALLS = 4
 def document(results: Path, folder: RunFolder, found: JsonObject, providers: dict[str, Provider]) -> Document:
     """The report of what ``judged`` gave; ``providers`` as they are configured now, for the commands."""
     return Document(
-        title=f"Who serves it faithfully? Against {found['reference']}",
-        about=tuple(_about(found)),
+        title=title(found),
+        about=tuple(about(found)),
         parts=tuple(Part(_title(one), tuple(_card(one, folder, providers))) for one in found["candidates"]),
         foot=(
             Note(f"Run {found['run']} ({found['status']}). Judge it again with:", "quiet"),
@@ -63,7 +63,33 @@ def _show(block: Block, console: Console) -> None:
             _show(one, console)
 
 
-def _about(found: JsonObject) -> Iterator[Note]:
+def title(found: JsonObject) -> str:
+    """What the report answers."""
+    if found["kind"] == "under load":
+        return f"Does quality fall when the server is busy? Alone, and under {found['load']}"
+    return f"Who serves it faithfully? Against {found['reference']}"
+
+
+def about(found: JsonObject) -> Iterator[Note]:
+    """How it was measured, and what the verdicts mean."""
+    yield from _about_load(found) if found["kind"] == "under load" else _about_reference(found)
+    if found["status"] != "finished":
+        yield Note("The run was broken off: some requests were not sent.", "warning")
+
+
+def _about_load(found: JsonObject) -> Iterator[Note]:
+    yield Note(
+        f"The same questions were asked one at a time and under a load of themselves, {found['load']}, in turn, "
+        f"{found['blocks']} times. Gap: the share under load less the share alone, question by question."
+    )
+    yield Note(
+        "Not worse: a loss of the margin is ruled out at 5 %. Worse: a loss is shown, and that is not ruled out. "
+        "Requests without an answer are no wrong answers; they are in the first row alone.",
+        "quiet",
+    )
+
+
+def _about_reference(found: JsonObject) -> Iterator[Note]:
     yield Note(
         f"{found['reference']} was asked everything twice, each candidate once, in the same hours. Gap: how far the "
         "candidate is from the reference, less the ceiling, which is how far the reference is from itself."
@@ -74,8 +100,6 @@ def _about(found: JsonObject) -> Iterator[Note]:
         "would have been found. Different is not worse: scores are judged by themselves.",
         "quiet",
     )
-    if found["status"] != "finished":
-        yield Note("The run was broken off: some requests were not sent.", "warning")
 
 
 def _title(candidate: JsonObject) -> str:
@@ -86,9 +110,21 @@ def _title(candidate: JsonObject) -> str:
 def _card(candidate: JsonObject, folder: RunFolder, providers: dict[str, Provider]) -> Iterator[Block]:
     rows = [_row(one) for one in candidate["findings"]]
     yield grid("Scorecard", 3, _COLUMNS, rows)
+    if times := candidate.get("times"):
+        yield Note(timed(times))
     for one in candidate["findings"]:
         if one["word"] in ("different", "worse") and one["shown"]:
             yield Part(f"{one['test']}: {one['word']}", tuple(_exhibits(one, folder, providers)), folded=True)
+
+
+def timed(times: JsonObject) -> str:
+    """The times beside the answers of two sides."""
+    each = (
+        f"{side} {words.number(one['ttft_ms'], 0)} ms with {words.number(one['under_way'], 0)} under way "
+        f"({one['n']} answers)"
+        for side, one in times.items()
+    )
+    return f"TTFT p50: {'; '.join(each)}."
 
 
 def _row(one: JsonObject) -> tuple[str, ...]:
