@@ -22,8 +22,14 @@ from harness.scorers.judge import judge
 from harness.types import JsonObject
 
 PROVIDERS = """providers:
-  hasty: {{kind: simulated, serve: {{engine: simulator, busy_from: 6, busy_accuracy: 0.5, {same}}}, models: {{m: sim-small}}}}
-  steady: {{kind: simulated, serve: {{engine: simulator, {same}}}, models: {{m: sim-small}}}}
+  hasty:
+    kind: simulated
+    serve: {{engine: simulator, busy_from: 6, busy_accuracy: 0.5, {same}}}
+    models: {{m: sim-small}}
+  steady:
+    kind: simulated
+    serve: {{engine: simulator, {same}}}
+    models: {{m: sim-small}}
 """
 SAME = "profile: 'null', knows_tasks: true, ttft_ms: 8"
 
@@ -70,7 +76,9 @@ def test_a_steady_server_is_not_worse(found: JsonObject) -> None:
 
 def test_the_report_has_commands_and_times(found: JsonObject) -> None:
     """Each loss comes with a command and both answers, and the times to the first token stand beside."""
-    assert "## Does quality fall when the server is busy? Alone, and under c12" in found["md"]
+    assert "## Does quality fall when the server is busy? Alone, and with 12 requests at once" in found["md"]
+    assert "### hasty/m: worse\n" in found["md"]
+    assert "under load, hasty/m:" in found["md"]
     assert "curl -sS" in found["md"]
     assert "TTFT p50: alone" in found["md"]
 
@@ -123,8 +131,8 @@ def test_a_rate_has_times() -> None:
 )
 def test_what_cannot_be_asked_is_refused(options: list[str], says: str, tmp_path: Path) -> None:
     """How busy is said once, beyond 1 and within the endpoint's limits, and of tasks that need no judge."""
-    text = "providers:\n  p: {kind: simulated, base_url: 'http://127.0.0.1:1/v1', models: {m: m}, limits: {concurrency: 20}}\n"
-    (tmp_path / "providers.yaml").write_text(text)
+    block = "{kind: simulated, base_url: 'http://127.0.0.1:1/v1', models: {m: m}, limits: {concurrency: 20}}"
+    (tmp_path / "providers.yaml").write_text(f"providers:\n  p: {block}\n")
     given = [*options, "--providers", str(tmp_path / "providers.yaml"), "--dry-run"]
     done = CliRunner().invoke(cli, ["verify", "under-load", "-e", "p/m", *given])
     assert isinstance(done.exception, UsageError), done.output

@@ -53,7 +53,7 @@ class Distance:
     p_value: float
     permutations: int
     mde: float | None
-    """Smallest effect found with probability 0.8 at a p of at most 0.05; None: all answers are the same."""
+    """Smallest effect found with probability 0.8 at a p of at most ``alpha``; None: all answers are the same."""
     prompts: int
     """Prompts with two answers or more from each side; the others are left out."""
     answers: tuple[int, int]
@@ -65,7 +65,13 @@ class Distance:
 
 
 def distance(
-    x: Answers, y: Answers, *, length: int = LENGTH, permutations: int = PERMUTATIONS, seed: int = 0
+    x: Answers,
+    y: Answers,
+    *,
+    length: int = LENGTH,
+    permutations: int = PERMUTATIONS,
+    seed: int = 0,
+    alpha: float = ALPHA,
 ) -> Distance | None:
     """Of two endpoints' answers to the same prompts; None: no prompt has two answers from each side.
 
@@ -75,8 +81,8 @@ def distance(
     k is computed once a prompt. p = (1 + #{permuted >= seen}) / (1 + permutations), where which side an answer is of is
     permuted within its prompt: that is exact whatever the numbers of answers, for equal endpoints.
 
-    The smallest effect that would be found is the 95 % point of the permuted effects and z_0.8 of their standard
-    deviations above it: under a difference they scatter a little more, so read it as the least there is.
+    The smallest effect that would be found is the 1 - ``alpha`` point of the permuted effects and z_0.8 of their
+    standard deviations above it: under a difference they scatter a little more, so read it as the least there is.
 
     Source: Gao, Liang & Guestrin, "Model equality testing: which model is this API serving?", ICLR (2025), for kernel
     and length; Gretton et al., "A kernel two-sample test", JMLR 13 (2012), lemma 6; Székely & Rizzo, "Energy
@@ -105,7 +111,7 @@ def distance(
         squared=squared / len(shared),
         p_value=(1 + beyond) / (1 + permutations),
         permutations=permutations,
-        mde=_detectable(permuted) / scale if scale else None,
+        mde=_detectable(permuted, alpha) / scale if scale else None,
         prompts=len(shared),
         answers=(sum(len(x[each]) for each in shared), sum(len(y[each]) for each in shared)),
         by_prompt=by_prompt,
@@ -168,10 +174,10 @@ def _bounds(squared: Sequence[float], between: Sequence[float], seed: int) -> _B
     return _Bounds(low, high)
 
 
-def _detectable(permuted: NDArray[np.float64]) -> float:
+def _detectable(permuted: NDArray[np.float64], alpha: float) -> float:
     import numpy as np  # noqa: PLC0415 - as above
 
-    return float(np.quantile(permuted, 1 - ALPHA) + NormalDist().inv_cdf(POWER) * permuted.std())
+    return float(np.quantile(permuted, 1 - alpha) + NormalDist().inv_cdf(POWER) * permuted.std())
 
 
 class _Block:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -12,7 +13,9 @@ from harness.provider import Provider
 from harness.report import words
 from harness.report.document import Block, Document, Grid, Note, Part, grid
 from harness.report.evidence import curl, evidence
+from harness.report.fidelity.answers import VERIFIED, Sides
 from harness.report.fidelity.quality import SCORE
+from harness.report.fidelity.under_load import SIDES as LOADED
 from harness.report.tables import drawn, written
 from harness.scorers.strict_json import clipped
 from harness.types import Attempt, JsonObject
@@ -29,7 +32,7 @@ def document(results: Path, folder: RunFolder, found: JsonObject, providers: dic
     return Document(
         title=title(found),
         about=tuple(about(found)),
-        parts=tuple(Part(_title(one), tuple(_card(one, folder, providers))) for one in found["candidates"]),
+        parts=tuple(Part(verdict_of(one), tuple(_card(found, one, folder, providers))) for one in found["candidates"]),
         foot=(
             Note(f"Run {found['run']} ({found['status']}). Judge it again with:", "quiet"),
             Note(f"harness verify report {found['run']}{results_option(results)}", "command"),
@@ -66,7 +69,7 @@ def _show(block: Block, console: Console) -> None:
 def title(found: JsonObject) -> str:
     """What the report answers."""
     if found["kind"] == "under load":
-        return f"Does quality fall when the server is busy? Alone, and under {found['load']}"
+        return f"Does quality fall when the server is busy? Alone, and with {found['load']}"
     return f"Who serves it faithfully? Against {found['reference']}"
 
 
@@ -102,19 +105,24 @@ def _about_reference(found: JsonObject) -> Iterator[Note]:
     )
 
 
-def _title(candidate: JsonObject) -> str:
-    scores = [f"; {SCORE} {one['word']}" for one in candidate["findings"] if one["test"] == SCORE]
+def verdict_of(candidate: JsonObject) -> str:
+    """An endpoint's verdict in a line, with that of its scores beside it where those are another question."""
+    scores = [
+        f"; {SCORE} {one['word']}" for one in candidate["findings"] if one["test"] == SCORE and "times" not in candidate
+    ]
     return f"{candidate['endpoint']}: {candidate['word']}{''.join(scores)}"
 
 
-def _card(candidate: JsonObject, folder: RunFolder, providers: dict[str, Provider]) -> Iterator[Block]:
+def _card(
+    found: JsonObject, candidate: JsonObject, folder: RunFolder, providers: dict[str, Provider]
+) -> Iterator[Block]:
     rows = [_row(one) for one in candidate["findings"]]
     yield grid("Scorecard", 3, _COLUMNS, rows)
     if times := candidate.get("times"):
         yield Note(timed(times))
     for one in candidate["findings"]:
         if one["word"] in ("different", "worse") and one["shown"]:
-            yield Part(f"{one['test']}: {one['word']}", tuple(_exhibits(one, folder, providers)), folded=True)
+            yield Part(f"{one['test']}: {one['word']}", tuple(_exhibits(found, one, folder, providers)), folded=True)
 
 
 def timed(times: JsonObject) -> str:
@@ -152,21 +160,49 @@ def _figure(value: float | None) -> str:
     return f"{value:.0f}" if value == int(value) and abs(value) >= 1 else f"{round(value, 3) + 0:.3f}"
 
 
-def _exhibits(one: JsonObject, folder: RunFolder, providers: dict[str, Provider]) -> Iterator[Block]:
-    """The requests that show it, each as a command, with both answers."""
-    bases = {row["id"]: row.get("base_url") for row in folder.read_manifest()["endpoints"]}
+def _exhibits(found: JsonObject, one: JsonObject, folder: RunFolder, providers: dict[str, Provider]) -> Iterator[Block]:
     for shown in one["shown"]:
         yield Note(shown["why"], "strong")
-        for side in ("candidate", "reference"):
-            for attempt in evidence(folder, [shown[side]] if shown[side] else []):
-                yield Note(f"{side}, {attempt.job.endpoint}:", "quiet")
-                yield Note(_command(attempt, bases, providers), "command")
-                yield from (Note(line) for line in _received(attempt))
+        for exchange in exchanges(found, shown, folder, providers):
+            yield Note(f"{exchange.side}, {exchange.endpoint}:", "quiet")
+            yield Note(exchange.curl, "command")
+            yield from (Note(line) for line in exchange.received)
 
 
-def _command(attempt: Attempt, bases: dict[str, str | None], providers: dict[str, Provider]) -> str:
-    base = bases.get(attempt.job.endpoint) or "http://127.0.0.1:PORT/v1"
-    return curl(attempt, base, providers.get(attempt.job.endpoint.partition("/")[0]))
+class Exchange(NamedTuple):
+    """One side of a request that shows a difference."""
+
+    side: str
+    endpoint: str
+    job: str
+    number: int
+    """Which try, 0 for the first."""
+    curl: str
+    """Sends the same again, without any key."""
+    received: tuple[str, ...]
+    """What came back, in lines to be read."""
+
+
+def exchanges(
+    found: JsonObject, shown: JsonObject, folder: RunFolder, providers: dict[str, Provider]
+) -> Iterator[Exchange]:
+    """The other side's exchange and the base's; ``shown`` as in a finding.
+
+    Errors: as ``harness.report.evidence.evidence``.
+    """
+    bases = {row["id"]: row.get("base_url") for row in folder.read_manifest()["endpoints"]}
+    for side, name in zip(("candidate", "reference"), reversed(sides_of(found)), strict=True):
+        for attempt in evidence(folder, [shown[side]] if shown[side] else []):
+            base = bases.get(attempt.job.endpoint) or "http://127.0.0.1:PORT/v1"
+            command = curl(attempt, base, providers.get(attempt.job.endpoint.partition("/")[0]))
+            yield Exchange(
+                name, attempt.job.endpoint, attempt.job.id, attempt.number, command, tuple(_received(attempt))
+            )
+
+
+def sides_of(found: JsonObject) -> Sides:
+    """What the two sides of its comparisons are called."""
+    return LOADED if found["kind"] == "under load" else VERIFIED
 
 
 def _received(attempt: Attempt) -> Iterator[str]:

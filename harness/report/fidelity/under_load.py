@@ -12,7 +12,7 @@ from harness.report.fidelity.answers import Answer, Answers, Sides, answers_in, 
 from harness.report.fidelity.failures import ANSWERED, failures
 from harness.report.fidelity.finding import Finding
 from harness.report.fidelity.quality import MARGIN, SCORE, quality
-from harness.run.arrivals import law_from_json
+from harness.run.arrivals import Closed, Constant, Gamma, Law, Poisson, law_from_json
 from harness.types import JsonObject
 
 SIDES = Sides("alone", "under load")
@@ -44,11 +44,17 @@ def under_load(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> J
         "run": folder.id,
         "status": manifest["status"],
         "reference": SIDES.base,
-        "load": law_from_json(selection["busy"]["law"]).label,
+        "load": _named(law_from_json(selection["busy"]["law"])),
         "blocks": selection["repeats"] // 2,
         "family": 0,
         "candidates": cards,
     }
+
+
+def _named(law: Law) -> str:
+    if isinstance(law, Closed):
+        return f"{law.concurrency} requests at once"
+    return f"{law.rate_per_s:g} requests per second" if isinstance(law, Constant | Poisson | Gamma) else law.label
 
 
 def _findings(answers: Answers, tasks: Sequence[str], margin: float) -> Iterator[Finding]:
