@@ -33,8 +33,7 @@ from harness.run.tally import Budget
 @click.option(
     "--blocks", type=click.IntRange(1, 20), default=2, show_default=True, help="Times that both are gone through."
 )
-@verified.margin
-@verified.md
+@verified.forms
 @options.several(options.sending)
 def command(
     endpoint_names: tuple[str, ...],
@@ -42,14 +41,13 @@ def command(
     rate: str | None,
     tasks: tuple[str, ...],
     blocks: int,
-    margin: float,
-    md_file: Path | None,
     results: Path,
     providers_file: Path | None,
     seed: int,
     dry_run: bool,
     as_json: bool,
     budget: Budget,
+    to: verified.Forms,
 ) -> None:
     """Measure whether answers get worse when the server is busy: the same questions, alone and under load.
 
@@ -80,9 +78,7 @@ def command(
     )
     plan = replanner(catalogue, providers)(selection)
     terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json)
-    carry_out(
-        plan, terms, tell=lambda sat: verified.tell(sat, results, providers_file, margin, md_file, as_json=as_json)
-    )
+    carry_out(plan, terms, tell=lambda sat: verified.tell(sat, results, providers_file, to, as_json=as_json))
 
 
 def _law(concurrency: str | None, rate: str | None) -> Law:

@@ -53,8 +53,7 @@ from harness.run.tally import Budget
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
 @click.option("--plan", "plan_only", is_flag=True, help="As --dry-run, which also says what can be found.")
-@verified.margin
-@verified.md
+@verified.forms
 @options.several(options.sending)
 @click.pass_context
 def command(
@@ -68,14 +67,13 @@ def command(
     context: tuple[str, ...],
     concurrency: int,
     plan_only: bool,
-    margin: float,
-    md_file: Path | None,
     results: Path,
     providers_file: Path | None,
     seed: int,
     dry_run: bool,
     as_json: bool,
     budget: Budget,
+    to: verified.Forms,
 ) -> None:
     """Measure whether candidates serve the same model as a reference, with error bars.
 
@@ -111,28 +109,23 @@ def command(
     if dry := plan_only or dry_run:
         _say_expected(plan, as_json=as_json)
     terms = Terms(results, providers_file, budget, dry_run=dry, as_json=as_json)
-    carry_out(
-        plan, terms, tell=lambda sat: verified.tell(sat, results, providers_file, margin, md_file, as_json=as_json)
-    )
+    carry_out(plan, terms, tell=lambda sat: verified.tell(sat, results, providers_file, to, as_json=as_json))
 
 
 @command.command("report")
 @click.argument("run", default="latest")
 @options.results
 @options.providers
-@verified.margin
-@verified.md
+@verified.forms
 @options.as_json
-def report(
-    run: str, results: Path, providers_file: Path | None, margin: float, md_file: Path | None, as_json: bool
-) -> None:
+def report(run: str, results: Path, providers_file: Path | None, as_json: bool, to: verified.Forms) -> None:
     """Judge the verification RUN again, from what is stored: an id, the beginning of one, or "latest".
 
     \b
     Example:
-      harness verify report latest --margin 2 --md verify.md
+      harness verify report latest --margin 2 --html verify.html
     """
-    verified.report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
+    verified.report(open_run(results, run), results, providers_file, to, as_json=as_json)
 
 
 command.add_command(under_load.command)

@@ -21,7 +21,10 @@ from harness.scorers.strict_json import clipped
 from harness.types import Attempt, JsonObject
 from harness.wire.understand import understand
 
-_COLUMNS = ("test", "verdict", "what was seen", "gap", "95 %", "ceiling", "smallest found", "margin", "p", "n")
+COLUMNS = ("test", "verdict", "what was seen", "gap", "95 %", "ceiling", "smallest found", "margin", "p", "n")
+WORDS_FIRST = 3
+"""Of these, so many columns of words."""
+_SIGNS = {"equivalent": "●", "not worse": "●", "different": "✕", "worse": "✕"}
 _LONGEST = 400
 """Characters of a text that is shown."""
 _MOST_CALLS = 4
@@ -86,7 +89,7 @@ def _about_load(found: JsonObject) -> Iterator[Note]:
         f"{found['blocks']} times. Gap: the share under load less the share alone, question by question."
     )
     yield Note(
-        "Not worse: a loss of the margin is ruled out at 5 %. Worse: a loss is shown, and that is not ruled out. "
+        "Not worse: a loss of the margin is ruled out, at 0.05. Worse: a loss is shown, and that is not ruled out. "
         "Requests without an answer are no wrong answers; they are in the first row alone.",
         "quiet",
     )
@@ -105,6 +108,11 @@ def _about_reference(found: JsonObject) -> Iterator[Note]:
     )
 
 
+def signed(word: str) -> str:
+    """A verdict with a sign, so that no colour is needed to see it."""
+    return f"{_SIGNS.get(word, '○')} {word}"
+
+
 def verdict_of(candidate: JsonObject) -> str:
     """An endpoint's verdict in a line, with that of its scores beside it where those are another question."""
     scores = [
@@ -116,26 +124,27 @@ def verdict_of(candidate: JsonObject) -> str:
 def _card(
     found: JsonObject, candidate: JsonObject, folder: RunFolder, providers: dict[str, Provider]
 ) -> Iterator[Block]:
-    rows = [_row(one) for one in candidate["findings"]]
-    yield grid("Scorecard", 3, _COLUMNS, rows)
+    rows = [row(one) for one in candidate["findings"]]
+    yield grid("Scorecard", WORDS_FIRST, COLUMNS, rows)
     if times := candidate.get("times"):
-        yield Note(timed(times))
+        yield Note(f"TTFT p50: {timed(times)}.")
     for one in candidate["findings"]:
         if one["word"] in ("different", "worse") and one["shown"]:
             yield Part(f"{one['test']}: {one['word']}", tuple(_exhibits(found, one, folder, providers)), folded=True)
 
 
 def timed(times: JsonObject) -> str:
-    """The times beside the answers of two sides."""
+    """The median times to the first token of two sides, and how busy each was."""
     each = (
         f"{side} {words.number(one['ttft_ms'], 0)} ms with {words.number(one['under_way'], 0)} under way "
         f"({one['n']} answers)"
         for side, one in times.items()
     )
-    return f"TTFT p50: {'; '.join(each)}."
+    return "; ".join(each)
 
 
-def _row(one: JsonObject) -> tuple[str, ...]:
+def row(one: JsonObject) -> tuple[str, ...]:
+    """The cells of one finding, in the order of ``COLUMNS``."""
     low, high = one["low"], one["high"]
     bounds = words.NOTHING if low is None or high is None else f"{_figure(low)} to {_figure(high)}"
     p = one["p_adjusted"]
@@ -190,7 +199,7 @@ def exchanges(
 
     Errors: as ``harness.report.evidence.evidence``.
     """
-    bases = {row["id"]: row.get("base_url") for row in folder.read_manifest()["endpoints"]}
+    bases = {each["id"]: each.get("base_url") for each in folder.read_manifest()["endpoints"]}
     for side, name in zip(("candidate", "reference"), reversed(sides_of(found)), strict=True):
         for attempt in evidence(folder, [shown[side]] if shown[side] else []):
             base = bases.get(attempt.job.endpoint) or "http://127.0.0.1:PORT/v1"
