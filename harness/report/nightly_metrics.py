@@ -204,6 +204,11 @@ _ALL = (
         (Source("cost_summary", _TASKS, "usd_per_right", "right_n"),),
     ),
     NightlyMetric(
+        # It falls where a server puts a prompt of its own before the user's, or has another tokenizer.
+        *("chars_per_prompt_token", "characters for each prompt token", "characters", "ratio", "higher"),
+        (Source("cost_summary", _TASKS, "chars_per_prompt_token", "items_n"),),
+    ),
+    NightlyMetric(
         *("conformance_support", "support of features", "share", "difference", "higher"),
         (Source("conformance_score", _PROBES, "support / 100", "judged_n"),),
         floor=0.005,
