@@ -180,7 +180,9 @@ SURE, EVEN, LEANING = ["a"] * 8, ["a", "b"] * 4, ["a"] * 7 + ["b"]
         ("greedy", {"0": SURE}, {"0": ["b"] * 8}, "inconclusive"),
         ("border", {str(i): EVEN for i in range(8)}, {str(i): EVEN for i in range(8)}, "pass"),
         ("border", {str(i): EVEN for i in range(8)}, {str(i): ["b"] * 8 for i in range(8)}, "fail"),
-        ("border", {str(i): SURE for i in range(8)}, {str(i): ["b"] * 8 for i in range(8)}, "none is on the border"),
+        ("border", {str(i): SURE for i in range(8)}, {str(i): ["b"] * 8 for i in range(8)}, "fail"),
+        ("border", {str(i): SURE for i in range(8)}, {str(i): SURE for i in range(8)}, "pass"),
+        ("border", {str(i): SURE for i in range(40)}, {str(i): LEANING if i < 6 else SURE for i in range(40)}, "pass"),
         ("answers", {"0": SURE}, {"0": SURE}, "inconclusive"),
     ],
 )

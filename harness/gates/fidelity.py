@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from harness.errors import UsageError
 from harness.fidelity import mmd
-from harness.fidelity.border import CHANGED, Canary, canary, drift
+from harness.fidelity.border import CHANGED, Canary, drift
 from harness.folder import open_run
 from harness.gates.context import Context
 from harness.gates.history import refuse_another
@@ -99,11 +99,11 @@ def cases(context: Context) -> tuple[list[Case], list[str]]:
             else:
                 open_ones.append((len(made), found[1]))
                 made.append(found[0])
-    adjusted = iter(holm([found.p for _, found in open_ones if found.p is not None]))
-    for place, found in open_ones:
-        p = None if found.p is None else next(adjusted)
-        verdict, more = found.word(p)
-        told = replace(made[place], verdict=verdict, reason=f"{found.says}{more}", p_adjusted=p)
+    adjusted = iter(holm([seen.p for _, seen in open_ones if seen.p is not None]))
+    for place, seen in open_ones:
+        p = None if seen.p is None else next(adjusted)
+        verdict, more = seen.word(p)
+        told = replace(made[place], verdict=verdict, reason=f"{seen.says}{more}", p_adjusted=p)
         pin = f"--set-baseline {context.run} --why WHY --who WHO"
         made[place] = replace(told, next=context.gate_command(pin)) if verdict == "fail" else told
     return made, notes
@@ -223,22 +223,28 @@ def _greedy(before: Sequence[Answer], now: Sequence[Answer], alpha: float) -> Fo
     was, is_ = (_said(side) for side in (before, now))
     found = drift(was, is_, permutations=PERMUTATIONS)
     others = sum(_usual(was[prompt]) != _usual(is_[prompt]) for prompt in was if prompt in is_)
-    return _of_words(found, alpha, f"{others} of {found.prompts} prompts have another usual answer")
+    return _of_words(found, found, alpha, f"{others} of {found.prompts} prompts have another usual answer")
 
 
 def _border(before: Sequence[Answer], now: Sequence[Answer], alpha: float) -> Found | str:
-    """First tokens of prompts on the border between two answers."""
+    """First tokens of short prompts; how far they moved is measured on those that move at all.
+
+    p is of all prompts: of those alone that vary on one night it would be too small, for they are chosen by that.
+    """
     was, is_ = (_said(side) for side in (before, now))
-    found = canary(was, is_, permutations=PERMUTATIONS)
-    if found.variation is None:
-        return "every prompt has one answer, so none is on the border"
-    return _of_words(found, alpha, f"{found.prompts} prompts on the border")
+    moving = {prompt: was[prompt] for prompt in was if prompt in is_ and len({*was[prompt], *is_[prompt]}) > 1}
+    found = drift(was, is_, permutations=PERMUTATIONS)
+    says = f"{len(moving)} of {found.prompts} prompts have more than one answer"
+    if not moving and found.prompts >= _FEWEST:
+        return Found(says, found.prompts, _always("pass"), "share", 0.0, CHANGED)
+    return _of_words(found, drift(moving, is_, permutations=1), alpha, says)
 
 
-def _of_words(found: Canary, alpha: float, says: str) -> Found:
-    if found.variation is None or found.own is None or found.p_value is None or found.prompts < _FEWEST:
+def _of_words(found: Canary, moved: Canary, alpha: float, says: str) -> Found:
+    """The verdict by the p of ``found`` and by how far the answers of ``moved`` are from before."""
+    if found.prompts < _FEWEST or found.p_value is None or moved.variation is None or moved.own is None:
         return Found(f"{found.prompts} prompts have answers of both nights", found.prompts, _always("inconclusive"))
-    beyond = found.variation - found.own
+    beyond = moved.variation - moved.own
 
     def word(adjusted: float | None) -> tuple[Verdict, str]:
         if adjusted is None or adjusted > alpha:
@@ -291,7 +297,12 @@ _TESTS: Mapping[str, Callable[[Sequence[Answer], Sequence[Answer], float], Found
 
 
 def _said(answers: Sequence[Answer]) -> dict[str, list[str]]:
-    return texts([one for one in answers if one.ok])
+    """What was answered to each prompt; of an endpoint that thinks first, what it thought."""
+    found: dict[str, list[str]] = {}
+    for one in answers:
+        if one.ok:
+            found.setdefault(one.sample, []).append(one.text or one.reasoning)
+    return found
 
 
 def _usual(answers: Sequence[str]) -> str:

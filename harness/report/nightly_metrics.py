@@ -56,7 +56,7 @@ class NightlyMetric:
     """As the view calls it, where the view has it."""
     title: str
     unit: str
-    """``ms``, ``share`` (0 to 1), ``score`` (0 to 1), ``tokens/s``, ``requests/s`` or ``USD``."""
+    """``ms``, ``share`` (0 to 1), ``score`` (0 to 1), ``tokens/s``, ``requests/s``, ``characters`` or ``USD``."""
     scale: Scale
     """Whether two values are compared by their ratio or by their difference."""
     better: Better
