@@ -4,13 +4,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint types imports format clean bench bench-eval bench-scale pages screenshots bench-pages matrix test-engines fuzz crash gates
+.PHONY: demo test lint types imports format clean bench bench-eval bench-scale bench-shards pages screenshots bench-pages matrix test-engines test-store fuzz crash gates
 
 demo: $(VENV)/.demo
 	@$(BIN)/harness demo
 
+# Two at once, each test file as a whole; what measures time runs alone.
 test: lint types imports
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not bench" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m bench
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -38,6 +40,10 @@ bench-eval: $(VENV)/.test
 bench-scale: $(VENV)/.test
 	$(BIN)/python tests/bench/scale.py $(SCALE)
 
+# What dealing a load out costs; SHARDS=--ray: on a Ray cluster of two nodes on this machine, where Ray is installed.
+bench-shards: $(VENV)/.test
+	$(BIN)/python tests/bench/shards.py $(SHARDS)
+
 # The dashboard over a million attempts in 400 runs: ten minutes; PAGES="--runs 40" takes a tenth.
 bench-pages: $(VENV)/.test
 	$(BIN)/python tests/bench/scale_pages.py $(PAGES)
@@ -50,6 +56,15 @@ matrix: $(VENV)/.test
 # an hour; TESTS="-k vllm" runs one.
 test-engines: $(VENV)/.test
 	HARNESS_ENGINES=install $(BIN)/pytest -m engine -rs tests/test_engine_real.py $(TESTS)
+
+# A team's store in a real S3-compatible server: installs it and the extra s3 into an environment of their own outside
+# this repository, about 400 MB.
+STORE_ENV ?= $(HOME)/.cache/endpoint-harness-s3
+test-store: $(VENV)/.test
+	@test -x $(STORE_ENV)/bin/moto_server || { $(PYTHON) -m venv $(STORE_ENV) && \
+		$(STORE_ENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+			--constraint constraints.txt '.[s3]' 'moto[s3]>=5.2' flask flask-cors; }
+	HARNESS_S3_ENV=$(STORE_ENV) $(BIN)/pytest -rs tests/test_team_s3.py
 
 # A search, led by coverage, for bytes that break a reader: SECONDS of each target. It needs a package of its own, which
 # is put beside the corpus and not into the environment.
@@ -98,7 +113,7 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt
-	$(call install,local$(comma)scorers$(comma)google$(comma)azure$(comma)aws$(comma)otel$(comma)dev)
+	$(call install,local$(comma)scorers$(comma)google$(comma)azure$(comma)aws$(comma)otel$(comma)postgres$(comma)dev)
 	@touch $@ $(VENV)/.demo
 
 comma := ,

@@ -12,6 +12,8 @@ _HOME = str(Path(__file__).resolve().parents[1])
 if _HOME not in sys.path:
     sys.path.insert(0, _HOME)
 
+from dashboard import ahead, queries  # noqa: E402 - only now can it be found
+
 st.set_page_config(page_title="endpoint-harness", layout="wide")
 # Streamlit's captions are too faint to read for many: 3.5 to 1 on white. What is chosen of several would be white
 # on light blue in the dark, and a sixth of a screen above each title empty.
@@ -21,7 +23,7 @@ st.html(
     "[data-testid=stMultiSelect] [aria-label='Selected values'] * {color: inherit !important}"
     "[data-testid=stMainBlockContainer] {padding-top: 4rem; padding-bottom: 3rem}</style>"
 )
-st.navigation(
+page = st.navigation(
     # No icons: the browser would fetch a page's icon from a font server.
     [
         st.Page("views/decide.py", title="Decide", default=True),
@@ -34,4 +36,7 @@ st.navigation(
         st.Page("views/runs.py", title="Runs"),
     ],
     position="top",
-).run()
+)
+with queries.one_database():
+    page.run()
+ahead.fetched()

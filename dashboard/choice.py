@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import plain, queries
+from harness.report import words
 
 
 class Chosen(NamedTuple):
@@ -86,10 +87,10 @@ def tell_state(run: pd.Series) -> None:
             "This run was under way when the database was made: its numbers come when it ends. "
             f"If it was broken off, finish it with `harness resume {run_id}`"
         )
-    elif run["status"] in ("interrupted", "failed"):
+    elif run["status"] in words.ENDED:
         of = f" of {run['planned']:.0f}" if pd.notna(run["planned"]) else ""
         st.warning(
-            f"This run was {'broken off' if run['status'] == 'interrupted' else 'ended by a fault'}: {run['attempts']} "
+            f"This run was {words.ENDED[run['status']]}: {run['attempts']} "
             f"attempts are recorded{of} planned requests, so endpoints may have been asked different things. Finish it "
             f"with `harness resume {run_id}`"
         )

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -38,13 +40,39 @@ class Version(NamedTuple):
 
 
 def version() -> Version:
-    """The database that is there now, in the folder given to ``harness dashboard``; zeros: there is none."""
+    """The database that is there now, in the folder given to ``harness dashboard``; zeros: there is none.
+
+    Within ``one_database`` the one that was there when the page began.
+    """
+    if (begun := _BEGUN.get()) is not None:
+        return begun
     results = sys.argv[1] if len(sys.argv) > 1 else "results"
     try:
         found = database_path(Path(results)).stat()
     except OSError:
         return Version(results, 0, 0)
     return Version(results, found.st_ino, found.st_mtime_ns)
+
+
+_BEGUN: ContextVar[Version | None] = ContextVar("_BEGUN", default=None)
+
+
+@contextmanager
+def one_database() -> Iterator[None]:
+    """Keep the database open for a whole page: all questions are answered by one. Nothing where there is none.
+
+    Its version is looked at before it is opened. Answers of a newer one are then kept under an older version's key,
+    and asked again for the next page; the other way round they would be stale until the next run.
+    """
+    begun = version()
+    token = _BEGUN.set(begun)
+    try:
+        with ExitStack() as stack:
+            with suppress(HarnessError):
+                stack.enter_context(held(Path(begun.results)))
+            yield
+    finally:
+        _BEGUN.reset(token)
 
 
 def or_stop(ask: Callable[[], Answer]) -> Answer:

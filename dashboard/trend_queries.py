@@ -13,15 +13,15 @@ from harness.store.query import held
 
 
 @st.cache_data(show_spinner="Putting the nights in their order…", max_entries=32)
-def series(of: Version, metric: str, suite: str | None) -> list[Series]:
-    """Every series of a metric, of the runs of a suite or of all. Errors: as ``trend``."""
+def series(of: Version, metric: str, suite: str | None, last: int | None) -> list[Series]:
+    """Every series of a metric, of the runs of a suite or of all, its latest nights. Errors: as ``trend``."""
     with held(Path(of.results)):
-        return trend(Path(of.results), metrics=[metric], suite=suite)
+        return trend(Path(of.results), metrics=[metric], suite=suite, last=last)
 
 
-def first_metric(of: Version, suite: str | None) -> str:
+def first_metric(of: Version, suite: str | None, last: int | None) -> str:
     """The first of the main metrics that some run has; the first of all where none has any."""
-    return next((metric for metric in HEADLINE if series(of, metric, suite)), HEADLINE[0])
+    return next((metric for metric in HEADLINE if series(of, metric, suite, last)), HEADLINE[0])
 
 
 def told(of: Version) -> list[Annotation]:

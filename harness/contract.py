@@ -16,13 +16,23 @@ LEAKED = "leaked_markup"
 CALL_MARKERS = (
     *("<tool_call", "</tool_call", ":tool_call>", "<|tool", "<｜tool", "[TOOL_CALLS]", "<function=", "<function>"),
     *("<function_call", "<invoke name=", "<|python_tag|>", "<|action_start|>", "to=functions.", "```tool_c"),
+    *(":function_calls>", "<xai:function_call", "<start_function_call>", "<parameter=", "<arg_key>", "[ARGS]{"),
+    *("<｜DSML｜", "<｜｜DSML｜｜", "<TOOLCALL>", "<|START_ACTION|>", "<|call|>", "<longcat_tool_call>"),
 )
 """How models spell a call before a server has parsed it: in a text they show a parser that is missing or failed."""
 THINKING_MARKERS = (
     *("<think>", "</think>", "<thinking>", "</thinking>", "<thought>", "<reasoning>"),
-    *("[THINK]", "[/THINK]", "◁think▷", "<|channel|>"),
+    *("[THINK]", "[/THINK]", "◁think▷", "<|channel|>", ":think>", "<|START_THINKING|>", "<|END_THINKING|>"),
 )
 """How models mark what they think: in the content they show a parser that is missing or failed."""
+TURN_MARKERS = (
+    *("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>"),
+    *("<|start_header_id|>", "<|end_header_id|>", "<|start|>", "<|message|>", "<|end|>", "<|return|>"),
+    *("<start_of_turn>", "<end_of_turn>", "<turn|>", "[INST]", "[/INST]", "<|user|>", "<|assistant|>"),
+    *("<|observation|>", "<｜User｜>", "<｜Assistant｜>", "<｜end▁of▁sentence｜>", "<|END_OF_TURN_TOKEN|>"),
+)
+"""How templates mark whose turn it is and where it ends: in a text they show a wrong template, or an end that the
+server did not know."""
 SIGNS = "<>[=`◁"
 """Every marker holds one of them."""
 _CALLING = ("tool_calls", "function_call")
@@ -38,7 +48,7 @@ def faults(completion: Completion, asked: bytes = b"") -> tuple[str, ...]:
     Names: ``leaked_markup``, ``wrong_finish_reason`` (calls that do not end with ``tool_calls``, or ``tool_calls``
     without any), ``duplicate_call_id``, ``missing_call_id``, ``empty_call`` (without a name), ``unknown_tool`` (a name
     that the request does not hold), ``arguments_not_json``, ``arguments_not_object``, ``only_reasoning`` (neither
-    content nor a call), ``thinking_markup``.
+    content nor a call), ``thinking_markup`` and ``turn_markup`` (marks of what is thought and of turns in the content).
     """
     found = _call_faults(completion, asked) if completion.tool_calls else set()
     if leaked(completion) is not None:
@@ -47,8 +57,10 @@ def faults(completion: Completion, asked: bytes = b"") -> tuple[str, ...]:
         found.add("wrong_finish_reason")
     if only_reasoning(completion):
         found.add("only_reasoning")
-    if _holds(completion.text, THINKING_MARKERS):
+    if _holds(completion.text, THINKING_MARKERS) or _thinks_aloud(completion.text):
         found.add("thinking_markup")
+    if _holds(completion.text, TURN_MARKERS):
+        found.add("turn_markup")
     return tuple(sorted(found))
 
 
@@ -75,6 +87,11 @@ def only_reasoning(completion: Completion) -> bool:
 def _holds(text: str, markers: Iterable[str]) -> bool:
     # Prose has none of the signs, and looking for single ones takes next to no time.
     return any(sign in text for sign in SIGNS) and any(marker in text for marker in markers)
+
+
+def _thinks_aloud(text: str) -> bool:
+    """Whether channels stand in the text with their marks taken off, as tokens that are special are when decoded."""
+    return text.startswith("analysis") and "assistantfinal" in text
 
 
 def _wrong_finish(completion: Completion, asked: bytes) -> bool:

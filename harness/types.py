@@ -34,7 +34,8 @@ JobKind = Literal["quality", "tools", "judge", "probe", "load"]
 Phase = Literal["warmup", "measure", "cooldown"]
 
 VerdictWord = Literal["supported", "partial", "ignored", "rejected", "broken", "untestable", "skipped"]
-RunStatus = Literal["running", "interrupted", "finished", "failed"]
+RunStatus = Literal["running", "interrupted", "partial", "finished", "failed"]
+"""``partial``: one of several processes was lost, and with it a share of the plan; the others went on to its end."""
 
 
 # --- what is asked ---------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ _STATED = re.compile(rb'^\{"v":\d+,', re.MULTILINE)
 
 def manifest_text(manifest: JsonObject) -> bytes:
     """run.json as it is written: with a checksum of itself."""
-    signed = manifest | {"sha256": _checksum(manifest)}
+    signed = manifest | {"sha256": checksum(manifest)}
     return json.dumps(signed, indent=2, ensure_ascii=True).encode() + b"\n"
 
 
@@ -45,14 +45,15 @@ def manifest_of(text: bytes) -> JsonObject:
     told = manifest.pop("sha256", None)
     if told is None and version > 1:
         raise StoreError("has lost its checksum", hint="Bring back the file as it was written")
-    if told is not None and told != _checksum(manifest):
+    if told is not None and told != checksum(manifest):
         raise StoreError("is not as it was written: its checksum does not fit", hint="Bring back the file as it was")
     for step in range(version, VERSION):
         manifest = _STEPS[step](manifest)
     return manifest
 
 
-def _checksum(manifest: JsonObject) -> str:
+def checksum(manifest: JsonObject) -> str:
+    """SHA-256 of what a manifest says, but for its own checksum; of one that was read, as today's version says it."""
     text = json.dumps(manifest, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -29,6 +29,7 @@ CALL = ToolCall("c1", "f", "{}")
 NAMES = {
     *("leaked_markup", "wrong_finish_reason", "duplicate_call_id", "missing_call_id", "empty_call"),
     *("unknown_tool", "arguments_not_json", "arguments_not_object", "only_reasoning", "thinking_markup"),
+    "turn_markup",
 }
 
 
@@ -65,6 +66,12 @@ NAMES = {
         (reply("<think>Hm.</think>Hi"), "thinking_markup"),
         (reply("Hm.</think>Hi"), "thinking_markup"),
         (reply("Hi", reasoning="<think>"), ""),
+        (reply("analysisHm.assistantfinalHi"), "thinking_markup"),
+        (reply("analysis of a final"), ""),
+        (reply("Hi<|im_end|>"), "turn_markup"),
+        (reply("mv [ARGS] ..."), ""),
+        (reply('weather[ARGS]{"city": "Rome"}'), "leaked_markup"),
+        (reply("<|start|>assistant<|channel|>commentary to=functions.f"), "leaked_markup thinking_markup turn_markup"),
         (
             reply("<think>", ToolCall("", "", "1"), finish="stop"),
             "arguments_not_object empty_call missing_call_id thinking_markup wrong_finish_reason",
@@ -79,7 +86,12 @@ def test_each_fault_has_its_name(answer: Completion, names: str) -> None:
 
 def test_every_marker_is_looked_for() -> None:
     """A text that is one marker has a fault, whichever it is."""
-    for markers, fault in ((contract.CALL_MARKERS, "leaked_markup"), (contract.THINKING_MARKERS, "thinking_markup")):
+    names = {
+        "leaked_markup": contract.CALL_MARKERS,
+        "thinking_markup": contract.THINKING_MARKERS,
+        "turn_markup": contract.TURN_MARKERS,
+    }
+    for fault, markers in names.items():
         assert all(contract.faults(reply(marker)) == (fault,) for marker in markers)
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from drawn import APP, HOSTILE, PAGES, open_page, said, two_endpoints
 from published import attempt, make_run, manifest
 
-from dashboard import plain, tables
+from dashboard import ahead, plain, queries, tables
 from harness import config
 from harness.cli import cli
 from harness.errors import CannotMeasure
@@ -230,6 +230,28 @@ def test_publishing_is_never_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 MARKS = {"a/m": 0, "b/m": 1}
+
+
+def test_a_page_is_of_one_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that is replaced while a page is drawn is not seen before the next page, not even its version."""
+    make_run(tmp_path, "first", attempts=[attempt("a")])
+    publish(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["app.py", str(tmp_path)])
+    with queries.one_database():
+        before = queries.version()
+        make_run(tmp_path, "second", attempts=[attempt("a")])
+        publish(tmp_path)
+        assert queries.version() == before
+        assert rows(tmp_path, "select count(*) as n from runs") == [{"n": 1}]
+    assert queries.version() != before
+    assert rows(tmp_path, "select count(*) as n from runs") == [{"n": 2}]
+
+
+def test_what_pages_import_is_found() -> None:
+    """The modules that are fetched ahead are those that the pages name, and some that libraries fetch late."""
+    found = list(ahead.modules())
+    assert {"dashboard.trend_queries", "harness.report.charts.nights", "streamlit.emojis"} <= {*found}
+    assert len(found) == len({*found})
 
 
 def test_a_measure_is_drawn_from_run_to_run_with_gaps() -> None:

@@ -41,7 +41,7 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
             stack.callback(running.stop)
             provider = Provider(name, "simulated", running.base_url, models={"m": "sim-small"})
             ends.append(Endpoint(provider, "m", "sim-small"))
-        size = Size(4, 2, ("arithmetic:12",))
+        size = Size(4, 2, ("arithmetic:12",), calls=2)
         selection = selection_of(size, tuple(one.id for one in ends), 4, 0, max_requests=None)
         plan = make(selection, catalog.discover([config.shipped("tasks")]), ends)
         run = sitting.start(plan, results=results, company=Company(Watcher(), scrape=False, calibrate=False)).folder
@@ -53,7 +53,7 @@ def test_the_page_says_who_differs_and_in_what(verified: tuple[Path, str], monke
     app = open_page(verified[0], PAGE, monkeypatch)
     told = said(app)
     assert "Who serves it faithfully? Against official/m" in told
-    for word in ("✕ different", "ceiling", "smallest found", "injected prompt on 16 shapes", "+25", "Benjamini"):
+    for word in ("✕ different", "ceiling", "smallest found", "injected prompt on 20 shapes", "+25", "Benjamini"):
         assert word in told, word
     assert len(app.get("plotly_chart")) == 1
     assert [head.value for head in app.subheader] == ["Scorecard", "Evidence"]

@@ -63,6 +63,7 @@ def test_the_page_says_what_changed_and_what_is_next(store: Path, monkeypatch: p
         ({"metric": "quality"}, "83.3 %"),
         ({"suite": "nightly", "metric": "error_rate"}, "No change point in 26 nights"),
         ({"metric": "conformance_support"}, "No run has a value of"),
+        ({"last": "all", "metric": "error_rate"}, "No change point in 26 nights"),
     ],
 )
 def test_the_address_chooses(query: dict[str, str], text: str, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,8 +75,8 @@ def test_the_address_chooses(query: dict[str, str], text: str, store: Path, monk
 def test_stale_choices_are_told(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the address names and is not there is told, and the page is drawn."""
     monkeypatch.chdir(store)
-    app = open_page(store, PAGE, monkeypatch, metric="nonsense", work="gone@c9", suite=HOSTILE)
-    assert len(app.warning) == 3
+    app = open_page(store, PAGE, monkeypatch, metric="nonsense", work="gone@c9", suite=HOSTILE, last="7")
+    assert len(app.warning) == 4
     assert len(app.get("plotly_chart")) == 1
 
 

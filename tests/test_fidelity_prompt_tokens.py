@@ -67,6 +67,16 @@ def test_a_tokenizer_that_differs_on_one_surface() -> None:
     assert found.surfaces["unicode"] == (14, 14)
 
 
+@pytest.mark.parametrize(
+    ("surface", "cause"),
+    [("images", "image difference"), ("tool results", "template difference"), ("tools", "template difference")],
+)
+def test_a_surface_that_is_read_otherwise_is_named(surface: str, cause: str) -> None:
+    """Offsets that only pictures, tools or their results have, by no rule, are no tokenizer's."""
+    found = _asked(lambda case: -(case.reference or 0) // 3 if case.surface == surface else 0)
+    assert (found.cause, found.terms, found.odd) == (cause, {}, (surface,))
+
+
 def test_what_is_not_stated_is_not_zero() -> None:
     """A side that states no usage is counted as missing, and where none does nothing is concluded."""
     assert explained(PROMPTS).cause == "not stated"

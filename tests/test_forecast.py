@@ -14,7 +14,6 @@ from harness.provider import Endpoint, Limits
 from harness.run.arrivals import Closed, Constant
 from harness.run.budget import most
 from harness.run.forecast import forecasts, whole_time_s
-from harness.run.tally import Budget
 
 ASKS = [sample(f"q{number}", "x" * 100) for number in range(20)]
 
@@ -100,15 +99,6 @@ def test_a_dry_run_tells_all_of_it_and_sends_nothing(tmp_path: Path) -> None:
     assert "about " in printed
     assert "time unknown" in printed
     assert re.search(r"^the record takes \d\.\d MB on disk at the tokens that requests allow$", printed, re.MULTILINE)
-
-
-def test_processes_share_a_budget() -> None:
-    """The parts together are never more than the whole; time is one for all."""
-    parts = [Budget(1.0, 60.0, 100, 10).part(number, 4) for number in range(4)]
-    assert [one.max_tokens for one in parts] == [3, 3, 2, 2]
-    assert sum(one.max_cost_usd or 0 for one in parts) == 1.0
-    assert {(one.max_duration_s, one.max_requests) for one in parts} == {(None, None)}
-    assert Budget().part(0, 4) == Budget()
 
 
 def test_a_load_that_may_take_too_much_is_refused(tmp_path: Path) -> None:

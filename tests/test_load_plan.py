@@ -19,7 +19,7 @@ from harness.run.manifest import loads_json
 from harness.run.plan import Plan, make
 from harness.run.selection import Changes, Level, Search, Selection
 from harness.run.session import answer, nonced
-from harness.run.worker import share
+from harness.run.shares import share
 from harness.types import Job, Load, Sample
 
 ONE = (endpoint("a/m"),)

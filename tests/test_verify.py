@@ -44,11 +44,13 @@ PLANTED: dict[str, dict[str, Any]] = {
     "hot": {"mutants": "ignore_temperature"},
     "failing": {"http_500": 0.5},
     "careless": {"accuracy": 0.6},
+    "unforced": {"mutants": "ignore_tool_choice"},
+    "misended": {"mutants": ["finish_stop", "usage_events"]},
 }
 """Server -> how it differs from the plain one."""
 CUT = {"cut": {"mutants": "cut_prompt"}, "narrow": {"context_tokens": 6000}}
 """The same for what long prompts show."""
-SIZE = Size(12, 6, ("arithmetic", "assistant"))
+SIZE = Size(12, 6, ("arithmetic", "assistant"), calls=9)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +110,8 @@ def word(found: JsonObject, name: str) -> str:
 def test_an_identical_server_is_equivalent(found: JsonObject) -> None:
     """Every test of a server that is the same says equivalent, and its scores are not worse."""
     words = {test: finding["word"] for test, finding in card(found, "same").items()}
-    tests = ("distribution", "temperature", "prompt tokens", "tool triggers", "tool calls")
+    tests = ("distribution", "temperature", "endings", "prompt tokens")
+    tests += ("tool triggers", "tool calls", "forced tools", "streams")
     assert word(found, "same") == "equivalent", words
     assert words["answered"] == "not worse"
     assert {words[test] for test in tests} == {"equivalent"}
@@ -120,7 +123,9 @@ def test_an_identical_server_is_equivalent(found: JsonObject) -> None:
     [
         ("noisy", {"distribution"}),
         ("injected", {"prompt tokens"}),
-        ("leaking", {"tool triggers", "tool calls"}),
+        ("leaking", {"tool triggers", "tool calls", "forced tools"}),
+        ("unforced", {"forced tools"}),
+        ("misended", {"endings", "streams"}),
         ("greedy", {"distribution", "temperature"}),
         ("hot", {"temperature"}),
     ],
@@ -154,15 +159,40 @@ def test_worse_is_not_different(found: JsonObject) -> None:
     assert word(found, "careless") != "different"
 
 
-def test_a_cut_context_is_found(tmp_path: Path) -> None:
-    """A server that reads only the end of long prompts is told from one that refuses them, and from a whole one."""
-    tasks = ("needle_1k:5", "needle_8k:5")
-    with serving({"reference": {}, "same": {}, **CUT}) as servers:
+def verified(planted: dict[str, dict[str, Any]], tasks: tuple[str, ...], results: Path) -> JsonObject:
+    """What is judged of servers against the first of them, by these tasks alone."""
+    with serving(planted) as servers:
         selection = Selection("verify", tuple(f"{name}/m" for name in servers), tasks, twice=True)
         plan = make(selection, catalog.discover([config.shipped("tasks")]), list(servers.values()))
         company = Company(Watcher(), scrape=False, calibrate=False)
-        folder = sitting.start(plan, results=tmp_path, company=company).folder
-    found = judged(tmp_path, folder)
+        folder = sitting.start(plan, results=results, company=company).folder
+    return judged(results, folder)
+
+
+def test_pictures_are_counted_as_the_reference_counts_them(tmp_path: Path) -> None:
+    """Pictures that are dropped or refused are differences; where the reference takes none they are no question."""
+    blind: dict[str, Any] = {"mutants": "text_only"}
+    planted = {"reference": {}, "same": {}, "dropping": {"mutants": "swallow_media"}, "blind": blind}
+    found = verified(planted, ("fidelity_prompt_tokens",), tmp_path)
+    told = {name: card(found, name)["prompt tokens"] for name in planted if name != "reference"}
+    assert told["same"]["word"] == "equivalent"
+    assert told["same"]["n"] == 20
+    assert told["dropping"]["word"] == "different"
+    assert told["dropping"]["details"]["cause"] == "image difference"
+    assert told["dropping"]["says"].endswith("no rule for images; pictures add nothing to what is counted")
+    assert told["blind"]["word"] == "different"
+    assert told["blind"]["details"]["refused"] == ["image_small", "image_large", "image_2"]
+    assert [shown["why"] for shown in told["blind"]["shown"]] == ["image_small: refused"]
+    found = verified({"reference": blind, "same": blind, "seeing": {}}, ("fidelity_prompt_tokens",), tmp_path / "blind")
+    for name in ("same", "seeing"):
+        one = card(found, name)["prompt tokens"]
+        assert (one["word"], one["n"]) == ("equivalent", 17)
+        assert one["says"].endswith("pictures not applicable, the reference takes none")
+
+
+def test_a_cut_context_is_found(tmp_path: Path) -> None:
+    """A server that reads only the end of long prompts is told from one that refuses them, and from a whole one."""
+    found = verified({"reference": {}, "same": {}, **CUT}, ("needle_1k:5", "needle_8k:5"), tmp_path)
     told = {name: card(found, name)["context"] for name in ("same", *CUT)}
     assert told["same"]["word"] == "equivalent", told["same"]
     assert told["cut"]["word"] == "different", told["cut"]
@@ -175,7 +205,7 @@ def test_a_cut_context_is_found(tmp_path: Path) -> None:
 def test_all_p_values_are_adjusted_together(found: JsonObject) -> None:
     """The family are all tests with a p of all candidates, and no adjusted p is below its own."""
     tested = [one for each in found["candidates"] for one in each["findings"] if one["p"] is not None]
-    assert found["family"] == len(tested) == 3 * (len(PLANTED) - 1)
+    assert found["family"] == len(tested) == 6 * (len(PLANTED) - 1)
     assert all(one["p_adjusted"] >= one["p"] for one in tested)
 
 
@@ -209,6 +239,7 @@ def test_the_report_shows_requests_that_differ(carried: tuple[Path, RunFolder], 
     text = markdown(document(results, run, found, {}))
     assert "curl -sS" in text
     assert "injected/m: different; score not worse" in text
+    assert "in one piece, misended/m:" in text
     assert "reference, reference/m:" in text
     assert json.loads(json.dumps(found)) == found
 
@@ -235,6 +266,13 @@ def test_more_answers_find_less(endpoints: dict[str, Endpoint], found: JsonObjec
     assert said / 5 < expected_effect(12, 6) < said * 5
 
 
+def test_tasks_without_right_answers_come_on_top() -> None:
+    """A task of more requests with tools leaves the scored ones as they are; one with right answers replaces them."""
+    assert SIZE.changed(None, None, None, ("fidelity_tau:9",), ()).tasks == (*SIZE.tasks, "fidelity_tau:9")
+    assert SIZE.changed(None, None, 3, ("logic", "fidelity_tau"), ()).tasks == ("logic", "fidelity_tau")
+    assert SIZE.changed(None, None, 3, (), ()) == Size(12, 6, SIZE.tasks, calls=3)
+
+
 def test_the_commands_of_the_page_work(
     endpoints: dict[str, Endpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,7 +285,7 @@ def test_the_commands_of_the_page_work(
     commands = [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()]
     assert len(commands) >= 5
     for command in commands:
-        small = " --prompts 2 --samples 2 --task arithmetic:2" if "--reference" in command else ""
+        small = " --prompts 2 --samples 2 --calls 2 --task arithmetic:2" if "--reference" in command else ""
         small = " --task arithmetic:2 --blocks 1" if "under-load" in command else small
         done = CliRunner().invoke(cli, shlex.split(command + small)[1:])
         assert done.exit_code == 0, (command, done.output, done.exception)
@@ -265,7 +303,7 @@ def test_the_command(endpoints: dict[str, Endpoint], tmp_path: Path) -> None:
     """A plan sends nothing; a verification is an ordinary run whose report can be made again."""
     providers_of({name: endpoints[name] for name in ("reference", "same")}, tmp_path)
     asked = ["verify", "--reference", "reference/m", "--candidate", "same/m", "--prompts", "2", "--samples", "2"]
-    asked += ["--task", "arithmetic:10"]
+    asked += ["--calls", "2", "--task", "arithmetic:10"]
     plan = harness(tmp_path, *asked, "--plan")
     assert plan.returncode == 0, plan.stderr
     assert "nothing was sent" in plan.stdout
@@ -284,6 +322,7 @@ def test_the_command(endpoints: dict[str, Endpoint], tmp_path: Path) -> None:
     assert harness(tmp_path, "resume", "latest").returncode == 0
     whole = json.loads(harness(tmp_path, "verify", "report", "--json").stdout)
     assert whole["status"] == "finished"
-    assert card(whole, "same")["prompt tokens"]["n"] == 16
+    assert card(whole, "same")["prompt tokens"]["n"] == 20
     told(harness(tmp_path, *asked, "--context", "4k"), 2, "two lengths")
+    told(harness(tmp_path, *asked, "--data", "fidelity_tau=x"), 2, "not asked")
     told(harness(tmp_path, "verify", "--reference", "same/m", "--candidate", "same/m"), 2, "same/m")

@@ -21,6 +21,8 @@ from harness.report.trend_terminal import interval_in, size_of, value_in
 
 # Nights of the table below a chart, the latest.
 _LISTED = 60
+# Latest nights of each series that the page looks at; the first unless others are asked for.
+_LAST = ("90", "30", "365", "all")
 
 
 def suites(chosen: choice.Chosen) -> str | None:
@@ -31,11 +33,19 @@ def suites(chosen: choice.Chosen) -> str | None:
     return asked if asked in known else None
 
 
-def choose_metric(version: queries.Version, suite: str | None) -> str:
+def choose_last() -> int | None:
+    """How many of the latest nights of each series; None: all."""
+    picking.stale("last", _LAST, "number of nights")
+    asked = st.selectbox("Latest nights", _LAST, key="last", bind="query-params")
+    asked = asked if asked in _LAST else _LAST[0]
+    return None if asked == "all" else int(asked)
+
+
+def choose_metric(version: queries.Version, suite: str | None, last: int | None) -> str:
     """The metric that is followed; the main ones first."""
     names = [*HEADLINE, *(name for name in METRICS if name not in HEADLINE)]
     picking.stale("metric", names, "metric")
-    first = queries.or_stop(lambda: trend_queries.first_metric(version, suite))
+    first = queries.or_stop(lambda: trend_queries.first_metric(version, suite, last))
     # By its name, as after `harness trend --metric`: the address would otherwise hold the words that are shown.
     asked = st.selectbox("Metric", names, index=names.index(first), key="metric", bind="query-params")
     return asked if asked in names else first
@@ -206,16 +216,18 @@ def _day(moment: str) -> str:
 
 def page(chosen: choice.Chosen) -> None:
     """The page below its head."""
-    left, middle, right = st.columns(3)
-    with left:
+    places = st.columns(4)
+    with places[0]:
         suite = suites(chosen)
-    with middle:
-        metric = choose_metric(chosen.version, suite)
-    found = queries.or_stop(lambda: trend_queries.series(chosen.version, metric, suite))
+    with places[3]:
+        last = choose_last()
+    with places[1]:
+        metric = choose_metric(chosen.version, suite, last)
+    found = queries.or_stop(lambda: trend_queries.series(chosen.version, metric, suite, last))
     if not found:
         st.info(f"No run has a value of {plain.code(METRICS[metric].title)}: choose another metric, or all runs.")
         return
-    with right:
+    with places[2]:
         place = choose_place(found)
     marks = queries.marks(chosen.version)
     own = [series for series in found if series.place == place]
@@ -230,7 +242,10 @@ def page(chosen: choice.Chosen) -> None:
         otherwise="no run has a value.",
         on_select=lambda: clicked("nights", ids),
     )
-    st.caption("A chosen point becomes the run of the page. Dashed: a level. Box: the next night. Grey: left out.")
+    st.caption(
+        "A chosen point becomes the run of the page. Dashed: a level. Box: the next night. Grey: left out. Levels and "
+        "changes are those of the nights that are looked at."
+    )
     night_links(chosen.run)
     changes_table(found, marks)
     next_table(own, marks)

@@ -30,6 +30,9 @@ COMMANDS = {
     "trend": "How nightly figures went, and since when they changed.",
     "dashboard": "Look at the results in the browser.",
     "runs": "List and show runs.",
+    "push": "Copy runs into a team's store.",
+    "pull": "Copy runs of a team's store onto this machine.",
+    "sync": "Push and pull: runs, annotations and acceptances.",
     "purge": "Take requests and answers out of runs, and keep their figures.",
     "sql": "Ask the results in SQL, read-only.",
     "export": "Send a run to an OpenTelemetry collector.",
@@ -39,7 +42,9 @@ COMMANDS = {
     "task": "Make a task of your own from a template.",
     "models": "Fetch and list the small local models.",
     "simulate": "Serve a simulated endpoint with known timing, answers and faults.",
-    "worker": "One process of a load; started by harness load --workers.",
+    "worker": "One worker of a run, on any machine.",
+    "k8s": "Render the workers of a run for Kubernetes.",
+    "gather": "Make one run of what workers on other machines journalled.",
 }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -17,12 +19,13 @@ from harness.cli.progress import Progress
 from harness.errors import CannotMeasure, EngineError, UsageError
 from harness.folder import results_option
 from harness.prices import price_of
-from harness.report import terminal, whole
+from harness.report import partly, terminal, whole
 from harness.report.adapted import lines as adapted_lines
 from harness.report.judging import silent
-from harness.run import sitting
+from harness.run import executors, gathering, handed, sitting
 from harness.run.adaptations import adaptations
 from harness.run.conduct import Company
+from harness.run.executor import Where
 from harness.run.plan import Plan
 from harness.run.stored import Replan
 from harness.run.tally import Budget
@@ -38,7 +41,7 @@ class Terms:
     budget: Budget
     dry_run: bool
     as_json: bool
-    workers: int = 1
+    where: Where = field(default_factory=Where)
     calibrate: bool | None = None
     scrape: bool = True
     cache: bool = False
@@ -58,6 +61,9 @@ def carry_out(plan: Plan, terms: Terms, again: Replan | None = None, *, tell: Te
     if terms.dry_run:
         dry_run.show(plan, terms.results, as_json=terms.as_json)
         return
+    if terms.where.kind == "hand":
+        hand_out(plan, terms)
+        return
     finish(sit(plan, terms, again), terms.results, as_json=terms.as_json, tell=tell)
 
 
@@ -69,6 +75,9 @@ def sit(plan: Plan, terms: Terms, again: Replan | None = None) -> sitting.Sittin
         )
     if terms.budget.max_cost_usd is not None:
         _refuse_unpriced(plan)
+    made = executors.made(terms.where, terms.providers_file)
+    if made is not None and terms.cache:
+        raise UsageError("--cache goes with one process", hint="Leave out --workers and --executor")
     for line in adapted_lines(adaptations(plan)):
         click.echo(line, err=True)
     with Progress(terminal.console(stderr=True)) as progress:
@@ -82,13 +91,38 @@ def sit(plan: Plan, terms: Terms, again: Replan | None = None) -> sitting.Sittin
             terms.budget,
             progress.announce,
             judging=progress.judging,
-            workers=terms.workers,
+            workers=terms.where.processes,
+            executor=made,
             providers_file=terms.providers_file,
             calibrate=terms.calibrate,
             scrape=terms.scrape,
             cache=terms.cache,
         )
         return sitting.start(plan, results=terms.results, company=company, again=again)
+
+
+def hand_out(plan: Plan, terms: Terms) -> None:
+    """Write the folder of a run that others carry out, and print what each of them is told."""
+    if terms.budget.max_cost_usd is not None or terms.budget.max_tokens is not None:
+        raise UsageError("--max-cost and --max-total-tokens need somebody who counts for all workers")
+    folder = handed.write(plan, terms.results, terms.providers_file)
+    place = terms.where.out or str(folder.root.absolute())
+    gathering.noted(folder, place)
+    starts = [
+        handed.Start(str(folder.root.absolute()), terms.where.processes, place, n) for n in range(terms.where.processes)
+    ]
+    ending = ["harness", "gather", folder.id, "--follow"]
+    gather = f"{shlex.join(ending)}{results_option(terms.results)}"
+    if terms.as_json:
+        commands = [start.argv() for start in starts]
+        told = {"run": folder.id, "folder": str(folder.root), "workers": commands, "gather": gather}
+        click.echo(json.dumps(told, indent=2))
+        return
+    click.echo(f"{sum(1 for _ in plan.jobs)} requests are planned in {folder.root}; nothing was sent.")
+    click.echo("Start, wherever the folder can be reached (docs/scale.md):\n")
+    for start in starts:
+        click.echo(f"  {shlex.join(start.argv())}")
+    click.echo(f"\nand here, to look on and to make one run of them:\n\n  {gather}")
 
 
 def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | None = None) -> None:
@@ -119,6 +153,11 @@ def finish(sat: sitting.Sitting, results: Path, *, as_json: bool, tell: Tell | N
         return
     why = sat.tally.stopped or "interrupted"
     again = f"{_called()} resume {sat.folder.id}{results_option(results)}"
+    if sat.status == "partial":
+        raise CannotMeasure(
+            f"the run is partial: {partly.told(sat.folder.read_manifest())}; what was journalled is sealed",
+            hint=f"Go on with: {again}",
+        )
     if sat.crashed is not None:
         raise EngineError(f"{sat.crashed}; what was there is sealed", hint=f"Go on with: {again}")
     click.echo(f"harness: {why}; what was there is sealed. Go on with: {again}", err=True)

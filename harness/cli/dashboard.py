@@ -33,8 +33,15 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
+@click.option(
+    "--called",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Answer only browsers that call it by this name; repeat it. [default: loopback's names, where --host is one]",
+)
 @click.option("--browser/--no-browser", default=False, help="Open a browser window.")
-def command(results: Path, host: str, port: int, browser: bool) -> None:
+def command(results: Path, host: str, port: int, names: tuple[str, ...], browser: bool) -> None:
     """Look at the results in the browser: read-only, on this machine alone, without telemetry.
 
     \b
@@ -65,9 +72,8 @@ def command(results: Path, host: str, port: int, browser: bool) -> None:
         "theme.dark.primaryColor": "#7CC4F0",
     }
     flags = [f"--{name}={value}" for name, value in settings.items()]
-    if host in _LOOPBACK:
-        # Another site's page could otherwise reach this server under a name of its own that resolves to loopback.
-        flags += [f"--server.allowedHosts={name}" for name in _LOOPBACK]
+    # Another site's page could otherwise reach this server under a name of its own that resolves to its address.
+    flags += [f"--server.allowedHosts={name}" for name in names or (_LOOPBACK if host in _LOOPBACK else ())]
     app = config.shipped("dashboard") / "app.py"
     # The server takes this process's place: one Ctrl-C, one process to end.
     arguments = [sys.executable, "-m", "streamlit", "run", str(app), *flags, "--", str(results.resolve())]

@@ -12,6 +12,7 @@ from harness.cli import options
 from harness.cli.asked import asked
 from harness.cli.carry import Terms, carry_out
 from harness.errors import UsageError
+from harness.run.executor import Where
 from harness.run.selection import Selection
 from harness.run.stored import replanner
 from harness.run.tally import Budget
@@ -36,7 +37,7 @@ from harness.run.tally import Budget
 @options.allow_code_exec
 @options.cache
 @options.store_text
-@options.several(options.judging, options.sending)
+@options.several(options.judging, options.dealt, options.sending)
 def command(
     tasks: tuple[str, ...],
     endpoint_names: tuple[str, ...],
@@ -55,6 +56,7 @@ def command(
     dry_run: bool,
     as_json: bool,
     budget: Budget,
+    where: Where,
     **about: Any,
 ) -> None:
     """Run quality and tool TASKS on one or more endpoints.
@@ -95,4 +97,4 @@ def command(
         store_text=store_text,
     )
     plan = replanner(found, config.load_providers(providers_file))(selection)
-    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache))
+    carry_out(plan, Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, where=where))

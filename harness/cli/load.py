@@ -108,7 +108,6 @@ _prompts = [
 _how = [
     options.api,
     options.store_text,
-    click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Client processes. [default: by load]"),
     click.option(
         "--paired/--one-by-one",
         default=None,
@@ -123,7 +122,7 @@ _how = [
 @command.command("run", short_help="Put load on endpoints.")
 @click.argument("profile")
 @options.endpoints
-@options.several(_levels, _amounts, _prompts, _how, options.sending)
+@options.several(_levels, _amounts, _prompts, _how, options.dealt, options.sending)
 def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: Any) -> None:
     """Put the streaming load PROFILE on one or more endpoints: a load of `harness tasks list`, or a file of prompts.
 
@@ -170,7 +169,7 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
         budget,
         dry_run=given["dry_run"],
         as_json=given["as_json"],
-        workers=given["workers"] or crew.default_workers(plan),
+        where=given["where"]._replace(workers=given["where"].workers or crew.default_workers(plan)),
         calibrate=given["calibrate"],
         scrape=given["scrape"],
     )

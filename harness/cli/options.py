@@ -14,6 +14,7 @@ import click
 from harness import config
 from harness.folder import DEFAULT_RESULTS
 from harness.prompts.filed import MAX_TOKENS
+from harness.run.executor import read
 from harness.run.tally import Budget
 from harness.scorers import permission
 
@@ -139,6 +140,19 @@ store_text = click.option(
     show_default=True,
     help="What is kept of requests and answers once the run is finished (docs/secrets.md).",
 )
+workers = click.option(
+    "--workers", type=click.IntRange(1, 4096), metavar="N", help="Processes that ask. [default: by load, else 1]"
+)
+executor = click.option(
+    "--executor",
+    default="local",
+    show_default=True,
+    metavar="WHERE",
+    help="Where they are: local, ray, ray:ADDRESS, or hand: started by you (docs/scale.md).",
+)
+out = click.option(
+    "--out", metavar="PLACE", help="Where workers on other machines write: a shared folder or s3://, gs://, az://."
+)
 dry_run = click.option("--dry-run", is_flag=True, help="Print requests, tokens, cost and time, send nothing.")
 
 scorer = click.option(
@@ -167,6 +181,17 @@ def _with_budget(function: _Command) -> _Command:
     def wrap(*context: Any, **given: Any) -> Any:
         bounds = [given.pop(f"max_{name}") for name in ("cost", "duration", "requests", "total_tokens")]
         return function(*context, **given, budget=Budget(*bounds))
+
+    return cast("_Command", wrap)
+
+
+def _with_where(function: _Command) -> _Command:
+    """The command that takes how many processes carry out a plan, and where, as one ``Where``."""
+
+    @functools.wraps(function)
+    def wrap(*context: Any, **given: Any) -> Any:
+        where = read(given.pop("executor"))._replace(workers=given.pop("workers"), out=given.pop("out"))
+        return function(*context, **given, where=where)
 
     return cast("_Command", wrap)
 
@@ -218,6 +243,8 @@ def several(*groups: Sequence[_Option]) -> Callable[[_Command], _Command]:
 
 of_files: Sequence[_Option] = (scorer, prompt, system, target, max_tokens, temperature)
 """What can be said about a data file of the user's own prompts."""
+dealt: Sequence[_Option] = (workers, executor, out, _with_where)
+"""How many processes carry out a plan, and where; the command gets them as one ``where``."""
 judging: Sequence[_Option] = (judges, pairwise)
 """Who judges, and how."""
 sending: Sequence[_Option] = (

@@ -12,8 +12,9 @@ from harness.cli.carry import finish
 from harness.cli.progress import Progress
 from harness.folder import open_run
 from harness.report import terminal
-from harness.run import sitting
+from harness.run import executors, sitting
 from harness.run.conduct import Company
+from harness.run.executor import Where
 
 
 @click.command()
@@ -21,8 +22,15 @@ from harness.run.conduct import Company
 @options.results
 @options.providers
 @options.allow_code_exec
+@options.several(options.dealt)
 @options.as_json
-def command(run: str, results: Path, providers_file: Path | None, as_json: bool) -> None:
+def command(
+    run: str,
+    results: Path,
+    providers_file: Path | None,
+    where: Where,
+    as_json: bool,
+) -> None:
     """Finish RUN: an id, the beginning of one, or "latest".
 
     Exactly the planned requests that have no final attempt yet are sent. Resuming is not retrying: a request
@@ -33,13 +41,19 @@ def command(run: str, results: Path, providers_file: Path | None, as_json: bool)
       harness resume 20261121t1103
     """
     folder = open_run(results, run)
+    made = executors.made(where, providers_file)
     with Progress(terminal.console(stderr=True)) as progress:
         sat = sitting.resume(
             folder,
             catalog=catalog.discover(),
             providers=config.load_providers(providers_file),
             company=Company(
-                progress, announce=progress.announce, judging=progress.judging, providers_file=providers_file
+                progress,
+                announce=progress.announce,
+                judging=progress.judging,
+                workers=where.processes,
+                executor=made,
+                providers_file=providers_file,
             ),
         )
     if sat.status == "finished" and not sat.tally.attempts:

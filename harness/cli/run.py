@@ -20,6 +20,7 @@ from harness.errors import ConfigError, UsageError
 from harness.gates.context import refuse_strangers
 from harness.gates.file import read as read_gate
 from harness.run import load_words
+from harness.run.executor import Where
 from harness.run.plan import Plan
 from harness.run.selection import LoadSettings, Selection
 from harness.run.stored import replanner
@@ -53,7 +54,7 @@ _gating = [
 @options.allow_code_exec
 @options.cache
 @options.store_text
-@options.several(_gating, outputs, options.judging, options.sending)
+@options.several(_gating, outputs, options.judging, options.dealt, options.sending)
 def command(
     suite: str,
     endpoint_names: tuple[str, ...],
@@ -71,6 +72,7 @@ def command(
     no_gate: bool,
     confirm: bool,
     strict: bool,
+    where: Where,
     **to: Any,
 ) -> None:
     """Run a SUITE of tasks, probes and loads on one or more endpoints, and compare them.
@@ -97,7 +99,7 @@ def command(
     plan = again(select(found, catalogue, endpoint_names, providers_file, seed=seed, **wanted))
     if gate is not None:
         refuse_strangers(gate, plan.selection.endpoints)
-    terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache)
+    terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, where=where)
     if gate is None or dry_run:
         carry_out(plan, terms)
         return

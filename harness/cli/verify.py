@@ -36,6 +36,7 @@ from harness.run.tally import Budget
 )
 @click.option("--prompts", type=click.IntRange(2, 30), default=None, help="Open prompts for the test of answers.")
 @click.option("--samples", type=click.IntRange(2), default=None, help="Answers to each of them from each candidate.")
+@click.option("--calls", type=click.IntRange(2, 24), default=None, help="Requests with tools, asked both ways.")
 @click.option(
     "--task",
     "tasks",
@@ -48,6 +49,13 @@ from harness.run.tally import Budget
     type=click.Choice(["1k", "2k", "4k", "8k", "16k", "32k", "64k", "128k"]),
     multiple=True,
     help="Length of long prompts with facts hidden in them, in tokens; name two or more. Default: those of the budget.",
+)
+@click.option(
+    "--data",
+    "files",
+    multiple=True,
+    metavar="TASK=PATH",
+    help="File or folder that a task reads, for those without a source of their own; repeat it.",
 )
 @click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
@@ -63,8 +71,10 @@ def command(
     size: str,
     prompts: int | None,
     samples: int | None,
+    calls: int | None,
     tasks: tuple[str, ...],
     context: tuple[str, ...],
+    files: tuple[str, ...],
     concurrency: int,
     plan_only: bool,
     results: Path,
@@ -87,6 +97,7 @@ def command(
       harness verify --reference official/llama --candidate cheap/llama --plan
       harness verify --reference official/llama --candidate cheap/llama --candidate fast/llama --max-cost 2
       harness verify --reference mine/llama --candidate cheap/llama --budget small --task gsm8k:100 --md verify.md
+      harness verify --reference mine/llama --candidate cheap/llama --task fidelity_walle:50 --data fidelity_walle=walle
       harness verify report latest --json
       harness verify under-load -e cheap/llama --concurrency 16
 
@@ -98,12 +109,14 @@ def command(
         raise UsageError("a verification takes --reference and at least one --candidate", hint="harness verify --help")
     if reference in candidates:
         raise UsageError(f"{reference} is the reference and cannot be a candidate", hint="Name another endpoint")
-    if len(set(context)) == 1:
-        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
-    thousands = tuple(sorted({int(length.removesuffix("k")) for length in context}))
-    chosen = SIZES[size].changed(prompts, samples, tasks, thousands)
+    chosen = SIZES[size].changed(prompts, samples, calls, tasks, _thousands(context))
     selection = selection_of(
-        chosen, (reference, *dict.fromkeys(candidates)), concurrency, seed, max_requests=budget.max_requests
+        chosen,
+        (reference, *dict.fromkeys(candidates)),
+        concurrency,
+        seed,
+        max_requests=budget.max_requests,
+        data_of=_data_of(files, chosen.tasks),
     )
     plan = replanner(catalog.discover(only=("TASK", "TASKS")), config.load_providers(providers_file))(selection)
     if dry := plan_only or dry_run:
@@ -129,6 +142,26 @@ def report(run: str, results: Path, providers_file: Path | None, as_json: bool, 
 
 
 command.add_command(under_load.command)
+
+
+def _thousands(context: tuple[str, ...]) -> tuple[int, ...]:
+    """Lengths of long prompts, rising, in thousands of tokens."""
+    if len(set(context)) == 1:
+        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
+    return tuple(sorted({int(length.removesuffix("k")) for length in context}))
+
+
+def _data_of(files: tuple[str, ...], tasks: tuple[str, ...]) -> dict[str, str]:
+    """Paths by task, each whole: a run may be resumed from another folder."""
+    found = {}
+    for given in files:
+        task, equals, path = given.partition("=")
+        if not equals or not path:
+            raise UsageError(f"--data {given!r} is no TASK=PATH", hint="As in --data fidelity_walle=walle/testdata")
+        if task not in {named.partition(":")[0] for named in tasks}:
+            raise UsageError(f"--data is for task {task!r}, which is not asked", hint=f"Add --task {task}")
+        found[task] = str(Path(path).resolve())
+    return found
 
 
 def _say_expected(plan: Plan, *, as_json: bool) -> None:

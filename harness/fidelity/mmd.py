@@ -195,9 +195,11 @@ class _Block:
         return (np.arange(self.n + self.m) < self.n).astype(float)[None, :]
 
     def shuffled(self, generator: np.random.Generator, rows: int) -> NDArray[np.float64]:
-        """So many permutations of it."""
+        """So many permutations of it; where all answers are the same none is another, and nothing is drawn."""
         import numpy as np  # noqa: PLC0415 - as above
 
+        if self.alike.min() == 1:
+            return np.repeat(self.as_seen(), rows, axis=0)
         return generator.permuted(np.tile(self.as_seen(), (rows, 1)), axis=1)
 
     def squared(self, first: NDArray[np.float64]) -> NDArray[np.float64]:

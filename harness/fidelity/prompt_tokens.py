@@ -12,11 +12,19 @@ from fractions import Fraction
 from typing import Literal
 
 Term = Literal["prompt", "prompt without system message", "message", "tool", "tool result", "image"]
-Cause = Literal["same", "injected prompt", "template difference", "tokenizer difference", "not stated"]
+Cause = Literal[
+    "same", "injected prompt", "template difference", "image difference", "tokenizer difference", "not stated"
+]
 
 SLACK = 3
 """Tokens of a constant offset that a template may add by a mark at its beginning or end; more are a prompt."""
 _MOST_TERMS = 3
+_ALONE: Mapping[str, Cause] = {
+    "images": "image difference",
+    "tools": "template difference",
+    "tool results": "template difference",
+}
+"""What it is where offsets of one surface alone follow no rule; of any other it is the tokenizer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +73,12 @@ def explained(cases: Sequence[Case]) -> Finding:
 
     offset = a [+ a' where there is no system message] + b messages + c tools + d tool results + e images. Terms that
     the cases cannot tell apart are tried in that order, and so many terms only as are one fewer than the cases. Where
-    nothing fits, the surfaces whose offsets do not fit are sought by leaving out one surface at a time.
+    nothing fits, one surface is left out, that without which the fewest terms fit.
 
     Cause: a constant above ``SLACK``, or one where there is no system message, is an injected prompt; any other rule is
-    a template difference; offsets without a rule, even of one surface, are a tokenizer difference.
+    a template difference. Without a rule, tools or tool results alone are still one, since their letters are read as
+    the reference reads them elsewhere; images alone are an image difference: scaled, cut up or dropped in another way;
+    text, even of one surface, is a tokenizer difference.
 
     Source: the rule of expected to expected + 3 tokens is that of the Kimi vendor verifier; that constant, per-message
     and per-tool offsets tell their causes apart is ours.
@@ -96,7 +106,7 @@ def explained(cases: Sequence[Case]) -> Finding:
 
 def _cause(terms: Mapping[Term, int] | None, odd: Sequence[str]) -> Cause:
     if terms is None or odd:
-        return "tokenizer difference"
+        return _ALONE.get(odd[0], "tokenizer difference") if len(odd) == 1 else "tokenizer difference"
     if not terms:
         return "same"
     prompt = terms.get("prompt", 0) > SLACK or terms.get("prompt without system message", 0) > SLACK
@@ -108,10 +118,15 @@ def _rule(cases: Sequence[Case], surfaces: Sequence[str]) -> tuple[dict[Term, in
     terms = _fitted(cases)
     if terms is not None:
         return terms, ()
-    for surface in surfaces if len(surfaces) > 2 else ():
-        terms = _fitted([case for case in cases if case.surface != surface])
-        if terms is not None:
-            return terms, (surface,)
+    without = {
+        surface: found
+        for surface in (surfaces if len(surfaces) > 2 else ())
+        if (found := _fitted([case for case in cases if case.surface != surface])) is not None
+    }
+    if without:
+        # The fewest terms for the others: more of them can be made to fit what only one surface has.
+        odd = min(without, key=lambda surface: len(without[surface]))
+        return without[odd], (odd,)
     return None, tuple(surfaces)
 
 

@@ -1,17 +1,18 @@
-"""Whether an endpoint calls tools as the reference does: when it calls, whether calls fit, and how they are sent."""
+"""Whether an endpoint calls tools as the reference does: when it calls, and whether its calls fit."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness import contract
 from harness.errors import TaskError
 from harness.exchange import Completion, ToolCall
 from harness.fidelity import categories
+from harness.scorers.abstention import is_bare_call
 from harness.scorers.json_schema import schema_fault, validator_of
 from harness.scorers.strict_json import parse
 from harness.stats.intervals import Interval, wilson
@@ -174,7 +175,7 @@ def schema_accuracy(answers: Iterable[tuple[Completion, Sequence[JsonObject]]]) 
 
 def call_fault(call: ToolCall, tools: Sequence[JsonObject]) -> str | None:
     """What is wrong with one call; ``no_schema`` where its arguments cannot be checked; None: nothing is."""
-    known = {name: tool for tool in tools if isinstance(name := (tool.get("function") or tool).get("name"), str)}
+    known = _known(tools)
     if call.name not in known:
         return "unknown_tool" if call.name else "empty_call"
     try:
@@ -191,60 +192,26 @@ def call_fault(call: ToolCall, tools: Sequence[JsonObject]) -> str | None:
         return "no_schema"
 
 
-# --- how it sends them -----------------------------------------------------------------------------------
-
-_COMPARED: Mapping[str, Callable[[Completion], Any]] = {
-    "content": lambda completion: completion.text,
-    "refusal": lambda completion: completion.refusal,
-    "reasoning": lambda completion: completion.reasoning,
-    "number of calls": lambda completion: len(completion.tool_calls),
-    "names of calls": lambda completion: [call.name for call in completion.tool_calls],
-    "arguments": lambda completion: [_read(call.arguments) for call in completion.tool_calls],
-    "finish reason": lambda completion: completion.finish_reason,
-    "prompt tokens": lambda completion: completion.usage and completion.usage.prompt_tokens,
-    "completion tokens": lambda completion: completion.usage and completion.usage.completion_tokens,
-}
+FITS, NO_CALL = "fits", "no call"
 
 
-def stream_differences(streamed: Completion, whole: Completion) -> tuple[str, ...]:
-    """What differs between the streamed and the whole answer to one request that is answered the same way each time.
+def outcome(completion: Completion, tools: Sequence[JsonObject], faults: Iterable[str] = (), forced: str = "") -> str:
+    """What became of an answer: ``no call``, ``fits``, or the sorted names of what is wrong with it.
 
-    Names, in this order: content, refusal, reasoning, number of calls, names of calls, arguments (read as JSON where
-    they are), finish reason, prompt tokens, completion tokens. Counts that one of the two does not state are not
-    compared. Empty: they are equal. It says nothing where the endpoint does not repeat itself: ask each way twice.
+    Args:
+        completion: the answer.
+        tools: those of its request.
+        faults: what of its contract it is known to break.
+        forced: the tool that had to be called; a call of another one is ``another_tool``. Empty: the model decides.
     """
-    found = []
-    for name, of in _COMPARED.items():
-        one, other = of(streamed), of(whole)
-        unsaid = name.endswith("tokens") and (one is None or other is None)
-        if not unsaid and one != other:
-            found.append(name)
-    return tuple(found)
+    found = {*faults, *(call_fault(call, tools) for call in completion.tool_calls)} - {None, "no_schema"}
+    if forced and any(call.name not in (forced, "") for call in completion.tool_calls):
+        found.add("another_tool")
+    if not completion.tool_calls and is_bare_call(completion.text, {*_known(tools)}):
+        found.add(contract.LEAKED)
+    return ", ".join(sorted(map(str, found))) or (FITS if completion.tool_calls else NO_CALL)
 
 
-def _read(arguments: str) -> Any:
-    try:
-        # As text again: True and 1, which are equal in Python, stay apart.
-        return repr(_sorted(parse(arguments)))
-    except (ValueError, RecursionError):
-        return arguments
-
-
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(each) for each in value] if isinstance(value, list) else value
-
-
-def contract_faults(answers: Iterable[tuple[Completion, bytes]]) -> dict[str, int]:
-    """Answers with each fault of ``harness.contract.faults``, the most frequent first; each with its request's body."""
-    counted = Counter(fault for completion, asked in answers for fault in contract.faults(completion, asked))
-    return dict(counted.most_common())
-
-
-def finish_reasons(completions: Iterable[tuple[str, Completion]]) -> dict[str, list[str | None]]:
-    """Finish reasons by prompt, for ``harness.fidelity.categories.against_itself``; each completion with its prompt."""
-    found: dict[str, list[str | None]] = {}
-    for prompt, completion in completions:
-        found.setdefault(prompt, []).append(completion.finish_reason)
-    return found
+def _known(tools: Sequence[JsonObject]) -> dict[str, JsonObject]:
+    """Tools by name; those without one are left out."""
+    return {name: tool for tool in tools if isinstance(name := (tool.get("function") or tool).get("name"), str)}

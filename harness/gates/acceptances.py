@@ -123,11 +123,18 @@ def add(path: Path, one: Acceptance) -> None:
 
 def write(path: Path, entries: Sequence[Acceptance]) -> None:
     """Write a file of acceptances; StoreError when it cannot be written."""
-    body: JsonObject = {
-        "format": FORMAT,
-        "acceptances": [{name: value for name, value in asdict(one).items() if value is not None} for one in entries],
-    }
+    body: JsonObject = {"format": FORMAT, "acceptances": [as_mapping(one) for one in entries]}
     write_atomic(path, (_HEAD + as_text(body)).encode())
+
+
+def as_mapping(one: Acceptance) -> JsonObject:
+    """An entry as its file has it."""
+    return {name: value for name, value in asdict(one).items() if value is not None}
+
+
+def of_mapping(value: object) -> Acceptance:
+    """The entry that a mapping is; ValueError when it is none."""
+    return _entry(AcceptanceBlock.model_validate(value))
 
 
 def _understand(document: object) -> tuple[Acceptance, ...] | list[tuple[FieldPath, str]]:
@@ -135,12 +142,13 @@ def _understand(document: object) -> tuple[Acceptance, ...] | list[tuple[FieldPa
         block = FileBlock.model_validate(document)
     except ValidationError as error:
         return problems(error, _beside)
-    return tuple(
-        Acceptance(
-            **{name: getattr(one, name) for name in ("metric", "endpoint", "workload", "why", "who", "until")},
-            up_to=None if one.up_to is None else str(one.up_to),
-        )
-        for one in block.acceptances
+    return tuple(map(_entry, block.acceptances))
+
+
+def _entry(one: AcceptanceBlock) -> Acceptance:
+    return Acceptance(
+        **{name: getattr(one, name) for name in ("metric", "endpoint", "workload", "why", "who", "until")},
+        up_to=None if one.up_to is None else str(one.up_to),
     )
 
 

@@ -24,7 +24,6 @@ from harness.report.fidelity.prompts import prompt_tokens
 from harness.report.fidelity.sampling import TASK as GREEDY
 from harness.report.fingerprint import Fingerprint, fingerprint, planned
 from harness.report.nightly_metrics import METRICS, Reading
-from harness.stats.coverage import FLOOR as COVERED
 from harness.stats.family import holm
 from harness.store.query import rows
 
@@ -41,10 +40,8 @@ PERMUTATIONS = 9_999
 _FEWEST = 5
 """Prompts below which nothing is said."""
 _BEFORE, _NOW = "before", "now"
-_WHOLE = """
-select run_id from quality_summary where endpoint = ? and task = ? and n_scored >= ? * n_planned
-"""
-"""Nights on which nearly everything was answered."""
+_ANSWERED = "select run_id from quality_summary where endpoint = ? and task = ? and n_scored >= 0.5 * n_planned"
+"""Nights on which most was answered; an endpoint without eyes refuses each night the same pictures."""
 
 
 class Found(NamedTuple):
@@ -163,16 +160,16 @@ def _alpha(context: Context) -> float:
 
 
 def _base(context: Context, place: Reading) -> str | None:
-    """The pinned night, or the first whole one of the same fingerprint; None: there is none."""
+    """The pinned night, or the first one of the same fingerprint; None: there is none."""
     mine = _print(context.manifest, place)
     pinned = context.baselines.get(place.endpoint)
     if pinned is not None:
         refuse_another(context, place, mine)
-    found = rows(context.results, _WHOLE, [place.endpoint, place.task, COVERED])
-    whole = {row["run_id"] for row in found}
+    found = rows(context.results, _ANSWERED, [place.endpoint, place.task])
+    answered = {row["run_id"] for row in found}
     if pinned is not None:
-        return pinned.run if pinned.run in whole and pinned.run != context.run else None
-    return next((run.id for run in context.earlier if run.id in whole and _print(run.manifest, place) == mine), None)
+        return pinned.run if pinned.run in answered and pinned.run != context.run else None
+    return next((run.id for run in context.earlier if run.id in answered and _print(run.manifest, place) == mine), None)
 
 
 def _print(manifest: Mapping[str, object], place: Reading) -> Fingerprint:
@@ -199,7 +196,12 @@ def _prompt_tokens(before: Sequence[Answer], now: Sequence[Answer], alpha: float
     if not steady:
         return Found("no count was steady on the earlier night", 0, _always("inconclusive"))
     mixed = [shape for shape in steady if len(is_[shape]) > 1]
-    answers = Answers(_BEFORE, (_NOW,), by_place([*((_BEFORE, a) for a in before), *((_NOW, a) for a in now)]), {})
+    answers = Answers(
+        _BEFORE,
+        (_NOW,),
+        by_place([*((_BEFORE, a) for a in before), *((_NOW, a) for a in now)]),
+        {_BEFORE: {}, _NOW: {}},
+    )
     told = prompt_tokens(answers, _NOW)
     changed = [shape for shape in steady if is_[shape] != was[shape]]
     says = f"changed on {len(changed)} of {len(steady)} shapes of prompts" if changed else told.says

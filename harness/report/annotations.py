@@ -1,6 +1,7 @@
 """What people know of their nights: a reviewed file of dates with a text each, such as a deployment or an incident.
 
-``annotations.yaml`` in the results folder, and one in the working folder beside the rest of a project.
+``annotations.yaml`` in the results folder, and one in the working folder beside the rest of a project. What others
+wrote stands in ``team-annotations.yaml``, which ``harness pull`` and ``harness sync`` write anew each time.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from harness.config_file import Document, read_plain
+from harness.config_file import Document, as_text, read_plain
 from harness.errors import ConfigError, UnknownName
+from harness.folder import write_atomic
+from harness.types import JsonObject
 
 FILE_NAME = "annotations.yaml"
+TEAM_FILE_NAME = "team-annotations.yaml"
 _FIELDS = ("date", "text", "endpoint")
 _LONGEST = 500
+_TEAM_HEAD = "# What others wrote, as the team's store has it. Each `harness pull` writes it anew.\n"
 
 
 class Annotation(NamedTuple):
@@ -33,13 +38,32 @@ class Annotation(NamedTuple):
 
 
 def notes(results: Path) -> list[Annotation]:
-    """Those of both files in the order of their dates; empty where there is no file.
+    """Those of all files in the order of their dates, each once; empty where there is no file.
 
     Raises:
         ConfigError: a file has a mistake, told as ``file:line: field: what is wrong``.
     """
+    team = results / TEAM_FILE_NAME
+    found = [*own(results), *(read(team) if team.is_file() else ())]
+    return sorted(dict.fromkeys(found), key=lambda one: (one.at, one.text, one.endpoint or ""))
+
+
+def own(results: Path) -> list[Annotation]:
+    """Those that were written here, not those of a team. Errors: as ``notes``."""
     paths = dict.fromkeys(path.resolve() for path in (results / FILE_NAME, Path(FILE_NAME)))
-    return sorted(one for path in paths if path.is_file() for one in read(path))
+    return [one for path in paths if path.is_file() for one in read(path)]
+
+
+def write_team(results: Path, annotations: Sequence[Annotation]) -> None:
+    """Replace what others wrote; StoreError when the file cannot be written."""
+    listed = [as_mapping(one) for one in annotations]
+    write_atomic(results / TEAM_FILE_NAME, (_TEAM_HEAD + as_text({"annotations": listed})).encode())
+
+
+def as_mapping(one: Annotation) -> JsonObject:
+    """An annotation as its file has it."""
+    about = {"date": one.at.isoformat(), "text": one.text}
+    return about if one.endpoint is None else about | {"endpoint": one.endpoint}
 
 
 def read(path: Path) -> list[Annotation]:

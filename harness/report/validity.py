@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.folder import RunFolder
+from harness.report import partly
 from harness.stats.validity import NEAR_CEILING, Facts, Stage, Timing, judge
 from harness.store.query import rows
+from harness.store.sharded import lost
 from harness.types import JsonObject
 
 _HELD_MS = 1.0
@@ -26,6 +28,7 @@ left join attempt_lag l using (run_id, job_id, number)
 where run_id = ? and m.kind = 'load' and m.phase = 'measure' and not m.set_apart and m.slip_ms is not null
 order by m.started_at
 """
+_JOURNALLED = "select count(distinct job_id) as n from attempts where run_id = ?"
 _WITHOUT = """
 select stage, endpoint, count(*) as n, quantile_cont(ttft_ms, 0.5) as ttft_p50_ms,
     quantile_cont(ttft_ms, 0.95) as ttft_p95_ms, quantile_cont(e2e_ms, 0.5) as e2e_p50_ms
@@ -56,7 +59,7 @@ def validity(results: Path, folder: RunFolder, levels: Sequence[JsonObject]) -> 
     return {
         "word": found.word,
         "reasons": list(found.reasons),
-        "warnings": list(found.warnings),
+        "warnings": [*partly.lines(manifest, _journalled(results, folder, manifest)), *found.warnings],
         "workers_needed": found.workers_needed,
         "n": len(measured),
         "contaminated_n": len(found.contaminated_jobs),
@@ -65,6 +68,11 @@ def validity(results: Path, folder: RunFolder, levels: Sequence[JsonObject]) -> 
         if found.contaminated_jobs
         else [],
     }
+
+
+def _journalled(results: Path, folder: RunFolder, manifest: JsonObject) -> int | None:
+    """Planned requests that have a record; None: nobody asks."""
+    return rows(results, _JOURNALLED, [folder.id])[0]["n"] if lost(manifest) else None
 
 
 def _timing(row: JsonObject, open_law: bool, limited: bool, nonce: bool) -> Timing:  # noqa: FBT001

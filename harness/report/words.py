@@ -179,13 +179,17 @@ def concerns(row: JsonObject | None) -> list[str]:
     return found
 
 
+ENDED = {"interrupted": "broken off", "failed": "ended by a fault", "partial": "left without one of its workers"}
+"""How a run that did not come to the end of its plan ended, by its status."""
+
+
 def flags(run: JsonObject) -> str:
     """What about a run makes its numbers less sure, in a few words; empty: nothing that is known."""
     found = []
     if run["problem"]:
         found.append("data missing")
-    if run["status"] in ("interrupted", "failed"):
-        found.append("broken off" if run["status"] == "interrupted" else "ended by a fault")
+    if run["status"] in ENDED:
+        found.append(ENDED[run["status"]])
     if run["failed_share"] is not None and run["failed_share"] > _MANY_FAILED:
         found.append(f"{percent(run['failed_share'])} failed")
     if run["lag_p99_ms"] is not None and run["lag_p99_ms"] > _BUSY_MS:

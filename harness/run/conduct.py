@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,12 @@ from harness.journal import Journal
 from harness.prices import price_of
 from harness.provider import Endpoint, Provider
 from harness.run.cache import Answers
+from harness.run.executor import Executor
 from harness.run.plan import Plan
 from harness.run.runner import Runner, closing
 from harness.run.scoring import Watch, unwatched
 from harness.run.scrape import Scraper, metrics_url
+from harness.run.shards import Shard
 from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.vitals import Vitals, quiet_gc
 from harness.store.ready import Ready
@@ -59,7 +61,9 @@ class Company:
     """What must not be stored; grows with each token."""
     before: Before = field(default_factory=Before)
     workers: int = 1
-    """Processes that carry out the loads."""
+    """Processes that carry out the plan."""
+    executor: Executor | None = None
+    """Where those are; None: this process is enough, or several are started on this machine."""
     providers_file: Path | None = None
     """As the user named it, for those processes."""
     calibrate: bool | None = None
@@ -83,6 +87,8 @@ class Conducted:
     """Why a server's own metrics are missing, by endpoint."""
     ready: Ready | None = None
     """The rows of all attempts of the run; None: they are to be made from its journals."""
+    shards: Sequence[Shard] = ()
+    """The processes that carried it out; none: this one."""
 
 
 def asked(plan: Plan) -> list[Provider]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -110,6 +111,16 @@ class Plan:
         return task is not None and task.world is not None and session.over(self.sample(job), said)
 
     @functools.cached_property
+    def places(self) -> dict[tuple[str, str], int]:
+        """Place of each sample among those of its task, from 0, by (task, sample id)."""
+        counts: Counter[str] = Counter()
+        found = {}
+        for task, sample in self.samples:
+            found[task, sample] = counts[task]
+            counts[task] += 1
+        return found
+
+    @functools.cached_property
     def answers(self) -> frozenset[str]:
         """Ids of the jobs whose answers judges are shown."""
         return frozenset(name for matter in self.matters.values() for name in matter.needed)
@@ -192,7 +203,7 @@ class Plan:
 
     def without(self, done: frozenset[str]) -> Plan:
         """The same plan less the jobs whose ids are in ``done``; a stage that ends by the clock is not begun twice."""
-        return replace(self, stages=tuple(_without(stage, done) for stage in self.stages))
+        return replace(self, stages=tuple(rest_of(stage, done) for stage in self.stages))
 
     def served_at(self, base_urls: Mapping[str, str]) -> Plan:
         """The same plan with the addresses of servers that were started, by provider id."""
@@ -234,7 +245,7 @@ def make(
     probes = select(tuple(catalog.probes.values()), selection.probes) if selection.probes else ()
     scenarios = {scenario.name: scenario for scenario in scenarios_of(probes)}
     refuse_unjudgeable(tasks, selection)
-    samples = {name: samples_of(task, asked[name], selection.data) for name, task in tasks.items()}
+    samples = {name: samples_of(task, asked[name], selection.data_for(name)) for name, task in tasks.items()}
     judging = list(judge_stages(tasks, samples, [endpoint.id for endpoint in judges], selection))
     stages = [
         *probe_stages(scenarios, by_id, selection.again),
@@ -301,7 +312,8 @@ def _refuse_empty_or_oversized(plan: Plan) -> None:
         )
 
 
-def _without(stage: Stage, done: frozenset[str]) -> Stage:
+def rest_of(stage: Stage, done: frozenset[str]) -> Stage:
+    """A stage less the jobs whose ids are in ``done``; one that ends by the clock is not begun twice."""
     if stage.duration_s is None:
         return replace(stage, lanes=tuple(tuple(job for job in lane if job.id not in done) for lane in stage.lanes))
     return replace(stage, lanes=tuple(() if any(job.id in done for job in lane) else lane for lane in stage.lanes))

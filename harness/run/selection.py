@@ -112,6 +112,8 @@ class Selection:
     loads: tuple[str, ...] = ()
     data: str | None = None
     """Local file or folder read by the tasks in place of their own source; None: their own source."""
+    data_of: Mapping[str, str] = field(default_factory=dict)
+    """Task -> its own file or folder, where that is not ``data``."""
     repeats: int = 1
     often: Mapping[str, int] = field(default_factory=dict)
     """Task -> how often each of its samples is asked, where that is not ``repeats``."""
@@ -157,6 +159,10 @@ class Selection:
         """How often each sample of a task is asked of an endpoint."""
         again = 2 if self.twice and endpoint == self.endpoints[0] else 1
         return self.often.get(task, self.repeats) * again
+
+    def data_for(self, task: str) -> str | None:
+        """The file or folder that a task reads; None: its own source."""
+        return self.data_of.get(task, self.data)
 
     def of_load(self, name: str) -> LoadSettings:
         """How a load of that name is carried out."""

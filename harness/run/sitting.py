@@ -20,7 +20,7 @@ from harness.folder import RunFolder, create, results_option, write_atomic
 from harness.journal import Journal
 from harness.keys import keys_of
 from harness.provider import Provider
-from harness.run import differing, full, manifest, neighbours, seek, stored, wall
+from harness.run import differing, full, manifest, neighbours, seek, shards, stored, wall
 from harness.run.calibrate import calibrate
 from harness.run.conduct import Company, Conducted, asked, conduct
 from harness.run.crew import Crew
@@ -151,13 +151,13 @@ class _Run:
         self._company = company
         self._again = again
         self._base_urls: Mapping[str, str] = {}
+        self._anchor = wall.Anchor()
 
     def sit(self, done: frozenset[str]) -> Sitting:
         """Carry out the plan less the jobs that are ``done``; whatever the end, what was journalled is sealed."""
         status: RunStatus = "failed"
         tally, barren, crashed = Tally(), None, None
         told: JsonObject = {}
-        anchor = wall.Anchor()
         ready: Ready | None = None
         try:
             rest = self._plan.without(done)
@@ -174,7 +174,7 @@ class _Run:
             status = "interrupted"
         finally:
             failing = sys.exception() is not None
-            if (jump_s := anchor.jump_s()) is not None:
+            if (jump_s := self._anchor.jump_s()) is not None:
                 told["clock_jump_s"] = jump_s
                 self._company.watcher.told(clock_moved(jump_s))
             self._company.announce("sealing")
@@ -193,7 +193,7 @@ class _Run:
     def _carry_out(self, rest: Plan) -> Conducted:
         company, folder = self._company, self._folder
         try:
-            if company.workers > 1:
+            if company.workers > 1 or company.executor is not None:
                 return run_loop(Crew(folder, company).conduct(rest, self._onward))
             with _journal(folder, company.secrets) as journal:
                 return run_loop(conduct(rest, folder, journal, company, self._onward))
@@ -217,6 +217,8 @@ class _Run:
         """What the manifest says of how it went."""
         facts = self._folder.read_manifest().get("facts", []) + [asdict(one) for one in conducted.facts]
         told: JsonObject = {"facts": facts, "unscraped": dict(conducted.problems)}
+        if conducted.shards:
+            told["shards"] = shards.rows(self._folder.read_manifest(), conducted.shards, self._anchor)
         if self._plan.selection.search is not None:
             told["search"] = seek.found(self._folder, self._plan)
         if conducted.tally.stopped is None and (load := _to_calibrate(facts, self._company.calibrate)):

@@ -51,15 +51,6 @@ class Budget:
         """Why nothing more is asked once ``max_duration_s`` is over."""
         return f"--max-duration {self.max_duration_s:g} s was reached"
 
-    def part(self, number: int, of: int) -> Budget:
-        """What one of ``of`` processes may spend; together they spend no more than this.
-
-        Time and requests are not divided: they are kept for all together, requests by the plan alone, since a load
-        tries nothing again.
-        """
-        tokens = None if self.max_tokens is None else self.max_tokens // of + (number < self.max_tokens % of)
-        return Budget(None if self.max_cost_usd is None else self.max_cost_usd / of, None, None, tokens)
-
 
 @dataclass(frozen=True, slots=True)
 class Before:

@@ -10,21 +10,23 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
+from harness import __version__
 from harness.credentials import Credentials
 from harness.exchange import Outcome
 from harness.folder import RunFolder
 from harness.journal import Journal
 from harness.prices import price_of
-from harness.provider import Limits
-from harness.run.arrivals import Closed
 from harness.run.budget import Spending
+from harness.run.clocks import here
 from harness.run.conduct import BROKEN_OFF, clients_of, observed
-from harness.run.plan import Plan
+from harness.run.plan import Plan, rest_of
 from harness.run.runner import Runner, Session, closing
+from harness.run.shares import share, share_of_stage
 from harness.run.stages import Part, Stage, parts
 from harness.run.stored import Progress
 from harness.run.tally import Budget, Tally
@@ -33,48 +35,6 @@ from harness.wire.pool import Pool
 
 _TELL_EVERY_S = 0.2
 _MAX_LINE = 1 << 20
-
-
-def share(plan: Plan, shard: int, of: int) -> Plan:
-    """The part of a plan that one of ``of`` processes carries out; together they carry out the plan.
-
-    Sessions are dealt out by their number, so the arrivals of all processes together are those of one. The places of a
-    closed loop and the limits of a provider are divided.
-    """
-    endpoints = {
-        name: replace(endpoint, provider=replace(endpoint.provider, limits=_share(endpoint.provider.limits, shard, of)))
-        for name, endpoint in plan.endpoints.items()
-    }
-    return replace(plan, endpoints=endpoints, stages=tuple(_stage(stage, shard, of) for stage in plan.stages))
-
-
-def _stage(stage: Stage, shard: int, of: int) -> Stage:
-    law = stage.law
-    if isinstance(law, Closed):
-        places = _part(law.concurrency, shard, of)
-        if not places:
-            return replace(stage, lanes=())
-        # The processes with a place take the sessions among them.
-        of = min(of, law.concurrency)
-        law = replace(law, concurrency=places)
-    lanes = tuple(tuple(job for job in lane if _mine(job, shard, of)) for lane in stage.lanes)
-    return replace(stage, law=law, lanes=lanes)
-
-
-def _mine(job: Job, shard: int, of: int) -> bool:
-    return int(job.sample) % of == shard
-
-
-def _part(whole: int, shard: int, of: int) -> int:
-    return whole // of + (shard < whole % of)
-
-
-def _share(limits: Limits, shard: int, of: int) -> Limits:
-    """The requests of a day are counted for all processes together and not divided."""
-    divided = {
-        name: None if value is None else max(1, _part(value, shard, of)) for name, value in asdict(limits).items()
-    }
-    return Limits(**{**divided, "requests_per_day": limits.requests_per_day})
 
 
 class Counts:
@@ -121,21 +81,33 @@ class Worker:
     """Carries out what it is told."""
 
     def __init__(
-        self, folder: RunFolder, replan: Callable[[], Plan], progress: Progress, shard: tuple[int, int]
+        self,
+        folder: RunFolder,
+        replan: Callable[[], Plan],
+        progress: Progress,
+        shard: tuple[int, int],
+        *,
+        apart: bool = False,
     ) -> None:
-        """``replan`` gives the run's plan as its folder has it; ``shard``: number of this process, and how many."""
+        """``replan`` gives the run's plan as its folder has it; ``shard``: number of this process, and how many.
+
+        ``apart``: as in ``shares.share``.
+        """
         self._folder = folder
         self._replan = replan
         self._shard = shard
+        self._apart = apart
         self._all = replan()
+        self._parts: dict[str, Part] = {}
         self._progress = progress
         self._ready: list[Iterator[Session]] = []
+        self._part: Part | None = None
         self._counts = Counts()
 
     async def work(self, journal: Journal, keys: Mapping[str, Credentials]) -> None:
         """Until standard input ends or says so."""
         pool = Pool()
-        plan = share(self._all, *self._shard)
+        plan = share(self._all, *self._shard, apart=self._apart)
         clients = clients_of(plan, pool, keys)
         prices = {name: price_of(endpoint) for name, endpoint in plan.endpoints.items()}
         runner = Runner(plan, clients, journal, self._counts, prices, Budget(), self._progress.before)
@@ -145,15 +117,16 @@ class Worker:
             asyncio.TaskGroup() as group,
         ):
             telling = group.create_task(self._tell_counts(runner))
-            _tell({"ready": os.getpid()})
+            _tell({"ready": os.getpid(), "session": journal.session.session, "version": __version__, **here()})
             try:
                 async for said in _lines():
                     if "do" in said:
                         group.create_task(self._do(runner, said))
                     elif "budget" in said:
                         runner.gate.spending = Spending(Budget(**said["budget"]), prices)
+                        runner.gate.spending.begin(int(said["planned"]))
                     elif "replan" in said:
-                        self._all = self._replan()
+                        self._all, self._parts = self._replan(), {}
                     elif "stop" in said:
                         runner.stop(said["stop"])
                     elif "abort" in said:
@@ -166,30 +139,51 @@ class Worker:
                 telling.cancel()
 
     async def _do(self, runner: Runner, said: JsonObject) -> None:
-        """Prepare or carry out the part of that number."""
-        number = int(said["part"])
-        part = self._share_of(number)
+        """Prepare the part that holds the job of that id, or carry out what was prepared."""
+        name = str(said["part"])
         if said["do"] == "prepare":
-            self._ready = await runner.prepare(part) if part.lanes else []
-            _tell({"prepared": number})
+            self._part, missed = self._share_of(name, said.get("since_ns"))
+            self._ready = await runner.prepare(self._part) if self._part.lanes else []
+            _tell({"prepared": name, "missed": missed})
             return
-        if part.lanes:
-            facts = await runner.carry(part, self._ready, int(said["began_ns"]))
+        assert self._part is not None
+        if self._part.lanes:
+            facts = await runner.carry(self._part, self._ready, int(said["began_ns"]))
             _tell({"facts": asdict(facts)})
         if told := self._counts.take():
             _tell({"counts": told, "tally": asdict(runner.tally)})
-        _tell({"done": number, "tally": asdict(runner.tally)})
+        _tell({"done": name, "tally": asdict(runner.tally)})
 
-    def _share_of(self, number: int) -> Part:
-        whole = parts(self._all.without(self._progress.done).stages)[number]
-        stage = _stage(replace(whole.stage, lanes=whole.lanes), *self._shard)
-        return Part(stage, tuple(lane for lane in stage.lanes if lane))
+    def _share_of(self, name: str, since_ns: int | None) -> tuple[Part, int]:
+        """What this process has to do of a part, and how many requests it has missed.
+
+        ``since_ns``: it comes back to a part that began then. What was due meanwhile is then left for another sitting:
+        asked now, it would be a burst that nobody planned.
+        """
+        if not self._parts:
+            self._parts = {job.id: part for part in parts(self._all.stages) for lane in part.lanes for job in lane}
+        whole = self._parts[name]
+        stage = share_of_stage(self._all, replace(whole.stage, lanes=whole.lanes), *self._shard)
+        if since_ns is None:
+            stage, missed = rest_of(stage, self._progress.done), 0
+        else:
+            now_ns = time.perf_counter_ns() - since_ns
+            rest = [[job for job in lane if job.id not in self._progress.done] for lane in stage.lanes]
+            stage = replace(stage, lanes=tuple(_still_due(lane, now_ns) for lane in rest))
+            missed = sum(map(len, rest)) - sum(map(len, stage.lanes))
+        return Part(stage, tuple(lane for lane in stage.lanes if lane)), missed
 
     async def _tell_counts(self, runner: Runner) -> None:
         while True:
             await asyncio.sleep(_TELL_EVERY_S)
             if told := self._counts.take():
                 _tell({"counts": told, "tally": asdict(runner.tally)})
+
+
+def _still_due(lane: Sequence[Job], now_ns: int) -> tuple[Job, ...]:
+    """The jobs of a lane whose session has begun, or is yet to come."""
+    missed = {job.sample for job in lane if job.due_ns is not None and job.due_ns < now_ns}
+    return tuple(job for job in lane if job.sample not in missed)
 
 
 def _tell(what: JsonObject) -> None:

@@ -65,13 +65,16 @@ def leaked(sample: Sample, completion: Completion) -> str | None:
     place = contract.leaked(completion)
     if place is not None:
         return f"the {'text' if place == 'content' else 'reasoning'} holds call markup"
-    if completion.tool_calls or len(completion.text) > _LONGEST:
+    if completion.tool_calls:
         return None
     names = {tool.get("function", {}).get("name") for tool in sample.tools}
-    return "the text is a call that was not parsed" if _bare_call(completion.text, names) else None
+    return "the text is a call that was not parsed" if is_bare_call(completion.text, names) else None
 
 
-def _bare_call(text: str, names: Collection[str | None]) -> bool:
+def is_bare_call(text: str, names: Collection[str | None]) -> bool:
+    """Whether a whole text is nothing but calls of tools with these names, as JSON or as code."""
+    if len(text) > _LONGEST:
+        return False
     text, _ = unfenced(text)
     if text.startswith(tuple(f"{bracket}{name}(" for name in names if name for bracket in ("", "["))):
         return text.endswith((")", ")]"))

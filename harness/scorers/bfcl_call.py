@@ -29,6 +29,9 @@ TYPES: Mapping[str, type] = {
     "any": str,
 }
 """BFCL's types, as what JSON gives for them."""
+_JSON_TYPES: Mapping[str, str | None] = {"dict": "object", "tuple": "array", "float": "number", "any": None}
+"""The same as types of JSON Schema; None: no type. The others have the same names."""
+_NO_KEYWORDS = ("optional",)
 _LISTS = ("array", "tuple")
 _OMITTED = ""
 _PLAIN = {**dict.fromkeys(map(ord, " ,./-_*^")), ord("'"): '"'}
@@ -46,6 +49,27 @@ class Fault(NamedTuple):
 def sent_name(name: str) -> str:
     """A function's name as it is sent: dots, which endpoints refuse in names, become underscores."""
     return name.replace(".", "_")
+
+
+def sent_tool(function: JsonObject) -> JsonObject:
+    """A function as it is sent: a tool of the chat completions API, with a JSON Schema."""
+    described = {"name": sent_name(function["name"]), "description": function.get("description", "")}
+    return {"type": "function", "function": described | {"parameters": _schema(function["parameters"])}}
+
+
+def _schema(theirs: JsonObject) -> JsonObject:
+    ours = {key: value for key, value in theirs.items() if key not in _NO_KEYWORDS}
+    if "type" in ours:
+        kind = _JSON_TYPES.get(ours["type"], ours["type"])
+        ours["type"] = kind
+        if kind is None:
+            del ours["type"]
+    if isinstance(ours.get("properties"), dict):
+        ours["properties"] = {name: _schema(value) for name, value in ours["properties"].items()}
+    for key in ("items", "additionalProperties"):
+        if isinstance(ours.get(key), dict):
+            ours[key] = _schema(ours[key])
+    return ours
 
 
 def call_fault(function: JsonObject, accepted: Accepted, arguments: JsonObject) -> Fault | None:

@@ -157,7 +157,8 @@ def _strongest(series: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
     if n < 2 * SHORTEST:
         return np.zeros(rows), np.zeros(rows, dtype=np.int64)
     distance = np.abs(series[:, :, None] - series[:, None, :])
-    earlier = np.einsum("rij->ri", np.tril(distance))  # to the nights before each
+    before = np.tri(n, k=-1)
+    earlier = np.einsum("rij,ij->ri", distance, before)  # to the nights before each
     later = distance.sum(axis=2) - earlier
     left = np.arange(SHORTEST, n - SHORTEST + 1)
     right = n - left

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -59,17 +60,21 @@ def quantile_interval(values: Sequence[float], q: float, confidence: float = 0.9
     Source: Conover, "Practical Nonparametric Statistics", 3rd ed. (1999), section 3.2.
     """
     ordered = sorted(values)
-    n = len(ordered)
-    if n == 0:
+    if not ordered:
         return Interval(None, None)
+    low, high = _order_statistics(len(ordered), q, confidence)
+    return Interval(None if low is None else ordered[low], None if high is None else ordered[high])
+
+
+@lru_cache(maxsize=4096)
+def _order_statistics(n: int, q: float, confidence: float) -> tuple[int | None, int | None]:
+    """Which of ``n`` sorted values, from 0, bound the quantile; kept, for the runs of a series are of one size."""
     tail = (1 - confidence) / 2
     first, below = _binomial_cdf(n, q)
     # x(low) is a lower bound when P(fewer than low values lie below the quantile) <= tail.
     lows = [first + i for i, share in enumerate(below) if share <= tail and first + i < n]
     highs = [first + i for i, share in enumerate(below) if 1 - share <= tail and first + i < n]
-    low = max(lows, default=first - 1 if first else None)
-    high = min(highs, default=None)
-    return Interval(None if low is None else ordered[low], None if high is None else ordered[high])
+    return max(lows, default=first - 1 if first else None), min(highs, default=None)
 
 
 _FAR_SD = 9.0

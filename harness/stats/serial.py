@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import groupby
+from operator import mul
 from statistics import fmean, stdev
 from typing import Literal
 
@@ -28,12 +29,12 @@ def lag1(values: Sequence[float]) -> float | None:
     Source: Wald & Wolfowitz, "An exact test for randomness in the non-parametric case based on serial correlation",
     Annals of Mathematical Statistics 14 (1943); Bartels, JASA 77 (1982).
     """
-    ranks = _ranks(values)
-    middle = (len(ranks) - 1) / 2
-    total = sum((rank - middle) ** 2 for rank in ranks)
-    if len(ranks) < 3 or total == 0:
+    middle = (len(values) - 1) / 2
+    off = [rank - middle for rank in _ranks(values)]
+    total = math.fsum(map(mul, off, off))
+    if len(off) < 3 or total == 0:
         return None
-    return sum((ranks[i] - middle) * (ranks[i + 1] - middle) for i in range(len(ranks) - 1)) / total
+    return math.fsum(map(mul, off, off[1:])) / total
 
 
 def correlated(values: Sequence[float]) -> bool:
@@ -138,6 +139,11 @@ def _ranks(values: Sequence[float]) -> list[float]:
     """0-based ranks; equal values share their mean rank."""
     order = sorted(range(len(values)), key=values.__getitem__)
     ranks = [0.0] * len(values)
+    if len(set(values)) == len(values):
+        # Times to the nanosecond are hardly ever equal, and this takes a third of the time.
+        for rank, at in enumerate(order):
+            ranks[at] = float(rank)
+        return ranks
     start = 0
     for _, equal in groupby(order, key=values.__getitem__):
         places = list(equal)

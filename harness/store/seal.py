@@ -30,6 +30,7 @@ from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
 from harness.store.identity import UNDECLARED, naming_of
 from harness.store.ready import Ready, Rows
 from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_row, to_line
+from harness.store.sharded import aligner, conductor
 from harness.types import Attempt, JsonObject
 from harness.versions import row_of
 from harness.wire.understand import understand
@@ -98,7 +99,9 @@ class Sealing:
             texts.take(self._ready.texts)
             self._whole = True
             return
-        for session, attempt in entries(folder):
+        align = aligner(manifest)
+        for opened, attempt in entries(folder):
+            session = align(opened)
             assembled = understand(attempt)
             outcome = outcome_of(attempt, assembled)
             name = attempt.job.endpoint
@@ -259,7 +262,7 @@ def server_samples(folder: RunFolder) -> Iterator[JsonObject]:
     """What servers told of themselves, as rows."""
     if not folder.server_path.exists():
         return
-    anchor = next((one for one in sessions(folder) if one.shard == 0), None)
+    anchor = conductor(folder.read_manifest()) or next((one for one in sessions(folder) if one.shard == 0), None)
     for line in _samples(folder.server_path):
         endpoint, at_ns, values = line.get("endpoint"), line.get("at_ns"), line.get("values")
         if isinstance(endpoint, str) and _whole(at_ns) and isinstance(values, dict):

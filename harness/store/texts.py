@@ -3,7 +3,8 @@
 Purging rewrites file by file: journal, scores, judgements and verdicts as lines and as Parquet. Each file is replaced
 whole, or not at all, and a purging that was broken off is finished by the next one, for ``run.json`` says that it was
 begun. Numbers, times, tokens, costs, headers and scores stay, so the reports do; what needs the words is refused from
-the first moment on: judging again, sealing again, resuming, and the evidence of a verdict.
+the first moment on: judging again, sealing again, resuming, and the evidence of a verdict. ``texts.of`` is the checksum
+of the manifest as it was, by which a purged run and a whole copy of it are known for the same run.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from harness.folder import RunFolder, atomic_file, storing, sync_folder
 from harness.journal_line import line_of, record_of
 from harness.store import checksums, query
 from harness.types import JsonObject
-from harness.versions import VERSION
+from harness.versions import VERSION, checksum
 
 Kept = Literal["all", "sample", "hash", "none"]
 ONE_IN = 20
@@ -87,7 +88,8 @@ def purge(folder: RunFolder, keep: Kept) -> int:
         return 0
     before = _size(folder)
     manifest = folder.read_manifest()
-    began = {"kept": keep, "began_at": _now(), "purged_at": None}
+    of = (manifest.get("texts") or {}).get("of") or checksum(manifest)
+    began = {"kept": keep, "began_at": _now(), "purged_at": None, "of": of}
     folder.write_manifest(manifest | {"texts": began})
     stays = _stays(folder, keep)
     for path in folder.journals():

@@ -45,7 +45,7 @@ def environment() -> Mapping[str, str]:
 def proxy_for(origin: Origin, proxies: Mapping[str, str]) -> Proxy | None:
     """Give the proxy on the way to ``origin``; None: there is none. ConfigError for one that we do not speak to."""
     url = proxies.get(origin.scheme) or proxies.get("all")
-    if not url or _is_local(origin.host) or _excepted(origin, proxies):
+    if not url or is_local(origin.host) or _excepted(origin, proxies):
         return None
     name = f"{origin.scheme.upper()}_PROXY" if proxies.get(origin.scheme) else "ALL_PROXY"
     hint = "Give it as http://host:port, or name the endpoint's host in NO_PROXY"
@@ -94,7 +94,8 @@ async def tunnel(sock: socket.socket, origin: Origin, proxy: Proxy) -> None:
         raise Fault("connect", f"proxy {proxy.origin.address} sent bytes of its own into the tunnel")
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Whether a host's name or address is that of this machine, whichever it is said on."""
     if host.lower() in _LOCAL_NAMES or host.lower().endswith(".localhost"):
         return True
     address = _address(host)

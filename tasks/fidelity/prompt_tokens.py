@@ -1,12 +1,14 @@
-"""Prompt tokens: 16 requests of many shapes, of which only the tokens matter that are counted for each prompt.
+"""Prompt tokens: 20 requests of many shapes, of which only the tokens matter that are counted for each prompt.
 
 Two servers with the same tokenizer and chat template count the same. One that puts a system prompt of its own first
 counts more by the same number everywhere; one with another template, by a number for each message or each tool. One
-token of output is asked for, so that it costs next to nothing.
+token of output is asked for, so that it costs next to nothing. Three hold pictures, which an endpoint without eyes
+refuses.
 
 Source: the idea is MoonshotAI/Kimi-Vendor-Verifier; the requests are our own.
-Known traps: a server that reports its prompt tokens only now and then, or estimates them, shows no clear pattern; where
-``usage`` is missing there is nothing to compare.
+Known traps: pictures are plain squares, whose tokens depend on their size alone. A server that reports its prompt
+tokens only now and then, or estimates them, shows no clear pattern; where ``usage`` is missing there is nothing to
+compare.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.conformance.pictures import data as url
+from harness.conformance.pictures import image, png, text
 from harness.errors import TaskError
 from harness.scorers.answered import answered
 from harness.types import JsonObject, Sample, Task
@@ -21,6 +25,11 @@ from harness.types import JsonObject, Sample, Task
 
 def _said(role: str, content: str) -> JsonObject:
     return {"role": role, "content": content}
+
+
+def _seen(*sides: int) -> JsonObject:
+    """The question behind red squares of so many pixels."""
+    return {"role": "user", "content": [*(image(url(png("red", side))) for side in sides), text(_ASK["content"])]}
 
 
 def _tool(name: str, **parameters: str) -> JsonObject:
@@ -39,12 +48,23 @@ _TOOLS = (
     _tool("count", things="string", most="integer"),
     _tool("open", door="string"),
 )
-_CALL: JsonObject = {
-    "role": "assistant",
-    "content": None,
-    "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "find", "arguments": '{"place": "sea"}'}}],
-}
-_RESULT: JsonObject = {"role": "tool", "tool_call_id": "call_1", "content": '{"found": true, "miles": 12}'}
+
+
+def _called(*arguments: str) -> JsonObject:
+    calls = [
+        {"id": f"call_{number}", "type": "function", "function": {"name": "find", "arguments": each}}
+        for number, each in enumerate(arguments, 1)
+    ]
+    return {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def _result(number: int, content: str) -> JsonObject:
+    return {"role": "tool", "tool_call_id": f"call_{number}", "content": content}
+
+
+_CALL = _called('{"place": "sea"}')
+_RESULT = _result(1, '{"found": true, "miles": 12}')
+_RESULTS = (_called('{"place": "sea"}', '{"place": "lake"}'), _RESULT, _result(2, '{"found": false}'))
 _TURN = (_said("user", "Is it far?"), _said("assistant", "Not very."))
 
 SHAPES: dict[str, tuple[tuple[JsonObject, ...], tuple[JsonObject, ...]]] = {
@@ -64,6 +84,10 @@ SHAPES: dict[str, tuple[tuple[JsonObject, ...], tuple[JsonObject, ...]]] = {
     "tool_2": ((_ASK,), _TOOLS[:2]),
     "tool_4": ((_ASK,), _TOOLS),
     "tool_result": ((_ASK, _CALL, _RESULT), _TOOLS[:1]),
+    "tool_results_2": ((_ASK, *_RESULTS), _TOOLS[:1]),
+    "image_small": ((_seen(64),), ()),
+    "image_large": ((_seen(1024),), ()),
+    "image_2": ((_seen(64, 64),), ()),
 }
 """Messages and tools, by name."""
 
@@ -84,7 +108,7 @@ def load(data: Path | None) -> Iterator[Sample]:
 
 TASK = Task(
     name="fidelity_prompt_tokens",
-    version=1,
+    version=2,
     kind="quality",
     description="Prompts of many shapes, for the tokens that are counted for them; whether there is an answer.",
     load=load,

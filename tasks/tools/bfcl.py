@@ -26,12 +26,9 @@ from typing import Any, NamedTuple
 from harness.data import local_rows
 from harness.errors import TaskError
 from harness.scorers.bfcl import bfcl
-from harness.scorers.bfcl_call import sent_name
+from harness.scorers.bfcl_call import sent_tool
 from harness.types import JsonObject, Sample, Task
 
-_TYPES = {"dict": "object", "tuple": "array", "float": "number", "any": None}
-"""BFCL's own types as those of JSON Schema; None: no type. The others have the same names."""
-_NO_KEYWORDS = ("optional",)
 _HINT = (
     "--data FOLDER: the folder bfcl_eval/data of the package bfcl-eval 2026.3.23, or of the repository "
     "ShishirPatil/gorilla at commit 6ea57973"
@@ -72,7 +69,7 @@ def _samples(one: _Set, data: Path | None) -> Iterator[Sample]:
             expected = {name for call in truths[row["id"]] for name in call}
             target["functions"] = [function for function in row["function"] if function["name"] in expected]
             target["ground_truth"] = truths[row["id"]]
-        tools = tuple(_tool(function) for function in row["function"])
+        tools = tuple(sent_tool(function) for function in row["function"])
         yield Sample(
             id=row["id"],
             messages=tuple(row["question"][0]),
@@ -98,27 +95,6 @@ def _truths(questions: Path) -> dict[str, Any]:
     if not answers.is_file():
         raise TaskError(f"no accepted answers to {questions.name}: there is no {answers}", hint=_HINT)
     return {row["id"]: row["ground_truth"] for row in local_rows(answers, ("id", "ground_truth"))}
-
-
-def _tool(function: JsonObject) -> JsonObject:
-    described = {"name": sent_name(function["name"]), "description": function.get("description", "")}
-    return {"type": "function", "function": described | {"parameters": _schema(function["parameters"])}}
-
-
-def _schema(theirs: JsonObject) -> JsonObject:
-    """A schema in BFCL's own types as JSON Schema."""
-    ours = {key: value for key, value in theirs.items() if key not in _NO_KEYWORDS}
-    if "type" in ours:
-        kind = _TYPES.get(ours["type"], ours["type"])
-        ours["type"] = kind
-        if kind is None:
-            del ours["type"]
-    if isinstance(ours.get("properties"), dict):
-        ours["properties"] = {name: _schema(value) for name, value in ours["properties"].items()}
-    for key in ("items", "additionalProperties"):
-        if isinstance(ours.get(key), dict):
-            ours[key] = _schema(ours[key])
-    return ours
 
 
 def _task(one: _Set) -> Task:

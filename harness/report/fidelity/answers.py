@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import UsageError
-from harness.exchange import Completion, StreamMarks, ToolCall
+from harness.exchange import Completion, StreamMarks, ToolCall, Usage
 from harness.folder import RunFolder
 from harness.store.query import rows
 from harness.types import JsonObject
@@ -72,10 +72,16 @@ class Answer:
     """Requests of this client under way at its endpoint when it was sent, itself included."""
 
     @property
+    def name(self) -> str:
+        """Of its question, over all tasks."""
+        return f"{self.task} {self.sample}"
+
+    @property
     def completion(self) -> Completion:
-        """The same as the pure functions take it; its times and counts are left out."""
+        """The same as the pure functions take it; its times are left out."""
         calls = tuple(ToolCall("", call.name, call.arguments) for call in self.calls)
-        return Completion(self.text, self.reasoning, "", calls, self.finish, None, StreamMarks())
+        usage = Usage(self.prompt_tokens, self.output_tokens)
+        return Completion(self.text, self.reasoning, "", calls, self.finish, usage, StreamMarks())
 
 
 class Sides(NamedTuple):

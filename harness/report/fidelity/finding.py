@@ -17,8 +17,10 @@ class Shown(NamedTuple):
     candidate: str
     """Its job."""
     reference: str | None
-    """None: it gave no answer to compare with."""
+    """None: it gave no answer to compare with. Another one of the candidate's own where ``beside`` says so."""
     why: str
+    beside: str = "reference"
+    """What the second exchange is, where it is not the reference's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from harness.report.fidelity.answers import Answers, read
 from harness.report.fidelity.context import context, is_needle
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.distribution import distribution
+from harness.report.fidelity.endings import endings
 from harness.report.fidelity.failures import ANSWERED, failures
 from harness.report.fidelity.finding import Finding
 from harness.report.fidelity.prompts import TASK as PROMPTS
@@ -17,11 +18,13 @@ from harness.report.fidelity.prompts import prompt_tokens
 from harness.report.fidelity.quality import MARGIN, SCORE, quality
 from harness.report.fidelity.sampling import TASK as GREEDY
 from harness.report.fidelity.sampling import temperature
+from harness.report.fidelity.streams import TASK as CALLS
+from harness.report.fidelity.streams import WHOLE, streams
 from harness.report.fidelity.tools import tools
 from harness.stats.family import benjamini_hochberg
 from harness.types import JsonObject
 
-TASKS = (TEXT, GREEDY, PROMPTS)
+TASKS = (TEXT, GREEDY, PROMPTS, CALLS, WHOLE, "fidelity_walle", "fidelity_bfcl", "fidelity_tau")
 """Tasks of the tests themselves: their scores only say that there was an answer."""
 
 
@@ -69,11 +72,15 @@ def _findings(answers: Answers, endpoint: str, tasks: list[JsonObject], margin: 
         yield distribution(answers, endpoint)
     if GREEDY in names and TEXT in names:
         yield temperature(answers, endpoint)
+    if open_prompts := [name for name in names if name in (TEXT, GREEDY)]:
+        yield endings(answers, endpoint, open_prompts)
     if PROMPTS in names:
         yield prompt_tokens(answers, endpoint)
-    called = [task["name"] for task in tasks if task["kind"] == "tools"]
+    called = [task["name"] for task in tasks if task["kind"] == "tools" and task["name"] != WHOLE]
     if called:
         yield from tools(answers, endpoint, called)
+    if CALLS in names and WHOLE in names:
+        yield streams(answers, endpoint)
     if needles := [name for name in names if is_needle(name)]:
         yield context(answers, endpoint, needles)
     scored = [name for name in names if name not in TASKS and name not in needles]

@@ -12,6 +12,8 @@ from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.judged import TASKS
 from harness.report.fidelity.prompts import TASK as PROMPTS
 from harness.report.fidelity.sampling import TASK as GREEDY
+from harness.report.fidelity.streams import TASK as CALLS
+from harness.report.fidelity.streams import WHOLE
 from harness.run.plan import Plan
 from harness.run.selection import Selection
 from harness.stats.power import ALPHA, POWER, smallest_detectable_difference
@@ -25,9 +27,9 @@ _NEEDLES = 10
 """Long prompts of each length, two for each depth."""
 _COLD, _GREEDY = 12, 3
 """Prompts that are asked at temperature 0 too, and answers to each."""
-_CALLED = ("assistant",)
-_CALLS = 4
-"""Answers to each request with tools from each candidate."""
+_CALLED = ("assistant", "fidelity_walle", "fidelity_bfcl", "fidelity_tau")
+_CALLS, _WHOLE_CALLS = 4, 2
+"""Answers to each request with tools from each candidate, as streams and in one piece."""
 _FLIPS = 0.1
 """Share of questions that only one of two endpoints has right, where nothing is known of them."""
 
@@ -44,40 +46,60 @@ class Size:
     """Tasks with right answers, ``name`` or ``name:limit``."""
     context: tuple[int, ...] = ()
     """Thousands of tokens of the long prompts, rising; empty: none."""
+    calls: int = 24
+    """Requests with tools, streamed and in one piece."""
 
     def changed(
-        self, prompts: int | None, samples: int | None, tasks: tuple[str, ...], context: tuple[int, ...]
+        self,
+        prompts: int | None,
+        samples: int | None,
+        calls: int | None,
+        tasks: tuple[str, ...],
+        context: tuple[int, ...],
     ) -> Size:
-        """The same with what the user wants otherwise; None, or none: as it is."""
+        """The same with what the user wants otherwise; None, or none: as it is. Tests' own tasks come on top."""
+        more = tuple(task for task in tasks if task.partition(":")[0] in TASKS)
+        scored = tuple(task for task in tasks if task not in more)
         return replace(
             self,
             prompts=prompts or self.prompts,
             samples=samples or self.samples,
-            tasks=tasks or self.tasks,
+            calls=calls or self.calls,
+            tasks=(scored or self.tasks) + more,
             context=context or self.context,
         )
 
 
 SIZES: Mapping[str, Size] = {
-    "small": Size(12, 6, ("arithmetic:20", "assistant")),
+    "small": Size(12, 6, ("arithmetic:20", "assistant"), calls=12),
     "usual": Size(25, 10, RIGHT, (1, 4)),
     "large": Size(30, 24, RIGHT, (1, 4, 16)),
 }
 
 
 def selection_of(
-    size: Size, endpoints: tuple[str, ...], concurrency: int, seed: int, *, max_requests: int | None
+    size: Size,
+    endpoints: tuple[str, ...],
+    concurrency: int,
+    seed: int,
+    *,
+    max_requests: int | None,
+    data_of: Mapping[str, str] | None = None,
 ) -> Selection:
-    """The run of a verification; the first endpoint is the reference."""
+    """The run of a verification; the first endpoint is the reference, and ``data_of`` the files that tasks read."""
+    named = {task.partition(":")[0] for task in size.tasks}
     return Selection(
         suite="verify",
         endpoints=endpoints,
         tasks=(
             *(f"{TEXT}:{size.prompts}", f"{GREEDY}:{min(size.prompts, _COLD)}", PROMPTS),
+            *(f"{task}:{size.calls}" for task in (CALLS, WHOLE)),
             *(f"needle_{thousands}k:{_NEEDLES}" for thousands in size.context),
             *size.tasks,
         ),
-        often={TEXT: size.samples, GREEDY: _GREEDY, **{task: _CALLS for task in size.tasks if task in _CALLED}},
+        data_of=dict(data_of or {}),
+        often={TEXT: size.samples, GREEDY: _GREEDY, CALLS: _CALLS, WHOLE: _WHOLE_CALLS}
+        | {task: _CALLS for task in _CALLED if task in named},
         twice=True,
         concurrency=concurrency,
         seed=seed,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from harness.fidelity.prompt_tokens import Case, Cause, explained
+from harness.fidelity.prompt_tokens import SLACK, Case, Cause, explained
 from harness.fidelity.prompt_tokens import Finding as Explained
 from harness.report.fidelity.answers import Answer, Answers
 from harness.report.fidelity.finding import Finding, Shown, Word, always
@@ -13,6 +13,10 @@ TASK = "fidelity_prompt_tokens"
 _WORDS: dict[Cause, Word] = {"same": "equivalent", "not stated": "not applicable"}
 """Every other cause is a difference."""
 _MOST_SHOWN = 2
+_PICTURE, _PLAIN = "image_", "plain"
+"""How the shapes with pictures begin, and the one with the same words and none."""
+_REFUSALS = ("http_4xx", "http_5xx")
+"""Servers without eyes say so with either."""
 
 
 def prompt_tokens(answers: Answers, endpoint: str) -> Finding:
@@ -25,18 +29,24 @@ def prompt_tokens(answers: Answers, endpoint: str) -> Finding:
     found = explained([_case(first[one], own[one]) for one in steady])
     by_size = sorted(found.evidence, key=lambda one: len(str(own[one].body)))
     word = "inconclusive" if unsteady and found.cause == "same" else _WORDS.get(found.cause, "different")
+    refused = _refused(answers, endpoint, first, own)
+    if refused:
+        word = "different"
     offsets = {one: (own[one].prompt_tokens or 0) - (first[one].prompt_tokens or 0) for one in by_size}
     return Finding(
         test="prompt tokens",
         endpoint=endpoint,
-        says=_says(found, unsteady),
+        says=_says(found, unsteady) + _pictures(answers, first, own, refused),
         n=found.cases,
         word=always(word),
         unit="tokens",
         value=max(offsets.values(), key=abs, default=0) if found.cases else None,
-        shown=tuple(Shown(own[one].job, first[one].job, f"{one}: {offsets[one]:+d} prompt tokens") for one in by_size)[
-            :_MOST_SHOWN
-        ],
+        shown=(
+            *[Shown(own[one].job, first[one].job, f"{one}: {offsets[one]:+d} prompt tokens") for one in by_size][
+                :_MOST_SHOWN
+            ],
+            *[Shown(job, first[one].job, f"{one}: refused") for one, job in refused.items()][:1],
+        ),
         details={
             "cause": found.cause,
             "terms": dict(found.terms),
@@ -46,8 +56,43 @@ def prompt_tokens(answers: Answers, endpoint: str) -> Finding:
                 for one in steady
             ],
             "unsteady": unsteady,
+            "refused": list(refused),
         },
     )
+
+
+def _refused(answers: Answers, endpoint: str, first: Mapping[str, Answer], own: Mapping[str, Answer]) -> dict[str, str]:
+    """The pictures that only the reference takes, each with a job that shows it; it refuses all of them, or none."""
+    seen = [one for one in first if _images(first[one])]
+    fared = [answers.asked.get(endpoint, {}).get((TASK, one)) for one in seen]
+    jobs = {
+        name: how.job
+        for name, how in zip(seen, fared, strict=True)
+        if how is not None and how.job is not None and how.failed == how.n and how.kind in _REFUSALS and name not in own
+    }
+    return jobs if len(jobs) == len(seen) else {}
+
+
+def _pictures(
+    answers: Answers, first: Mapping[str, Answer], own: Mapping[str, Answer], refused: Mapping[str, str]
+) -> str:
+    """What became of the pictures, where it is not what became of the words."""
+    if refused:
+        return "; pictures are refused, which the reference takes"
+    asked = any(task == TASK and sample.startswith(_PICTURE) for task, sample in answers.asked[answers.reference])
+    if asked and not any(_images(one) for one in first.values()):
+        return "; pictures not applicable, the reference takes none"
+    plain = own.get(_PLAIN)
+    counted = [one.prompt_tokens or 0 for one in own.values() if _images(one)]
+    if plain is not None and counted and max(counted) <= (plain.prompt_tokens or 0) + SLACK:
+        return "; pictures add nothing to what is counted"
+    return ""
+
+
+def _images(one: Answer) -> int:
+    contents = [message.get("content") for message in one.body.get("messages") or [] if isinstance(message, dict)]
+    parts = [part for content in contents if isinstance(content, list) for part in content if isinstance(part, dict)]
+    return sum(part.get("type") == "image_url" for part in parts)
 
 
 def _by_sample(answers: Sequence[Answer]) -> dict[str, Answer]:
@@ -58,7 +103,9 @@ def _case(reference: Answer, candidate: Answer) -> Case:
     messages = [one for one in candidate.body.get("messages") or [] if isinstance(one, dict)]
     roles = [one.get("role") for one in messages]
     tools = len(candidate.body.get("tools") or ())
+    images = _images(candidate)
     kinds = {
+        "images": images > 0,
         "tool results": "tool" in roles,
         "tools": tools > 0,
         "system": "system" in roles,
@@ -74,6 +121,7 @@ def _case(reference: Answer, candidate: Answer) -> Case:
         system=kinds["system"],
         tools=tools,
         tool_results=roles.count("tool"),
+        images=images,
     )
 
 

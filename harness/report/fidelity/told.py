@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from harness.exchange import Usage
 from harness.folder import RunFolder, results_option
 from harness.provider import Provider
 from harness.report import words
@@ -200,7 +201,10 @@ def exchanges(
     Errors: as ``harness.report.evidence.evidence``.
     """
     bases = {each["id"]: each.get("base_url") for each in folder.read_manifest()["endpoints"]}
-    for side, name in zip(("candidate", "reference"), reversed(sides_of(found)), strict=True):
+    named = {"candidate": sides_of(found).other, "reference": sides_of(found).base}
+    if shown["beside"] != "reference":
+        named["reference"] = shown["beside"]
+    for side, name in named.items():
         for attempt in evidence(folder, [shown[side]] if shown[side] else []):
             base = bases.get(attempt.job.endpoint) or "http://127.0.0.1:PORT/v1"
             command = curl(attempt, base, providers.get(attempt.job.endpoint.partition("/")[0]))
@@ -226,5 +230,8 @@ def _received(attempt: Attempt) -> Iterator[str]:
             yield f"  {name}: {clipped(text, _LONGEST)}"
     for call in said.tool_calls[:_MOST_CALLS]:
         yield f"  call: {clipped(call.name, _LONGEST)}({clipped(call.arguments, _LONGEST)})"
-    counted = said.usage.prompt_tokens if said.usage else None
-    yield f"  finish reason {said.finish_reason}, prompt tokens {words.NOTHING if counted is None else counted}"
+    usage = said.usage or Usage()
+    prompt, output = (
+        words.NOTHING if each is None else each for each in (usage.prompt_tokens, usage.completion_tokens)
+    )
+    yield f"  finish reason {said.finish_reason}, prompt tokens {prompt}, completion tokens {output}"

@@ -76,10 +76,9 @@ def _state(one: Collected) -> Iterator[Note]:
         yield Note(f"Data of this run are missing: {one.problem}", "warning")
     if run["status"] == "running":
         yield Note("This run was under way when this was written: its numbers come when it ends.", "warning")
-    elif run["status"] in ("interrupted", "failed"):
-        how = "broken off" if run["status"] == "interrupted" else "ended by a fault"
-        text = f"This run was {how}, so endpoints may have been asked different things. Finish it with: harness resume"
-        yield Note(f"{text} {run['id']}", "warning")
+    elif run["status"] in words.ENDED:
+        text = f"This run was {words.ENDED[run['status']]}, so endpoints may have been asked different things."
+        yield Note(f"{text} Finish it with: harness resume {run['id']}", "warning")
 
 
 # --- several runs ----------------------------------------------------------------------------------------

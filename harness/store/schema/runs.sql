@@ -36,7 +36,7 @@ create table runs (
 );
 comment on table runs is 'One row for each run folder, running and damaged ones too.';
 comment on column runs.run_id is 'Name of the run folder; never NULL.';
-comment on column runs.status is 'running, interrupted, finished or failed; running with no living writer is shown as interrupted. NULL: the manifest cannot be read.';
+comment on column runs.status is 'running, interrupted, partial (a worker was lost), finished or failed; running with no living writer is shown as interrupted. NULL: the manifest cannot be read.';
 comment on column runs.suite is 'What was asked for, by name. NULL: not stated.';
 comment on column runs.created_at is 'Start, UTC. NULL: not stated.';
 comment on column runs.finished_at is 'End of the last sitting, UTC. NULL: not ended.';
