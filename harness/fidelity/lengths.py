@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, median
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Values = Mapping[str, Sequence[float]]
-"""Lengths of answers, in tokens or characters, by the prompt's id."""
+"""Lengths of answers, such as ``words``, by the prompt's id."""
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 
 MARGIN = 0.1
 """Share below which two endpoints may be called equivalent: one answer in ten more that ends before some length."""
@@ -37,8 +39,16 @@ class Lengths:
     prompts: int
 
 
+def words(text: str) -> int:
+    """Words of a text; each sign of Chinese and Japanese is one.
+
+    Tokens as servers state them are no measure to compare: some count the end of a text, or events of a stream.
+    """
+    return len(_WORD.findall(text))
+
+
 def lengths(x: Values, y: Values, *, permutations: int = 999, seed: int = 0) -> Lengths | None:
-    """Of the lengths of answers, in tokens or characters, by prompt; None: no prompt has answers from both sides.
+    """Of the lengths of answers by prompt; None: no prompt has answers from both sides.
 
     Of each side the distribution is the mean of its prompts' distributions. Which side an answer is of is permuted
     within its prompt: the lengths of different prompts are no draws from one distribution, which the usual table takes

@@ -37,13 +37,11 @@ def broken(answers: Answers, endpoint: str, tasks: Sequence[str]) -> Iterator[Fi
 
 
 def _lengths(endpoint: str, first: Sequence[Answer], again: Sequence[Answer], own: Sequence[Answer]) -> Finding:
-    counted = all(one.output_tokens is not None for one in (*first, *again, *own))
-    asked, asked_again, given = (_measured(side, counted=counted) for side in (first, again, own))
+    asked, asked_again, given = (_measured(side) for side in (first, again, own))
     gap, found = of_lengths.against_itself(asked, asked_again, given), of_lengths.lengths(asked, given)
     if gap is None or found is None:
         return Finding(LENGTHS, endpoint, "no prompt has an answer from each", 0, always("inconclusive"))
-    unit = "tokens" if counted else "characters"
-    says = f"median {found.medians[1]:.0f} {unit}, the reference's {found.medians[0]:.0f}"
+    says = f"median {found.medians[1]:.0f} words, the reference's {found.medians[0]:.0f}"
     if found.apart:
         more = "more" if found.earlier else "fewer"
         says += f"; {100 * found.apart:.0f} % {more} of them end by {found.at:.0f}"
@@ -61,28 +59,27 @@ def _lengths(endpoint: str, first: Sequence[Answer], again: Sequence[Answer], ow
         mde=gap.mde,
         margin=of_lengths.MARGIN,
         p=gap.p_value,
-        shown=_furthest(first, own, asked, given, unit),
+        shown=_furthest(first, own, asked, given),
         details={"ceiling_p": gap.ceiling_p, "at": found.at, "earlier": found.earlier},
     )
 
 
-def _measured(answers: Sequence[Answer], *, counted: bool) -> dict[str, list[float]]:
+def _measured(answers: Sequence[Answer]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for one in answers:
-        length = one.output_tokens if counted else len(one.text)
-        found.setdefault(_name(one), []).append(float(length or 0))
+        found.setdefault(_name(one), []).append(of_lengths.words(one.text))
     return found
 
 
 def _furthest(
-    first: Sequence[Answer], own: Sequence[Answer], asked: of_lengths.Values, given: of_lengths.Values, unit: str
+    first: Sequence[Answer], own: Sequence[Answer], asked: of_lengths.Values, given: of_lengths.Values
 ) -> tuple[Shown, ...]:
     """The prompts whose answers differ most in length."""
     jobs, references = ({_name(one): one.job for one in reversed(side)} for side in (own, first))
     apart = {name: fmean(some) - fmean(asked[name]) for name, some in given.items() if name in asked}
     worst = sorted(apart, key=lambda name: -abs(apart[name]))[:_MOST_SHOWN]
     return tuple(
-        Shown(jobs[name], references[name], f"{name}: {apart[name]:+.0f} {unit} on average")
+        Shown(jobs[name], references[name], f"{name}: {apart[name]:+.0f} words on average")
         for name in worst
         if apart[name]
     )
