@@ -37,7 +37,7 @@ def streams(answers: Answers, endpoint: str) -> Finding:
         says=f"{_told(own)}; the reference: {'nothing to compare' if reference is None else _told(reference)}",
         n=gap.prompts,
         word=word,
-        unit="half the squared difference of shares",
+        unit="energy coefficient, 0 the same, 1 nothing in common",
         value=gap.value,
         low=gap.low,
         high=gap.high,
