@@ -36,7 +36,7 @@ def fits(thing: Any) -> bool:
         ({}, ["ConfigMap", "PersistentVolumeClaim", "Job"]),
         ({"storage_class": "nfs", "secrets": ("keys", "more-keys")}, ["ConfigMap", "PersistentVolumeClaim", "Job"]),
         ({"claim": "ours"}, ["ConfigMap", "Job"]),
-        ({"out": "s3://bucket/loads/1", "start_at": "2026-11-26T15:00:00+00:00"}, ["ConfigMap", "Job"]),
+        ({"out": "s3://bucket/loads/1"}, ["ConfigMap", "Job"]),
     ],
 )
 def test_what_is_rendered_fits_the_schema(wanted: dict[str, Any], kinds: list[str]) -> None:

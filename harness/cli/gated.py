@@ -64,8 +64,11 @@ def carry_out_and_judge(plan: Plan, again: Replan, terms: Terms, gating: Gating)
 
 
 def _judged(sat: Sitting, results: Path, gating: Gating, before: tuple[str, ...]) -> Judgement | None:
-    """The verdict on a run, or on the one ``before`` it that it was made to confirm; None: it was broken off."""
-    return judge(results, gating.gate, (*before, sat.folder.id)) if sat.status == "finished" else None
+    """The verdict on a run, or on the one ``before`` it that it was made to confirm; None: it was broken off.
+
+    One that lost a worker went to its end: its verdict is error, and stands in every file that is asked for.
+    """
+    return judge(results, gating.gate, (*before, sat.folder.id)) if sat.status in ("finished", "partial") else None
 
 
 def _tell(found: Judgement, terms: Terms, sat: Sitting) -> None:

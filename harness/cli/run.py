@@ -98,7 +98,7 @@ def command(
     if gate is not None:
         refuse_strangers(gate, plan.selection.endpoints)
     terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, where=where)
-    if gate is None or dry_run:
+    if gate is None or dry_run or where.kind == "hand":
         carry_out(plan, terms)
         return
     github = to.pop("github")

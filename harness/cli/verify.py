@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from harness import catalog, config
-from harness.cli import options
+from harness.cli import border, options
 from harness.cli.carry import Terms, carry_out
 from harness.cli.dry_run import show as show_plan
 from harness.errors import UsageError
@@ -168,6 +168,9 @@ def report(
       harness verify report latest --margin 2 --md verify.md
     """
     _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
+
+
+command.add_command(border.command)
 
 
 def _show_plan(plan: Plan, results: Path, *, as_json: bool) -> None:

@@ -151,8 +151,11 @@ class Foreman:
         spoken = self._spoken = await self.executor.start(self.folder, self.shard, self.of)
         listener = asyncio.create_task(self._listen(spoken))
         try:
-            async with asyncio.timeout(_READY_S):
-                said = await self._heard.get()
+            try:
+                async with asyncio.timeout(_READY_S):
+                    said = await self._heard.get()
+            except TimeoutError:
+                said = {"gone": f"it said nothing within {_READY_S:g} s"}
             if "ready" not in said:
                 raise CannotMeasure(
                     f"the measuring process of shard {self.shard} did not start ({said.get('gone')})",

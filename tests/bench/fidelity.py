@@ -269,14 +269,14 @@ def tables(runs: Mapping[str, Recorded], count: int, seed: int) -> Iterator[str]
     yield from ("", "The test of distributions alone, by size, over 100 deals each:", "")
     yield from of_sizes(same.of(*equal), seed)
     yield from ("", "Mean gap, and the share of 100 deals called different / equivalent, where so large a share of the")
-    yield from ("candidate's answers is another vendor's:", "")
+    yield from ("candidate's answers is another vendor's; give or take 4 points, and all rows share their deals:", "")
     others = {
         endpoint.partition("/")[0]: found.of(endpoint)
         for found in [one for name, one in runs.items() if name == "vendors"]
         for endpoint in found.answers.candidates
     }
     yield from of_curves(same.of(*equal), others, seed)
-    yield from ("", "The word of one recorded run does not hang on the seed of its permutations and resamples:", "")
+    yield from ("", "The word of one recorded run by the seed of its permutations and resamples, p not adjusted:", "")
     yield from of_seeds(runs.values())
     yield from ("", "The luck in the answers of each server, from which a plan foresees what it finds:", "")
     yield from of_luck(runs)

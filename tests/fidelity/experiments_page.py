@@ -80,6 +80,8 @@ def chapter(told: Told) -> Iterator[str]:
     judged = told.judged
     yield from ("", f"### {told.name}", "", told.says, "", "```", told.command, "```", "")
     yield f"{told.cost}, {told.seconds:.0f} s; p adjusted over {judged['family']} tests. Of one candidate:"
+    if judged["status"] != "finished":
+        yield "The run was broken off: of its later tasks some requests were not sent."
     yield from ("", *(f"- `{task}`: {cost}" for task, cost in told.by_task.items()), "")
     yield "| vendor | test | verdict | n | gap | 95 % | ceiling | smallest found | margin | p | seen |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|"

@@ -11,19 +11,23 @@ from typing import Any
 from harness.errors import UsageError
 from harness.fidelity.context import fewest_lost
 from harness.fidelity.mmd import foreseen
+from harness.report.fidelity.border import TASK as BORDER
 from harness.report.fidelity.context import is_needle
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.earlier import Luck
 from harness.report.fidelity.judged import TASKS
 from harness.report.fidelity.prompts import TASK as PROMPTS
+from harness.report.fidelity.sampling import PENALTIES, SAMPLING
 from harness.report.fidelity.sampling import TASK as GREEDY
+from harness.report.fidelity.served import LOGPROBS
 from harness.report.fidelity.streams import TASK as CALLS
 from harness.report.fidelity.streams import WHOLE
 from harness.run.plan import Plan
 from harness.run.selection import Selection
 from harness.stats.power import smallest_detectable_difference
 
-_LUCK = Luck(0.06, None)
+_LUCK = Luck(0.054, None)
+"""Median over nine servers of a model of 135M parameters, 0.044 to 0.071: docs/fidelity.md."""
 _COIN = 0.25
 """Largest spread that answers of one of two words have as a share of the most that they can differ by, which is 2: of
 shares q and 1 - q the standard deviation is 2 q (1 - q)."""
@@ -54,6 +58,8 @@ class Size:
     """Thousands of tokens of the long prompts, rising; empty: none."""
     calls: int = 24
     """Requests with tools, streamed and in one piece."""
+    signals: tuple[tuple[str, int, int], ...] = ()
+    """Tasks of ``harness.report.fidelity.signals``, each with its samples and the answers to each."""
 
     def changed(
         self,
@@ -76,10 +82,15 @@ class Size:
         )
 
 
+def _signals(prompts: int, answers: int, sampled: int, *more: tuple[str, int, int]) -> tuple[tuple[str, int, int], ...]:
+    """Log probabilities of so many prompts and answers to each, so many prompts with other sampling parameters."""
+    return (LOGPROBS, prompts, answers), (SAMPLING, 2 * sampled, 3), (PENALTIES, 12, 1), *more
+
+
 SIZES: Mapping[str, Size] = {
-    "small": Size(12, 6, ("arithmetic:20", "assistant"), calls=12),
-    "usual": Size(25, 10, _TASKS, (1, 4)),
-    "large": Size(30, 24, _TASKS, (1, 4, 16)),
+    "small": Size(12, 6, ("arithmetic:20", "assistant"), calls=12, signals=_signals(6, 2, 6)),
+    "usual": Size(25, 10, _TASKS, (1, 4), signals=_signals(8, 4, 8, (BORDER, 40, 4))),
+    "large": Size(30, 24, _TASKS, (1, 4, 16), signals=_signals(12, 6, 12, (BORDER, 120, 4))),
 }
 
 
@@ -109,15 +120,22 @@ def verify_selection(
         tasks=(
             *(f"{TEXT}:{size.prompts}", f"{GREEDY}:{min(size.prompts, _COLD)}", PROMPTS),
             *(f"{task}:{size.calls}" for task in (CALLS, WHOLE)),
+            *(f"{task}:{_samples(task, count, size.prompts)}" for task, count, _ in size.signals),
             *(f"needle_{thousands}k:{_NEEDLES}" for thousands in size.context),
             *size.tasks,
         ),
         data_of={task: str(path.resolve()) for task, path in (data or {}).items()},
         often={TEXT: size.samples, GREEDY: _GREEDY, CALLS: _CALLS, WHOLE: _WHOLE_CALLS}
+        | {task: answers for task, _, answers in size.signals}
         | {task: _CALLS for task in _CALLED if task in named},
         twice=True,
         **wanted,
     )
+
+
+def _samples(task: str, count: int, prompts: int) -> int:
+    """Samples of a task; those with other sampling parameters are two for each open prompt, and compared with it."""
+    return min(count, 2 * prompts) if task == SAMPLING else count
 
 
 def thousands(context: Sequence[str]) -> tuple[int, ...]:
