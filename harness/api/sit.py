@@ -28,7 +28,8 @@ from harness.run import crew, executors, sitting
 from harness.run.adaptations import adaptations
 from harness.run.bell import Bell
 from harness.run.conduct import Company
-from harness.run.executor import read
+from harness.run.executor import Where, read
+from harness.run.plan import Plan
 from harness.run.refused import refuse, refuse_load
 from harness.run.sitting import Sitting
 from harness.run.tally import Budget
@@ -81,30 +82,29 @@ async def run(
     """
     budget = Budget(max_cost, max_duration, max_requests, max_total_tokens)
     asked = plan.take(max_requests)
-    if plan.sources.own and (workers not in (None, 1) or executor != "local"):
-        raise UsageError("workers cannot make this plan: it holds objects of this process", hint="Leave workers out")
-    several = plan.kind == "load" and not plan.sources.own
-    where = read(executor)._replace(workers=workers or (crew.default_workers(asked) if several else 1), out=out)
+    where = _where(plan, asked, workers, executor)._replace(out=out)
     made = executors.made(where, plan.sources.file)
     refuse(asked, budget, cache=cache, alone=made is None)
     if plan.kind == "load":
         refuse_load(asked, budget)
     folder = Path(results)
+    again = plan.sources.again if plan.kind in ("load", "probe") else None
 
     def sit(company: Company) -> Sitting:
-        again = plan.sources.again if plan.kind in ("load", "probe") else None
         return sitting.start(asked, results=folder, company=company, again=again)
 
-    wanted = {
-        "workers": where.processes,
-        "executor": made,
-        "providers_file": plan.sources.file,
-        "calibrate": calibrate,
-        "scrape": scrape,
-        "cache": cache,
-    }
+    wanted = {"workers": where.processes, "executor": made, "providers_file": plan.sources.file}
+    wanted |= {"calibrate": calibrate, "scrape": scrape, "cache": cache}
     told = [*plan.sources.catalog.broken, *adapted_lines(adaptations(asked))]
     return await _sat(sit, plan.sources, folder, budget, wanted, told, progress=progress, code=allow_code_exec)
+
+
+def _where(plan: Planned, asked: Plan, workers: int | None, executor: str) -> Where:
+    """By how many processes a plan is carried out, and where; UsageError where no other process could make it."""
+    if plan.sources.own and (workers not in (None, 1) or executor != "local"):
+        raise UsageError("workers cannot make this plan: it holds objects of this process", hint="Leave workers out")
+    several = plan.kind == "load" and not plan.sources.own
+    return read(executor)._replace(workers=workers or (crew.default_workers(asked) if several else 1))
 
 
 async def resume(
