@@ -1,20 +1,42 @@
-"""Evaluation and benchmarking harness across OpenAI-compatible endpoints: the public nouns."""
+"""Evaluation and benchmarking harness across OpenAI-compatible endpoints: the public nouns and verbs.
+
+The nouns are here at once. The verbs are those of ``harness.api``, which is imported when one of them is used: whoever
+wants the nouns alone pays for neither DuckDB nor pandas.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from harness.exchange import Completion, Exchange, Failure, Outcome
 from harness.provider import Endpoint, Provider
 from harness.types import Attempt, Job, Load, Request, Sample, Score, Scorer, Suite, Task, Verdict
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from harness.api import (
+        Planned,
+        Run,
+        check_endpoints,
+        compare,
+        known,
+        open_run,
+        plan,
+        providers,
+        results,
+        resume,
+        run,
+        runs,
+        trend,
+    )
 
 __version__ = "0.1.0"
+
+_VERBS = (
+    *("Planned", "Run", "check_endpoints", "compare", "known", "open_run", "plan"),
+    *("providers", "results", "resume", "runs", "trend"),
+)
 
 __all__ = [
     "Attempt",
@@ -25,8 +47,10 @@ __all__ = [
     "Job",
     "Load",
     "Outcome",
+    "Planned",
     "Provider",
     "Request",
+    "Run",
     "Sample",
     "Score",
     "Scorer",
@@ -34,31 +58,38 @@ __all__ = [
     "Task",
     "Verdict",
     "__version__",
+    "check_endpoints",
+    "compare",
+    "known",
+    "open_run",
+    "plan",
+    "providers",
     "results",
+    "resume",
+    "run",
+    "runs",
+    "trend",
 ]
 
 
-def results(
-    table: str = "endpoint_summary",
-    *,
-    query: str | None = None,
-    params: Sequence[object] | Mapping[str, object] = (),
-    folder: str | Path = "results",
-) -> pd.DataFrame:
-    """Give results as a pandas DataFrame: a table or view of the database, or what a query gives.
+class _Verb(ModuleType):
+    """The package ``harness.run``, which is a verb too: ``await harness.run(plan)``, see ``harness.api.run``."""
 
-    Args:
-        table: its name, as ``harness db schema`` lists them with units and meaning of NULL.
-        query: SQL to ask instead; its places are filled with ``params``.
-        params: values for ``?`` in their order, or for ``$name`` by name.
-        folder: the results folder.
+    def __call__(self, *given: Any, **wanted: Any) -> Any:
+        return importlib.import_module("harness.api").run(*given, **wanted)
 
-    Raises:
-        UnknownName: there is no such table.
-        UsageError: it is a macro, which is called in a query.
-        StoreError: there is no database, or it is damaged or of another version.
-    """
-    # Loaded on use: whoever only wants the nouns pays for neither DuckDB nor pandas.
-    asked = query if query is not None else importlib.import_module("harness.store.export").all_of(table)
-    found: pd.DataFrame = importlib.import_module("harness.store.query").frame(Path(folder), asked, params)
-    return found
+
+importlib.import_module("harness.run").__class__ = _Verb
+
+if not TYPE_CHECKING:  # a type checker sees the names above, and no others
+
+    def __getattr__(name: str) -> Any:
+        """A verb, on its first use."""
+        if name in _VERBS:
+            value = globals()[name] = getattr(importlib.import_module("harness.api"), name)
+            return value
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        """All names, those that are not imported yet too."""
+        return sorted({*globals(), *__all__})

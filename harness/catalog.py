@@ -7,7 +7,6 @@ and a name found earlier is not replaced by a later one, so a user's own file wi
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import re
 import sys
@@ -16,25 +15,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from harness import config
 from harness.errors import TaskError, UnknownName, UsageError
 from harness.plugins import Plugin, plugins
-from harness.types import Load, Scorer, Slo, Suite, Task
+from harness.sound import refuse_wrong_fields, shown
+from harness.types import Load, Suite, Task
 
 _CONSTANTS = ("TASK", "TASKS", "LOAD", "PROBES")
 _OURS = re.compile(rb"^\s*(?:from|import)\s+harness\b|^(?:TASK|TASKS|LOAD|PROBES)\s*[:=]", re.MULTILINE)
 """A file without either is some other program's: a user's folder ``tasks`` may hold anything, and is not imported."""
 
-_KINDS = ("quality", "tools")
-_NONCES = ("request", "run", "none")
-_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _SUITES = "suites"
 _SUITE_ENDS = (".yaml", ".yml")
 
 Found = TypeVar("Found")
-Check = Callable[[Any], bool]
+Group = Literal["tasks", "loads", "probes"]
+"""What installed packages can add to a catalogue."""
 
 
 class Shadowed(NamedTuple):
@@ -59,9 +57,9 @@ class Catalog:
     """Where each comes from, by kind (``task``, ``load``, ``probe``, ``suite``) and name."""
     shadowed: list[Shadowed] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
-    """What is wrong with plug-ins that give no task, one line each."""
-    plugged: list[str] = field(default_factory=list)
-    """Labels of the plug-ins that were asked for their tasks; empty: none was needed yet."""
+    """What is wrong with plug-ins that give nothing of the kind that they should, one line each."""
+    plugged: set[Group] = field(default_factory=set)
+    """The groups whose plug-ins were asked for what they give; empty: none was needed yet."""
 
     def task(self, name: str) -> Task:
         """The task of that name, of a plug-in where no file has it; UnknownName with the nearest ones.
@@ -69,24 +67,56 @@ class Catalog:
         UsageError for the name of a load or suite, which have commands of their own.
         """
         if name not in self.tasks:
-            self.add_plugins()
+            self.add_plugins("tasks")
             for kind, others, command in (("load", self.loads, "load"), ("suite", self.suites, "run")):
                 if name in others and name not in self.tasks:
                     raise UsageError(f"{name} is a {kind}, not a task", hint=f"See: harness {command} {name}")
         return _named("task", name, self.tasks, "; ".join(self.broken))
 
-    def add_plugins(self) -> None:
-        """Add the tasks of installed packages, once; one that is broken is noted, and the others go on."""
-        for plugin in () if self.plugged else plugins("tasks").values():
-            self.plugged.append(plugin.label)
-            try:
-                _plug_in(self, plugin)
-            except TaskError as error:
-                self.broken.append(str(error))
+    def add(self, *things: Any) -> None:
+        """Add tasks, loads and probes that are in no file, each in the place of what had its name.
+
+        TaskError for a field of a wrong type, with its name, and for anything else.
+        """
+        for thing in things:
+            if isinstance(thing, Task | Load):
+                refuse_wrong_fields(thing, f"{type(thing).__name__} {thing.name}")
+            if isinstance(thing, Task):
+                self.tasks[thing.name] = thing
+            elif isinstance(thing, Load):
+                self.loads[thing.name] = thing
+            else:
+                self.probes[_probe_id("it", thing, "what is given")] = thing
+
+    def add_plugins(self, *groups: Group) -> None:
+        """Add what installed packages give, once; what is broken is noted, and the others go on. None named: all."""
+        for group in groups or _GROUPS:
+            if group in self.plugged:
+                continue
+            self.plugged.add(group)
+            for plugin in plugins(group).values():
+                try:
+                    self.plug_in(group, plugin)
+                except TaskError as error:
+                    self.broken.append(str(error))
+
+    def plug_in(self, group: Group, plugin: Plugin) -> None:
+        """Add what a plug-in gives: a thing of its group's kind, several, a folder of files, or a package that is one.
+
+        TaskError for anything else, and for a field of a wrong type.
+        """
+        _plug_in(self, group, plugin)
+
+    def named(self, kind: str) -> dict[str, Any]:
+        """The tasks, loads or probes by name; ``kind`` is one of these words in the singular."""
+        named: dict[str, dict[str, Any]] = {"task": self.tasks, "load": self.loads, "probe": self.probes}
+        return named[kind]
 
     def load(self, name: str) -> Load:
-        """The load of that name; UnknownName with the nearest ones."""
-        return _named("load", name, self.loads)
+        """The load of that name, of a plug-in where no file has it; UnknownName with the nearest ones."""
+        if name not in self.loads:
+            self.add_plugins("loads")
+        return _named("load", name, self.loads, "; ".join(self.broken))
 
     def suite(self, name: str) -> Suite:
         """The suite of that name, or of the YAML file of that path.
@@ -100,8 +130,10 @@ class Catalog:
         return suite
 
     def probe(self, name: str) -> Any:
-        """The probe of that id; UnknownName with the nearest ones."""
-        return _named("probe", name, self.probes)
+        """The probe of that id, of a plug-in where no file has it; UnknownName with the nearest ones."""
+        if name not in self.probes:
+            self.add_plugins("probes")
+        return _named("probe", name, self.probes, "; ".join(self.broken))
 
 
 def discover(roots: Sequence[Path] | None = None, only: Sequence[str] = ()) -> Catalog:
@@ -213,116 +245,15 @@ def _defined(module: ModuleType, path: Path) -> Iterator[tuple[str, Any]]:
                     f"{path}: {constant} holds a {type(one).__name__}, not a {kind.__name__} of harness.types"
                 )
             if kind is not None:
-                _refuse_wrong_fields(one, f"{path}: {constant}" + (f"[{index}]" if several else ""))
+                refuse_wrong_fields(one, f"{path}: {constant}" + (f"[{index}]" if several else ""))
             yield constant, one
 
 
-def _is_whole(value: Any) -> bool:
-    # Python holds True to be 1; a version that is True is a mistake.
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return value is None or (_is_whole(value) and value > 0)
-
-
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-
-
-def _is_objective(value: Any) -> bool:
-    return value is None or _is_positive(value)
-
-
-def _is_laws(value: Any) -> bool:
-    # Arrival laws are a noun of harness.run, which is above this module: known here by their label alone.
-    return isinstance(value, tuple | list) and all(isinstance(getattr(one, "label", None), str) for one in value)
-
-
-_TEXT = ("a string", lambda value: isinstance(value, str))
-_SWITCH = ("True or False", lambda value: isinstance(value, bool))
-_WHOLE = ("a whole number", _is_whole)
-_FUNCTION = ("a function", callable)
-_OPTIONAL_FUNCTION = ("a function, or None", lambda value: value is None or callable(value))
-_PLAIN = (
-    "a name of letters, digits and _ . -",
-    lambda value: isinstance(value, str) and _NAME.fullmatch(value) is not None,
-)
-_SECONDS = ("a number of seconds above 0, or None", _is_objective)
-_OBJECTIVE = ("a number of milliseconds above 0, or None", _is_objective)
-
-_FIELDS: Mapping[type, Mapping[str, tuple[str, Check]]] = {
-    Task: {
-        "name": _PLAIN,
-        "version": _WHOLE,
-        "kind": ("'quality' or 'tools'", lambda value: isinstance(value, str) and value in _KINDS),
-        "description": _TEXT,
-        "load": _FUNCTION,
-        "scorer": ("a Scorer", lambda value: isinstance(value, Scorer)),
-        "stream": _SWITCH,
-        "licence": _TEXT,
-        "source": _TEXT,
-        "world": _OPTIONAL_FUNCTION,
-        "steps": ("a whole number above 0, or None", _is_count),
-    },
-    # A scorer's name also tells its options, so it is any text.
-    Scorer: {
-        "name": ("a string that is not empty", lambda value: isinstance(value, str) and value != ""),
-        "version": _WHOLE,
-        "score": _FUNCTION,
-        "episode": _OPTIONAL_FUNCTION,
-        "judging": ("a string, or None", lambda value: value is None or isinstance(value, str)),
-    },
-    Load: {
-        "name": _PLAIN,
-        "version": _WHOLE,
-        "description": _TEXT,
-        "levels": ("a tuple of arrival laws, as in (Closed(1),)", _is_laws),
-        "requests_per_level": ("a whole number above 0, or None", _is_count),
-        "sample": _FUNCTION,
-        "warmup": ("a whole number, 0 or more", lambda value: _is_whole(value) and value >= 0),
-        "cooldown": ("a whole number, 0 or more", lambda value: _is_whole(value) and value >= 0),
-        "slo": ("an Slo", lambda value: isinstance(value, Slo)),
-        "nonce": ("'request', 'run' or 'none'", lambda value: isinstance(value, str) and value in _NONCES),
-        "think_s": ("a number of seconds, 0 or more", lambda value: value == 0 or _is_positive(value)),
-        "duration_s": _SECONDS,
-        "give_up_share": ("a share from 0 to 1", lambda value: value == 0 or (_is_positive(value) and value <= 1)),
-        "give_up_s": _SECONDS,
-    },
-    Slo: {"ttft_ms": _OBJECTIVE, "tpot_ms": _OBJECTIVE, "e2e_ms": _OBJECTIVE},
-}
-"""What each field must be, in words and as a check: a dataclass takes whatever it is given."""
-
-
-def _refuse_wrong_fields(thing: Any, where: str) -> None:
-    for field_name, (wanted, fits) in _FIELDS[type(thing)].items():
-        value, label = getattr(thing, field_name), f"{where}.{field_name}"
-        if not fits(value):
-            raise _wrong_field(label, wanted, value)
-        if type(value) in _FIELDS:
-            _refuse_wrong_fields(value, label)
-
-
-def _wrong_field(label: str, wanted: str, value: Any) -> TaskError:
-    if callable(value) and str(getattr(value, "__module__", "")).startswith("harness.scorers."):
-        return TaskError(f"{label} must be {wanted}; write {value.__name__}() with its brackets")
-    near = difflib.get_close_matches(value, _KINDS, n=1) if label.endswith(".kind") and isinstance(value, str) else []
-    hint = f"Did you mean {near[0]}?" if near else ""
-    return TaskError(f"{label} must be {wanted}, not {_shown(value)}", hint=hint)
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, str | int | float):
-        text = repr(value)
-        return text if len(text) <= 60 else text[:57] + "..."
-    return f"a {type(value).__name__}"
-
-
-def _probe_id(constant: str, value: Any, path: Path) -> str:
+def _probe_id(constant: str, value: Any, where: Path | str) -> str:
     # Probes are a noun of harness.conformance, which is above this module: known here by their id alone.
     name = getattr(value, "id", None)
     if not isinstance(name, str):
-        raise TaskError(f"{path}: {constant} holds a {type(value).__name__}, not a probe with an id")
+        raise TaskError(f"{where}: {constant} holds a {type(value).__name__}, not a probe with an id")
     return name
 
 
@@ -337,24 +268,42 @@ def _add(catalog: Catalog, kind: str, found: dict[str, Found], name: str, value:
         catalog.shadowed.append(Shadowed(name, before, path))
 
 
-def _plug_in(catalog: Catalog, plugin: Plugin) -> None:
-    """Add what a plug-in gives: a task, several, a folder of task files, or a package that is one."""
+def _plug_in(catalog: Catalog, group: Group, plugin: Plugin) -> None:
+    """Add what a plug-in gives: one thing of its group's kind, several, a folder of files, or a package that is one."""
+    kind, constants, one_of = _GROUPS[group]
     value = plugin.load()
     if isinstance(value, ModuleType):
-        given = [getattr(value, constant) for constant in ("TASK", "TASKS") if hasattr(value, constant)]
+        given = [getattr(value, constant) for constant in constants if hasattr(value, constant)]
         value = given[0] if given else Path(next(iter(getattr(value, "__path__", [])), ""))
     if isinstance(value, str | Path) and Path(value).is_dir():
-        found = discover([Path(value)])
-        tasks = [(task, found.files["task", name]) for name, task in found.tasks.items()]
+        found = discover([Path(value)], only=constants)
+        things = [(thing, found.files[kind, name]) for name, thing in found.named(kind).items()]
     else:
         several = value if isinstance(value, tuple | list) else (value,)
-        if not several or not all(isinstance(one, Task) for one in several):
-            raise TaskError(f"{plugin.label} gives {_shown(value)}, not a Task, a tuple of Tasks or a folder of them")
-        tasks = [(task, Path(plugin.label)) for task in several]
-    for task, path in tasks:
-        _refuse_wrong_fields(task, plugin.label)
-        # A file's task of that name was there first; two plug-ins are no mistake of the user's either.
-        _add(catalog, "task", catalog.tasks, task.name, task, path, Path(plugin.label) / "one of its own")
+        if not several or not all(map(one_of, several)):
+            noun = kind.capitalize()
+            raise TaskError(
+                f"{plugin.label} gives {shown(value)}, not a {noun}, a tuple of {noun}s or a folder of them"
+            )
+        things = [(thing, Path(plugin.label)) for thing in several]
+    for thing, path in things:
+        refuse_wrong_fields(thing, plugin.label)
+        name = thing.id if kind == "probe" else thing.name
+        # A file's thing of that name was there first; two plug-ins are no mistake of the user's either.
+        _add(catalog, kind, catalog.named(kind), name, thing, path, Path(plugin.label) / "one of its own")
+
+
+def _is_probe(value: Any) -> bool:
+    # Probes are a noun of harness.conformance, which is above this module: known here by what they have.
+    return isinstance(getattr(value, "id", None), str) and callable(getattr(value, "judge", None))
+
+
+_GROUPS: Mapping[Group, tuple[str, tuple[str, ...], Callable[[Any], bool]]] = {
+    "tasks": ("task", ("TASK", "TASKS"), lambda value: isinstance(value, Task)),
+    "loads": ("load", ("LOAD",), lambda value: isinstance(value, Load)),
+    "probes": ("probe", ("PROBES",), _is_probe),
+}
+"""The kind of thing of each group, the constants of files that hold it, and how it is known."""
 
 
 def _named(kind: str, name: str, found: Mapping[str, Found], where: str = "") -> Found:

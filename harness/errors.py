@@ -1,24 +1,33 @@
 """Errors that reach a user, each with its exit code; what a server does wrong is a Failure, not an error.
 
-    HarnessError
-    +- UsageError       2  the command line or a user's file is wrong
-    |  +- ConfigError   2  providers.yaml (file, line and field), or a key or variable that it names is not set
-    |  +- UnknownName   2  no such provider, model, task...: offers the nearest names
-    |  +- TaskError     2  a task file is wrong
-    +- CannotMeasure    3  nothing could be measured: target down, network gone
-    |  +- EngineError   3  a local server would not start, or ended by itself
-    +- StoreError       5  results are busy, read-only, full or corrupt
-    +- Interrupted    130  broken off while a run was judged
-
-Exit codes: 0 done; 1 a gate failed; 2 usage or configuration; 3 could not measure; 4 inconclusive;
-5 store busy, unwritable or corrupt; 130 interrupted, what was there is sealed.
+HarnessError
++- UsageError       2  the command line or a user's file is wrong
+|  +- ConfigError   2  providers.yaml (file, line and field), or a key or variable that it names is not set
+|  +- UnknownName   2  no such provider, model, task...: offers the nearest names
+|  +- TaskError     2  a task file is wrong
++- CannotMeasure    3  nothing could be measured: target down, network gone
+|  +- EngineError   3  a local server would not start, or ended by itself
++- StoreError       5  results are busy, read-only, full or corrupt
++- Interrupted    130  broken off while a run was judged
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+EXIT_CODES: Mapping[int, str] = {
+    0: "done",
+    1: "a gate failed, or something drifted, or `harness doctor` found what has to be mended",
+    2: "usage or configuration, a missing key too: one line says what, where and how to mend it",
+    3: "could not measure: target down, a worker lost, a server that is started for the run would not start, or ended "
+    "by itself",
+    4: "inconclusive: what was asked could not be told (0 with `--lenient`)",
+    5: "results cannot be read or written: busy, unwritable, full or corrupt",
+    130: "ended early: before its plan or its judging, by Ctrl-C or a budget (`--max-cost`, `--max-total-tokens`, "
+    "`--max-requests`, `--max-duration`); what was there is sealed",
+}
+"""What every exit code of the command line means; help and documentation are made of it."""
 _LISTED = 24
 """Names that one line can hold."""
 

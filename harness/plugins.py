@@ -1,17 +1,18 @@
 """What installed packages add to the tool: entry points, imported when they are used and not before.
 
-A package adds scorers under ``[project.entry-points."endpoint_harness.scorers"]`` and tasks under
-``"endpoint_harness.tasks"`` of its ``pyproject.toml``.
+A package adds something under ``[project.entry-points."endpoint_harness.GROUP"]`` of its ``pyproject.toml``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
-from harness.errors import TaskError
+from harness.errors import HarnessError, TaskError
 
-Group = Literal["scorers", "tasks"]
+Group = Literal["tasks", "loads", "probes", "scorers", "engines", "executors", "reports"]
+GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 class Plugin(NamedTuple):
@@ -32,8 +33,20 @@ class Plugin(NamedTuple):
         try:
             return self.entry.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody's package may raise anything
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            raise TaskError(f"{self.label} cannot be used: {reason}", hint="Mend or uninstall the package") from None
+            raise self._unusable(error) from None
+
+    def call(self, function: Callable[..., Any], *given: Any) -> Any:
+        """What a function of the package gives; TaskError, in one line with its name, when it fails."""
+        try:
+            return function(*given)
+        except HarnessError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody's package may raise anything
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: BaseException) -> TaskError:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        return TaskError(f"{self.label} cannot be used: {reason}", hint="Mend or uninstall the package")
 
 
 def plugins(group: Group) -> dict[str, Plugin]:

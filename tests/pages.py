@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pages_providers
+import pages_reference
 
 from harness.catalog import Catalog, discover
 from harness.report import catalogue
@@ -78,6 +79,10 @@ def parts() -> dict[tuple[str, str], str]:
         ("providers.md", "presets"): pages_providers.page(),
         ("shipped-tasks.md", "tasks"): tasks(shipped),
         ("conformance.md", "probes"): catalogue.markdown(probes),
+        ("cli.md", "commands"): pages_reference.commands(),
+        ("exit-codes.md", "codes"): pages_reference.exit_codes(),
+        ("schema.md", "schema"): pages_reference.schema(),
+        ("decisions/index.md", "decisions"): pages_reference.decisions(DOCS),
         ("simulator.md", "dialects"): dialects(),
         ("simulator.md", "faults"): table("fault", FAULTS),
         ("simulator.md", "mutants"): table("mutant", MUTANTS),

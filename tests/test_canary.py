@@ -32,6 +32,7 @@ UNSENT = {
     "dashboard": "serves a browser from the database, which is looked through here",
     "export": "sends what `db export` writes, to an address that is no endpoint",
     "models": "asks a public address for models without any key",
+    "plugins": "lists what installed packages add, and reads no provider",
     "simulate": "is the server of these faults",
     "task": "writes a template",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -12,9 +13,9 @@ from numpy.random import Generator
 from harness.fidelity import border, logprobs
 
 
-def _served(draw: Generator, n: int, *, shift: float = 0.0, top: int = 8, noise: float = 0.1) -> dict:
-    """Three prompts; logits with the noise of batches, of which the likeliest are served."""
-    fixed = np.random.default_rng(2).normal(0, 2, (3, 30))
+def _served(draw: Generator, n: int, *, shift: float = 0.0, top: int = 8, noise: float = 0.1, prompts: int = 3) -> dict:
+    """Logits with the noise of batches, of which the likeliest are served."""
+    fixed = np.random.default_rng(2).normal(0, 2, (prompts, 30))
     moved = fixed + shift * np.random.default_rng(3).normal(0, 1, fixed.shape)
     rows = {}
     for at, logits in enumerate(moved):
@@ -86,6 +87,41 @@ def test_equal_endpoints_are_called_different_in_a_twentieth() -> None:
     assert power[-1] > 0.95
 
 
+@pytest.mark.parametrize(
+    ("body", "top"),
+    [
+        ({"content": [{"token": "a", "top_logprobs": [{"token": "a", "logprob": -0.1}]}]}, {"a": -0.1}),
+        ({"content": [{"top_logprobs": [{"token": "a", "logprob": -3}, {"token": "a", "logprob": -1}]}]}, {"a": -1.0}),
+        ({"content": [{"top_logprobs": [{"token": "a", "logprob": "x"}]}]}, {}),
+        ({"content": []}, {}),
+        (None, {}),
+    ],
+)
+def test_the_first_tokens_probabilities_are_read_whole_and_streamed(body: object, top: dict[str, float]) -> None:
+    """The list of the first place, of two tokens with one text the likelier; nothing where nothing of use is told."""
+    whole = json.dumps({"choices": [{"index": 0, "logprobs": body}]})
+    streamed = f": begin\n\ndata: {json.dumps({'choices': []})}\n\ndata: {whole}\n\ndata: [DONE]\n\n"
+    assert logprobs.first_token(whole) == logprobs.first_token(streamed) == top
+    assert logprobs.first_token(f"<html>{whole}") == logprobs.first_token("[" * 100_000) == {}
+
+
+def test_the_gap_to_a_reference_is_measured_against_its_own_noise() -> None:
+    """Equal endpoints, also with shorter lists, are equivalent; shifted logits are different; equal digits are 0."""
+    draw = np.random.default_rng(7)
+    first, again = (_served(draw, 6, prompts=10) for _ in range(2))
+    words = {}
+    for name, told in {"same": {}, "short": {"top": 3}, "shifted": {"shift": 0.4}}.items():
+        gap = logprobs.against_itself(first, again, _served(draw, 6, prompts=10, **told))
+        assert gap is not None
+        words[name] = gap.word(logprobs.MARGIN)
+    assert words == {"same": "equivalent", "short": "equivalent", "shifted": "different"}
+    fixed = {f"p{at}": [{"a": -0.1, "b": -2.5}] * 3 for at in range(3)}
+    equal = logprobs.against_itself(fixed, fixed, fixed)
+    assert equal is not None
+    assert (equal.value, equal.low, equal.high, equal.p_value) == (0, 0, 0, 1)
+    assert logprobs.against_itself(fixed, fixed, {"p0": [{"a": -0.1}]}) is None
+
+
 def _firsts(draw: Generator, chances: np.ndarray, n: int) -> dict[str, list[str]]:
     return {f"p{at}": np.where(draw.random(n) < chance, "a", "b").tolist() for at, chance in enumerate(chances)}
 
@@ -122,3 +158,26 @@ def test_a_canary_is_silent_on_equal_days() -> None:
     words: list[str] = []
     assert called(of, 400, seed=1) == pytest.approx(0.05, abs=0.015)
     assert words.count("changed") <= 8
+
+
+def test_borders_that_moved_are_told_from_a_reference_that_flips() -> None:
+    """400 equal candidates: 5 %, give or take 1.5, though the prompts are chosen by what is tested; then power.
+
+    A reference that never flips has no borders.
+    """
+
+    def p_of(moved_to: np.ndarray):
+        def of(draw: Generator, run: int) -> float:
+            first, again, own = (_firsts(draw, each, 4) for each in (chances, chances, moved_to))
+            found = border.moved(first, again, own, seed=run)
+            return found.p_value if found else 1.0
+
+        return of
+
+    chances = np.random.default_rng(8).uniform(0, 1, 60) ** 2
+    assert called(p_of(chances), 400, seed=1) == pytest.approx(0.05, abs=0.015)
+    power = [called(p_of(each), 40, seed=2) for each in (chances * 0.5, chances > 0.3)]
+    assert power == sorted(power)
+    assert power[-1] > 0.8
+    fixed = {"p": ["a"] * 4}
+    assert border.moved(fixed, fixed, {"p": ["b"] * 4}) is None

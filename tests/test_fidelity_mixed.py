@@ -51,6 +51,15 @@ def test_a_server_that_was_replaced_inside_the_run() -> None:
     assert found.change[0].size == pytest.approx(1.35, abs=0.1)
 
 
+def test_a_gateway_names_whom_it_asked() -> None:
+    """Two backends in turns are several servers; a fingerprint that is new with every answer names none."""
+    found = mixture(_run(np.random.default_rng(5), 60, share=0.3, backend="b"))
+    assert not found.found, "one name, and answers without any"
+    told = [Request("p", backend="ab"[at % 2], fingerprint=f"fp_{at}") for at in range(20)]
+    found = mixture(told)
+    assert (found.backend.pattern, found.fingerprint.pattern, found.found) == ("mixed", "new each time", True)
+
+
 def test_times_alone_tell_servers_apart() -> None:
     """Three in ten answers take thrice as long to begin: two humps, with the trough between them."""
     found = mixture(_run(np.random.default_rng(4), 240, slow=3.0, share=0.3))

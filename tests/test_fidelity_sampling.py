@@ -11,7 +11,7 @@ from fidelity_made import called
 from numpy.random import Generator
 
 from harness.exchange import Completion, StreamMarks
-from harness.fidelity import sampling
+from harness.fidelity import lengths, sampling
 from harness.fidelity.sampling import Signs
 
 SAID = Completion("Yes.", "", "", (), "stop", None, StreamMarks())
@@ -145,11 +145,11 @@ def _lengths(draw: Generator, n: int, cut: float | None, prompts: int = 12) -> d
 def test_answers_that_stop_early_are_found() -> None:
     """A cap of 90 tokens that nobody set: more answers end up to there, and p is small."""
     draw = np.random.default_rng(7)
-    found = sampling.lengths(_lengths(draw, 8, None), _lengths(draw, 8, 90))
+    found = lengths.lengths(_lengths(draw, 8, None), _lengths(draw, 8, 90))
     assert found is not None
     assert (found.earlier, found.at) == (True, 90)
     assert found.p_value <= 0.01
-    assert sampling.lengths({"p": [1]}, {"q": [1]}) is None
+    assert lengths.lengths({"p": [1]}, {"q": [1]}) is None
 
 
 def test_equal_lengths_are_called_different_in_a_twentieth() -> None:
@@ -157,7 +157,7 @@ def test_equal_lengths_are_called_different_in_a_twentieth() -> None:
 
     def p_of(cut: float | None):
         def of(draw: Generator, run: int) -> float:
-            found = sampling.lengths(_lengths(draw, 4, None), _lengths(draw, 4, cut), permutations=99, seed=run)
+            found = lengths.lengths(_lengths(draw, 4, None), _lengths(draw, 4, cut), permutations=99, seed=run)
             return found.p_value if found else 1.0
 
         return of
@@ -166,3 +166,26 @@ def test_equal_lengths_are_called_different_in_a_twentieth() -> None:
     power = [called(p_of(cut), 40, seed=2) for cut in (400, 150, 60)]
     assert power == sorted(power)
     assert power[-1] > 0.9
+
+
+def test_lengths_are_measured_against_the_references_own() -> None:
+    """Equal endpoints are equivalent within a tenth, one with a cap is different; fixed lengths have no gap at all."""
+    draw = np.random.default_rng(9)
+    first, again, same, cut = (_lengths(draw, 12, cap, 40) for cap in (None, None, None, 90))
+    gaps = [lengths.against_itself(first, again, each) for each in (same, cut)]
+    assert [gap.word(lengths.MARGIN) for gap in gaps if gap] == ["equivalent", "different"]
+    fixed = {"p": [7.0], "q": [3.0]}
+    none = lengths.against_itself(fixed, fixed, fixed)
+    assert none is not None
+    assert (none.value, none.low, none.high) == (0, 0, 0)
+
+
+def test_rare_signs_are_called_more_frequent_in_a_twentieth() -> None:
+    """400 candidates that loop as seldom as their reference, asked half as often: 5 %, give or take 1.5."""
+
+    def p_of(draw: Generator, run: int) -> float:
+        sides = ({f"p{at}": (draw.random(n) < 0.05).astype(float).tolist() for at in range(40)} for n in (12, 6))
+        found = lengths.lengths(*sides, permutations=199, seed=run)
+        return found.p_value if found else 1.0
+
+    assert called(p_of, 400, seed=1) == pytest.approx(0.05, abs=0.015)

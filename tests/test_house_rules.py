@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from harness.cli import COMMANDS, cli
@@ -135,6 +136,25 @@ def test_nothing_speaks_of_one_machine() -> None:
     index = r"index.url|find.links|://\S*(/simple\b|pythonhosted|pypi|npmjs)"
     private = re.compile(f"{machine}|{index}")
     assert [str(path.relative_to(ROOT)) for path in TEXTS if private.search(path.read_text(errors="replace"))] == []
+
+
+def test_make_help_lists_every_target() -> None:
+    """Each that may be called has a line behind its name."""
+    text = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.M)
+    assert set(phony.split()) - {"help"} == set(re.findall(r"^([a-z-]+):.*## ", text, re.M))
+
+
+def test_hooks_and_templates_are_sound() -> None:
+    """Hooks before a commit fetch nothing and run what the environment has; every form of an issue has a body."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [one["repo"] for one in hooks] == ["local"]
+    assert all(hook["entry"].startswith(".venv/bin/") and hook["language"] == "system" for hook in hooks[0]["hooks"])
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    assert len(forms) >= 3
+    for form in forms:
+        said = yaml.safe_load(form.read_text())
+        assert form.name == "config.yml" or {"name", "description", "body"} <= set(said)
 
 
 def test_every_dependency_has_its_reason_and_its_pin() -> None:

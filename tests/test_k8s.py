@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import yaml
-from made import WAIT_S, begin, environment, harness, told
+from click.testing import CliRunner
+from made import WAIT_S, begin, environment, harness
 from simulated import KEY, simulator
 
+from harness.cli import cli
 from harness.errors import UsageError
 from harness.run.kubernetes import Wanted, name_of, objects
 
@@ -35,7 +36,7 @@ def fits(thing: Any) -> bool:
         ({}, ["ConfigMap", "PersistentVolumeClaim", "Job"]),
         ({"storage_class": "nfs", "secrets": ("keys", "more-keys")}, ["ConfigMap", "PersistentVolumeClaim", "Job"]),
         ({"claim": "ours"}, ["ConfigMap", "Job"]),
-        ({"out": "s3://bucket/loads/1", "start_at": "2026-11-26T15:00:00+00:00"}, ["ConfigMap", "Job"]),
+        ({"out": "s3://bucket/loads/1"}, ["ConfigMap", "Job"]),
     ],
 )
 def test_what_is_rendered_fits_the_schema(wanted: dict[str, Any], kinds: list[str]) -> None:
@@ -123,7 +124,8 @@ def test_the_containers_command_shares_a_run_by_the_index(tmp_path: Path) -> Non
 
 def test_a_run_that_was_not_handed_out_is_told(tmp_path: Path) -> None:
     """It has its results already; and --out is a URL, since pods share no folder."""
-    subprocess.run(["cp", "-r", str(ROOT / "tests/stores/2/runs"), str(tmp_path / "runs")], check=True)
-    argv = ("k8s", "render", "--image", "i", "--workers", "2", "--results", str(tmp_path))
-    told(harness(tmp_path, *argv), 2, "was not handed out", "--executor hand")
-    told(harness(tmp_path, *argv, "--out", "folder"), 2, "is no URL")
+    argv = ["k8s", "render", "--image", "i", "--workers", "2", "--results", str(ROOT / "tests/stores/2")]
+    for more, why in (([], "was not handed out"), (["--out", "folder"], "is no URL")):
+        error = CliRunner().invoke(cli, [*argv, *more]).exception
+        assert isinstance(error, UsageError)
+        assert why in str(error)

@@ -13,7 +13,7 @@ from ci_made import ROOT, read
 from made import WAIT_S, begin
 
 from harness import catalog
-from harness.cli.gated import gate_of
+from harness.gates.of_suite import gate_of
 from harness.suite_file import LoadBlock
 from harness.suite_file import read as read_suite
 from harness.watch import nights

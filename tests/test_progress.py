@@ -8,10 +8,10 @@ import pytest
 from made import reply
 from rich.console import Console
 
-from harness.cli import progress
-from harness.cli.progress import Progress
 from harness.exchange import Exchange, Failure, FailureKind, Outcome, Usage, WireMarks
 from harness.provider import Price
+from harness.report import progress
+from harness.report.progress import Progress
 from harness.run.tally import Tally
 from harness.types import Attempt, Job, JobKind, Request
 

@@ -19,6 +19,7 @@ from harness.cli.gate import Files
 from harness.errors import CannotMeasure, ConfigError
 from harness.gates.file import of_mapping
 from harness.gates.judgement import Judgement
+from harness.gates.of_suite import gate_of
 from harness.run.selection import Selection
 from harness.run.tally import Budget
 from harness.suite_file import read
@@ -74,8 +75,8 @@ def test_the_papers_of_a_shipped_suite_lie_where_the_user_works(
 ) -> None:
     """Nothing is ever written into the package; those of one's own suite lie beside it."""
     monkeypatch.chdir(tmp_path)
-    shipped = gated.gate_of(discover().suite("nightly"))
-    own = gated.gate_of(read(work_in(tmp_path)))
+    shipped = gate_of(discover().suite("nightly"))
+    own = gate_of(read(work_in(tmp_path)))
     assert shipped is not None
     assert own is not None
     assert shipped.baseline.parent == tmp_path
@@ -88,18 +89,18 @@ def test_a_gate_is_found_beside_its_suite(tmp_path: Path) -> None:
     (tmp_path / "gates" / "g.yaml").write_text(json.dumps(GATE))
     suite = tmp_path / "s.yaml"
     suite.write_text("tasks: [a]\ngate: gates/g.yaml\n")
-    named = gated.gate_of(read(suite))
+    named = gate_of(read(suite))
     assert named is not None
     assert named.folder == tmp_path / "gates"
     suite.write_text(json.dumps({"tasks": ["a"], "gate": GATE}))
-    in_place = gated.gate_of(read(suite))
+    in_place = gate_of(read(suite))
     assert in_place is not None
     assert in_place.folder == tmp_path
     suite.write_text("tasks: [a]\n")
-    assert gated.gate_of(read(suite)) is None
+    assert gate_of(read(suite)) is None
     suite.write_text(json.dumps({"tasks": ["a"], "gate": {"gates": [{"metric": "quality"}]}}))
     with pytest.raises(ConfigError, match=r"s\.yaml:1: gate\.gates\[0\]: says no limit"):
-        gated.gate_of(read(suite))
+        gate_of(read(suite))
 
 
 # --- a second run ----------------------------------------------------------------------------------------

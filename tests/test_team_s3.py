@@ -1,7 +1,7 @@
 """A team's store in a real S3-compatible server, through the library that the extra ``s3`` brings.
 
 The server (moto) and the library lie in an environment of their own, ``~/.cache/endpoint-harness-s3`` or the one that
-HARNESS_S3_ENV names, which ``make test-store`` installs: nothing else here needs them.
+HARNESS_S3_ENV names, which ``make test-store`` installs. What the tests have installed themselves comes first.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,9 +24,13 @@ from harness.folder import list_runs
 
 ROOT = Path(__file__).parents[1]
 ENV = Path(os.environ.get("HARNESS_S3_ENV") or Path.home() / ".cache" / "endpoint-harness-s3")
+PACKAGES = ENV / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+BESIDE = "import sys; sys.path.append(sys.argv.pop(1)); "
+"""Begins a program that has that environment's packages too."""
 
 pytestmark = pytest.mark.skipif(
-    not (ENV / "bin" / "moto_server").is_file(), reason=f"no S3-compatible server in {ENV}; make test-store installs it"
+    not ((ENV / "bin" / "moto_server").is_file() and (PACKAGES / "s3fs").is_dir()),
+    reason=f"no S3-compatible server for this Python in {ENV}; make test-store installs it",
 )
 
 
@@ -68,7 +73,7 @@ def _answers(url: str) -> bool:
 
 def called(folder: Path, env: dict[str, str], *argv: str) -> subprocess.CompletedProcess[str]:
     """The command line with that environment's packages."""
-    command = [str(ENV / "bin" / "python"), "-m", "harness", *argv]
+    command = [sys.executable, "-c", f"{BESIDE}from harness.cli import main; main()", str(PACKAGES), *argv]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=WAIT_S)
 
 
@@ -83,8 +88,8 @@ def test_a_bucket_is_a_store(server: dict[str, str], tmp_path: Path) -> None:
     assert "2 the same here and there" in called(tmp_path, server, "push", "--results", "mine").stdout
     bad, good = list_runs(mine)
     wrong = f"team/harness/runs/{bad.id}/texts.parquet", bytes((bad.root / "texts.parquet").stat().st_size)
-    damage = f"import s3fs; s3fs.S3FileSystem().pipe_file(*{wrong!r})"
-    subprocess.run([str(ENV / "bin" / "python"), "-c", damage], env=server, check=True)
+    damage = f"{BESIDE}import s3fs; s3fs.S3FileSystem().pipe_file(*{wrong!r})"
+    subprocess.run([sys.executable, "-c", damage, str(PACKAGES)], env=server, check=True)
     done = called(tmp_path, server, "pull", "--results", "theirs")
     assert done.returncode == 5
     assert f"s3://team/harness/runs/{bad.id}/texts.parquet is not as it was sealed" in done.stderr

@@ -27,7 +27,7 @@ from harness.provider import Endpoint, Provider, Serve
 from harness.report.fidelity.answers import read
 from harness.report.fidelity.earlier import luck_of
 from harness.report.fidelity.judged import judged
-from harness.report.fidelity.planned import Size, expected, selection_of
+from harness.report.fidelity.planned import Size, expected, verify_selection
 from harness.report.fidelity.told import document
 from harness.report.markdown import markdown
 from harness.run import sitting
@@ -48,11 +48,15 @@ PLANTED: dict[str, dict[str, Any]] = {
     "careless": {"accuracy": 0.6},
     "unforced": {"mutants": "ignore_tool_choice"},
     "misended": {"mutants": ["finish_stop", "usage_events"]},
+    "coarse": {"noise": 0.4},
+    "deaf": {"mutants": "ignore_top_p,ignore_seed,ignore_penalties,ignore_logprobs"},
+    "odd": {"other_fingerprint": 0.3, "loops": 0.1, "tokens": 30},
 }
 """Server -> how it differs from the plain one."""
 CUT = {"cut": {"mutants": "cut_prompt"}, "narrow": {"context_tokens": 6000}}
 """The same for what long prompts show."""
-SIZE = Size(12, 6, ("arithmetic", "assistant"), calls=9)
+SIGNALS = (("fidelity_logprobs", 8, 2), ("fidelity_sampling", 16, 3), ("fidelity_penalties", 12, 1))
+SIZE = Size(12, 6, ("arithmetic", "assistant"), calls=9, signals=SIGNALS)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +83,7 @@ def serving(planted: dict[str, dict[str, Any]]) -> Iterator[dict[str, Endpoint]]
 def planned(endpoints: dict[str, Endpoint]) -> Plan:
     """The plan of a verification of all but the first against the first."""
     names = tuple(f"{name}/m" for name in endpoints)
-    selection = selection_of(SIZE, names, 4, 0, max_requests=None)
+    selection = verify_selection(names[0], names[1:], SIZE)
     return make(selection, catalog.discover([config.shipped("tasks")]), list(endpoints.values()))
 
 
@@ -123,13 +127,16 @@ def test_an_identical_server_is_equivalent(found: JsonObject) -> None:
 @pytest.mark.parametrize(
     ("name", "tests"),
     [
-        ("noisy", {"distribution"}),
+        ("noisy", {"distribution", "log probabilities"}),
         ("injected", {"prompt tokens"}),
         ("leaking", {"tool triggers", "tool calls", "forced tools"}),
         ("unforced", {"forced tools"}),
         ("misended", {"endings", "streams"}),
         ("greedy", {"distribution", "temperature"}),
         ("hot", {"temperature"}),
+        ("coarse", {"log probabilities"}),
+        ("deaf", {"top_p", "seed", "penalties"}),
+        ("odd", {"distribution", "lengths", "backends", "broken answers"}),
     ],
 )
 def test_each_difference_is_found_by_its_own_tests(found: JsonObject, name: str, tests: set[str]) -> None:
@@ -207,7 +214,8 @@ def test_a_cut_context_is_found(tmp_path: Path) -> None:
 def test_all_p_values_are_adjusted_together(found: JsonObject) -> None:
     """The family are all tests with a p of all candidates, and no adjusted p is below its own."""
     tested = [one for each in found["candidates"] for one in each["findings"] if one["p"] is not None]
-    assert found["family"] == len(tested) == 6 * (len(PLANTED) - 1)
+    # One of them serves no log probabilities.
+    assert found["family"] == len(tested) == 9 * (len(PLANTED) - 1) - 1
     assert all(one["p_adjusted"] >= one["p"] for one in tested)
 
 
@@ -321,7 +329,7 @@ def test_the_command(endpoints: dict[str, Endpoint], tmp_path: Path) -> None:
     """A plan sends nothing; a verification is an ordinary run whose report can be made again."""
     providers_of({name: endpoints[name] for name in ("reference", "same")}, tmp_path)
     asked = ["verify", "--reference", "reference/m", "--candidate", "same/m", "--prompts", "2", "--samples", "2"]
-    asked += ["--calls", "2", "--task", "arithmetic:10"]
+    asked += ["--calls", "2", "--task", "arithmetic:10", "--budget", "small"]
     plan = harness(tmp_path, *asked, "--plan")
     assert plan.returncode == 0, plan.stderr
     assert "nothing was sent" in plan.stdout

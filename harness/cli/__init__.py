@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import select
 import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from harness import __version__, hidden
-from harness.errors import HarnessError, UnknownName
+from harness.errors import EXIT_CODES, HarnessError, UnknownName
 
 COMMANDS = {
     "demo": "A real local model and two simulated vendors, in three minutes.",
@@ -40,12 +42,26 @@ COMMANDS = {
     "providers": "List, show, check and set up providers.",
     "tasks": "List and show tasks, loads, suites and scorers.",
     "task": "Make a task of your own from a template.",
+    "plugins": "What installed packages add, and whether it loads.",
     "models": "Fetch and list the small local models.",
-    "simulate": "Serve a simulated endpoint with known timing, answers and faults.",
+    "simulate": "Serve a simulated endpoint of known timing, answers and faults.",
+    "doctor": "Whether this machine can measure, and how to mend what it lacks.",
+    "completion": "Complete commands and options in bash, zsh or fish.",
     "worker": "One worker of a run, on any machine.",
     "k8s": "Render the workers of a run for Kubernetes.",
     "gather": "Make one run of what workers on other machines journalled.",
 }
+
+GROUPS = {
+    "Begin": ("demo", "doctor", "providers", "dashboard"),
+    "Ask endpoints": ("run", "eval", "load", "probe", "verify"),
+    "Again and again": ("suite", "watch", "gate", "trend"),
+    "Look at runs": ("report", "compare", "runs", "sql", "export"),
+    "Mend and judge again": ("resume", "score", "db", "purge"),
+    "What is asked, and of whom": ("tasks", "task", "models", "simulate", "completion"),
+}
+"""The commands as a newcomer looks for them; those that stand in none are named below without a word."""
+_EXIT_CODES = ", ".join(f"{code} {re.split('[,:;]', text)[0]}" for code, text in EXIT_CODES.items())
 
 
 class LazyGroup(click.Group):
@@ -66,30 +82,44 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, but a mistyped command is answered with the nearest names."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        asked_by_shell = ctx.resilient_parsing
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not asked_by_shell:
             raise UnknownName("command", args[0], COMMANDS, where="See harness --help")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """List the commands in their groups without importing them."""
+        width = max(map(len, COMMANDS))
+        formatter.write_paragraph()
+        for title, names in GROUPS.items():
+            formatter.write(f"{title}:\n")
+            formatter.indent()
+            formatter.write_dl([(name.ljust(width), COMMANDS[name]) for name in names])
+            formatter.dedent()
+        grouped = {name for group in GROUPS.values() for name in group}
+        if others := [name for name in COMMANDS if name not in grouped]:
+            formatter.write_text(f"Others: {', '.join(others)}")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Commands alone: of options there are --version and --help, and the whole must fit a screen."""
+        self.format_commands(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002 - click's signature
+        """The commands that begin so, without importing them."""
+        return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=f"Exit codes: {_EXIT_CODES}."
+)
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
-    """Compare OpenAI-compatible endpoints: quality, tool calls, features, latency, cost.
+    """Compare OpenAI-compatible endpoints: quality, tools, features, speed, cost.
 
     \b
-    Start here:
-      harness demo                                         everything, on this machine, without a key
-      harness run demo --endpoint groq/gpt-oss-120b        the same on an endpoint of your own
-      harness report                                       the table of the last run
-      harness dashboard                                    the same in the browser
-
-    Exit codes: 0 done, 1 a gate failed, 2 usage or configuration, 3 could not measure, 4 inconclusive,
-    5 results busy, unwritable or corrupt, 130 interrupted (what was there is sealed).
+    harness demo                     everything, on this machine, without a key
+    harness run demo -e groq/MODEL   the same on an endpoint of your own
+    harness COMMAND --help           what a command does, with examples
     """
 
 

@@ -9,11 +9,9 @@ import click
 
 from harness import catalog, config
 from harness.cli import options
-from harness.cli.asked import asked
 from harness.cli.carry import Terms, carry_out
-from harness.errors import UsageError
+from harness.run.eval_selection import eval_selection
 from harness.run.executor import Where
-from harness.run.selection import Selection
 from harness.run.stored import replanner
 from harness.run.tally import Budget
 
@@ -76,17 +74,13 @@ def command(
       harness eval embedding_agreement -e local/smollm2 -e steady-vendor/sim-small
     """
     found = catalog.discover(only=("TASK", "TASKS", "LOAD"))  # loads only to be told from tasks
-    wanted = asked(tasks, found, about, limit)
-    if data is not None and wanted.files:
-        raise UsageError("--data goes with tasks that have a name", hint="A data file is its own")
-    if data is not None and len(tasks) > 1 and not data.is_dir():
-        raise UsageError("--data FILE goes with one task", hint="Run the tasks one by one, or give a folder")
-    selection = Selection(
-        suite="-".join(name.partition(":")[0] for name in wanted.tasks)[:40],
-        endpoints=endpoint_names,
-        tasks=wanted.tasks,
-        files=wanted.files,
-        data=str(data.resolve()) if data else None,
+    selection = eval_selection(
+        tasks,
+        endpoint_names,
+        found,
+        about,
+        limit=limit,
+        data=data,
         repeats=repeats,
         concurrency=concurrency,
         seed=seed,

@@ -10,20 +10,18 @@ from pathlib import Path
 
 import click
 
-from harness import config
-from harness.cli.carry import Terms, finish, new_nonce, sit
+from harness.cli.carry import Terms, finish, sit
 from harness.cli.gate import Files, annotate
-from harness.gates import file as gate_file
 from harness.gates.judge import judge
 from harness.gates.judgement import Judgement
 from harness.gates.terminal import show
 from harness.gates.terms import GateFile
 from harness.report import terminal, whole
 from harness.run.plan import Plan
+from harness.run.selection import new_nonce
 from harness.run.sitting import Sitting
 from harness.run.stored import Replan
 from harness.store.query import held
-from harness.types import Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +35,6 @@ class Gating:
     """Whether inconclusive ends with 4, or with 0."""
     confirm: bool
     """Whether the suite is run once more where a second run decides."""
-
-
-def gate_of(suite: Suite) -> GateFile | None:
-    """The gate of a suite, read from its own file where it names one; None: it has none. ConfigError as for a gate.
-
-    Baselines and acceptances lie beside the suite; of one that ships with the tool they lie where the user works.
-    """
-    if suite.gate is None:
-        return None
-    file = suite.file.resolve()
-    folder = Path.cwd() if file.is_relative_to(config.shipped("tasks").resolve()) else file.parent
-    if isinstance(suite.gate, str):
-        return gate_file.read(suite.file.parent / suite.gate)
-    place = functools.partial(suite.place, "gate")
-    shown = suite.place("gate").partition(": ")[0]
-    return gate_file.of_mapping(suite.gate, file=shown, folder=folder, place=place)
 
 
 def carry_out_and_judge(plan: Plan, again: Replan, terms: Terms, gating: Gating) -> None:
@@ -82,8 +64,11 @@ def carry_out_and_judge(plan: Plan, again: Replan, terms: Terms, gating: Gating)
 
 
 def _judged(sat: Sitting, results: Path, gating: Gating, before: tuple[str, ...]) -> Judgement | None:
-    """The verdict on a run, or on the one ``before`` it that it was made to confirm; None: it was broken off."""
-    return judge(results, gating.gate, (*before, sat.folder.id)) if sat.status == "finished" else None
+    """The verdict on a run, or on the one ``before`` it that it was made to confirm; None: it was broken off.
+
+    One that lost a worker went to its end: its verdict is error, and stands in every file that is asked for.
+    """
+    return judge(results, gating.gate, (*before, sat.folder.id)) if sat.status in ("finished", "partial") else None
 
 
 def _tell(found: Judgement, terms: Terms, sat: Sitting) -> None:

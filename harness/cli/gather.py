@@ -10,10 +10,10 @@ import click
 from harness import catalog, config
 from harness.cli import options
 from harness.cli.carry import finish
-from harness.cli.progress import Progress
 from harness.folder import open_run
 from harness.place import open_place
 from harness.report import terminal
+from harness.report.progress import Progress
 from harness.run import gathering, stored
 from harness.run.conduct import STOPPING, interruptible
 from harness.run.gathering import Gathering

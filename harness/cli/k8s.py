@@ -56,7 +56,7 @@ def render(
     """Print an Indexed Job for RUN, with its plan as a ConfigMap and a volume for the shards; no cluster is asked.
 
     RUN was handed out by `harness load ... --executor hand`. Keys are not in it: name the Secret that holds them. A pod
-    that is lost is started again and goes on with its shard.
+    that is lost is started again and takes up the schedule where that is by then.
 
     \b
     Examples:

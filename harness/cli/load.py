@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness import catalog, config
-from harness.catalog import Catalog
 from harness.cli import options
-from harness.cli.carry import Terms, carry_out, new_nonce
-from harness.errors import CannotMeasure, TaskError, UsageError
+from harness.cli.carry import Terms, carry_out
+from harness.errors import CannotMeasure, UsageError
 from harness.folder import open_run
-from harness.provider import Endpoint
 from harness.report import dialects, terminal, whole
 from harness.run import crew, load_words, stored
-from harness.run.arrivals import Closed
-from harness.run.budget import most
-from harness.run.forecast import forecasts
-from harness.run.plan import Plan
-from harness.run.selection import Changes, Search, Selection
+from harness.run.load_selection import load_selection
+from harness.run.refused import refuse_load
 from harness.run.tally import Budget
-from harness.stats.slo import parse
-from harness.workload import trace
-
-_OPEN_ENDED = 65_536.0
-"""Where a search ends that never misses its objectives."""
 
 
 class _Duration(click.ParamType[float]):
@@ -141,28 +129,13 @@ def run(profile: str, endpoint_names: tuple[str, ...], budget: Budget, **given: 
       harness load embeddings -e mine/embedder --batch 16 --concurrency 1,4,16
     """
     found = catalog.discover(only=("LOAD",))
-    name, changes = _changes(profile, found, given)
     providers = config.load_providers(given["providers_file"])
     endpoints = [config.endpoint(providers, one) for one in dict.fromkeys(endpoint_names)]
-    selection = Selection(
-        suite=Path(profile).stem if profile != name else name,
-        endpoints=endpoint_names,
-        loads=(name,),
-        seed=given["seed"],
-        max_requests=budget.max_requests,
-        nonce=new_nonce(),
-        blocks=given["repeats"],
-        paired=load_words.paired(endpoints, asked=given["paired"], blocks=given["repeats"]),
-        owned=given["owned"],
-        api=given["api"],
-        store_text=given["store_text"],
-    )
-    selection = _with_search(selection, changes, given)
+    wanted = {name: given[name] for name in ("seed", "owned", "api", "store_text")}
+    selection = load_selection(profile, endpoints, found, given, max_requests=budget.max_requests, **wanted)
     again = stored.replanner(found, providers)
     plan = again(selection)
-    _refuse_what_has_no_tokens(plan)
-    _refuse_beyond_limits(plan)
-    _refuse_beyond_budget(plan, budget)
+    refuse_load(plan, budget)
     terms = Terms(
         given["results"],
         given["providers_file"],
@@ -204,128 +177,3 @@ def report(run: str, dialect: str | None, results: Path, as_json: bool) -> None:
         click.echo(json.dumps(recomputed, indent=2))
     else:
         dialects.show(recomputed, terminal.console())
-
-
-# --- from options to a selection -------------------------------------------------------------------------
-
-
-def _changes(profile: str, found: Catalog, given: dict[str, Any]) -> tuple[str, Changes]:
-    """The load's name, and what the options change of it."""
-    path = Path(profile)
-    files = {name: given[name] for name in ("prompts", "trace")}
-    if profile not in found.loads and path.suffix in (".jsonl", ".csv", ".json") and path.exists():
-        kind = "trace" if _is_trace(path) else "prompts"
-        if any(files.values()):
-            raise UsageError(f"{profile} is a file of its own: it does not go with --prompts or --trace")
-        files[kind] = path
-        profile = "chat"
-    found.load(profile)
-    files["tokenizer"] = given["tokenizer"]
-    return profile, load_words.changes({**given, "duration_s": given["duration"]}, files)
-
-
-def _is_trace(path: Path) -> bool:
-    try:
-        trace.read(path, limit=1)
-    except TaskError:
-        return False
-    return True
-
-
-def _with_search(selection: Selection, changes: Changes, given: dict[str, Any]) -> Selection:
-    """The selection with its changes; levels that depend on what is measured become a search or a sweep."""
-    if given["search"]:
-        if not changes.slo:
-            raise UsageError("--search needs --slo", hint='As in --slo "ttft_p95<800ms and errors<1%"')
-        if selection.blocks > 1:
-            raise UsageError("--repeats goes with stated levels", hint="Give --concurrency or --rate, not --search")
-        low, high = given["low"] or 1.0, given["high"] or _OPEN_ENDED
-        if low > high:
-            raise UsageError(f"--from {low:g} is above --to {high:g}")
-        even = given["arrival"] == "constant"
-        search = Search(given["search"], low, high, even=even)
-        return dataclasses.replace(selection, changes=changes, search=search)
-    if given["low"] or given["high"]:
-        raise UsageError("--from and --to go with --search", hint="Give --search concurrency or --search rate")
-    axis = "concurrency" if given["concurrency"] else "rate"
-    at = [float(part) for part in (given["concurrency"] or given["rate"] or "").split(",") if part]
-    plain = given["arrival"] in (None, "poisson", "constant") and changes.duration_s is None
-    if len(at) < 2 or given["all_levels"] or selection.paired or selection.blocks > 1 or at != sorted(at) or not plain:
-        return dataclasses.replace(selection, changes=changes)
-    search = Search(axis, at[0], at[-1], even=given["arrival"] == "constant", sweep=tuple(at))  # type: ignore[arg-type]
-    return dataclasses.replace(selection, changes=changes, search=search)
-
-
-def _refuse_what_has_no_tokens(plan: Plan) -> None:
-    """An objective on times that embeddings do not have would be met by nothing, and missed by nothing."""
-    told = plan.selection.changes.slo
-    objectives = [one for one in parse(told) if not one.metric.startswith(("e2e", "errors"))] if told else []
-    for load in plan.loads.values() if objectives else ():
-        if load.sample(plan.selection.seed, 0).inputs:
-            raise UsageError(
-                f"--slo {objectives[0].text}: embeddings are not streamed and have no {objectives[0].metric}",
-                hint='Use e2e, as in --slo "e2e_p95<200ms"',
-            )
-
-
-def _refuse_beyond_limits(plan: Plan) -> None:
-    """A load above what the user configured for a provider is asked about before anything is sent."""
-    if plan.selection.owned:
-        return
-    for endpoint in plan.endpoints.values():
-        limits = endpoint.provider.limits
-        for asked, words, name in _most(plan, endpoint.id):
-            limit = getattr(limits, name)
-            if limit and asked > limit:
-                raise _beyond(endpoint, f"{asked:g} {words}", f"{name}: {limit}")
-
-
-def _most(plan: Plan, endpoint: str) -> Iterator[tuple[float, str, str]]:
-    """What a plan or the bounds of its search ask of an endpoint at most: how much, of what, and the limit's name."""
-    search = plan.selection.search
-    bounded = search.high if search is not None and search.high < _OPEN_ENDED else 0
-    rising = search.axis if search is not None and bounded else None
-    lanes = [
-        (stage, [job for lane in stage.lanes for job in lane if job.endpoint == endpoint]) for stage in plan.stages
-    ]
-    at_once = [stage.law.concurrency for stage, _ in lanes if isinstance(stage.law, Closed)]
-    yield max(bounded if rising == "concurrency" else 0, *at_once, 0), "requests at once", "concurrency"
-    due = [[job.due_ns for job in jobs if job.due_ns is not None] for _, jobs in lanes]
-    rate = bounded if rising == "rate" else 0
-    for seconds, unit in ((1, "second"), (60, "minute")):
-        busiest = max((_busiest(times, seconds) for times in due), default=0)
-        yield max(rate * seconds, busiest), f"requests in a {unit}", f"requests_per_{unit}"
-    yield sum(len(jobs) for _, jobs in lanes), "requests", "requests_per_day"
-
-
-def _busiest(due_ns: Sequence[int], seconds: int) -> int:
-    """Most arrivals within any so many seconds."""
-    first = most = 0
-    for last, at_ns in enumerate(due_ns):
-        while at_ns - due_ns[first] >= seconds * 1_000_000_000:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
-
-
-def _beyond(endpoint: Endpoint, asked: str, limit: str) -> UsageError:
-    return UsageError(
-        f"{asked} are more than {endpoint.provider.id} is configured for ({limit} in its limits)",
-        hint="Stay below it, or give --i-own-this-endpoint",
-    )
-
-
-def _refuse_beyond_budget(plan: Plan, budget: Budget) -> None:
-    """A load asks for whole answers and waits for no money, so what it may take at most has to be there."""
-    usd, tokens = budget.max_cost_usd, budget.max_tokens
-    if usd is not None and (total := sum(one.cost_max_usd or 0.0 for one in forecasts(plan, {}))) > usd:
-        raise _too_much(f"cost {total:.2f} USD", f"--max-cost {usd:g}")
-    if tokens is not None and (most_tokens := sum(most(plan.request(job), None).tokens for job in plan.jobs)) > tokens:
-        raise _too_much(f"use {most_tokens} tokens", f"--max-total-tokens {tokens}")
-
-
-def _too_much(may: str, bound: str) -> UsageError:
-    return UsageError(
-        f"this load may {may}, more than {bound}",
-        hint="Give fewer --requests or shorter --output-tokens, or raise it",
-    )

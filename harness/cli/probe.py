@@ -83,6 +83,8 @@ def command(
     selection = Selection(suite="probe", endpoints=names, probes=profile, seed=seed, max_requests=budget.max_requests)
     again = stored.replanner(catalogue, providers)
     plan = again(selection)
+    for line in catalogue.broken:
+        click.echo(f"harness: {line}", err=True)
     terms = Terms(
         results,
         providers_file,

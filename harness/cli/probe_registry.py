@@ -35,7 +35,9 @@ def list_all(profile: str, as_markdown: bool, as_json: bool) -> None:
     Example:
       harness probe list --profile smoke
     """
-    probes = select(discover(only=("PROBES",)).probes.values(), profile)
+    found = discover(only=("PROBES",))
+    found.add_plugins("probes")
+    probes = select(found.probes.values(), profile)
     if as_markdown:
         click.echo(catalogue.markdown(probes))
         return

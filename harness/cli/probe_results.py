@@ -190,7 +190,9 @@ def rejudge(run: str, profile: str | None, results: Path, providers_file: Path |
     """
     old = conformance.conformance(results, run)
     folder = open_run(results, old["run"]["id"])
-    probes = select(catalog.discover(only=("PROBES",)).probes.values(), profile or old["run"]["profile"])
+    known = catalog.discover(only=("PROBES",))
+    known.add_plugins("probes")
+    probes = select(known.probes.values(), profile or old["run"]["profile"])
     again.rejudge(folder, probes, config.load_providers(providers_file))
     new = conformance.conformance(results, folder.id)
     found = conformance.changes(old, new, {row["endpoint"]: row["endpoint"] for row in new["endpoints"]})

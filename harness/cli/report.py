@@ -14,6 +14,7 @@ from harness.cli import options
 from harness.errors import UsageError
 from harness.folder import RunFolder, open_run, results_option, write_atomic
 from harness.report import terminal
+from harness.report.formats import form
 from harness.report.summary import summarise
 from harness.store.query import held
 
@@ -26,6 +27,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 @click.option("--html", "html_file", type=_FILE, default=None, help="Write one HTML file with charts; - for stdout.")
 @click.option("--md", "md_file", type=_FILE, default=None, help="Write Markdown for a pull request; - for stdout.")
 @click.option("--junit", "junit_file", type=_FILE, default=None, help="Write JUnit XML; - for stdout.")
+@click.option(
+    "--as",
+    "others",
+    type=(str, _FILE),
+    multiple=True,
+    metavar="FORM FILE",
+    help="Write a form that an installed package adds (harness plugins); - for stdout.",
+)
 @click.option("--include-text", is_flag=True, help="Also show requests and answers, in the HTML and the Markdown.")
 @click.option(
     "--margin",
@@ -41,6 +50,7 @@ def command(
     html_file: Path | None,
     md_file: Path | None,
     junit_file: Path | None,
+    others: tuple[tuple[str, Path], ...],
     include_text: bool,
     margin: float | None,
     as_json: bool,
@@ -64,6 +74,9 @@ def command(
     share = None if margin is None else margin / 100
     wanted = {"--html": html_file, "--md": md_file, "--junit": junit_file}
     files = {name: path for name, path in wanted.items() if path is not None}
+    for name, path in others:
+        form(name)  # refused before anything is asked
+        files[f"--as {name}"] = path
     _writable(files, include_text=include_text, as_json=as_json)
     if not files:
         _print(results, folders, share, as_json=as_json)
@@ -87,8 +100,8 @@ def command(
 def _writable(files: dict[str, Path], *, include_text: bool, as_json: bool) -> None:
     """Refuse, before anything is asked, what cannot be written."""
     if sum(path == Path("-") for path in files.values()) + as_json > 1:
-        raise UsageError("only one of --html -, --md -, --junit - and --json can go to stdout")
-    if include_text and not files.keys() & {"--html", "--md"}:
+        raise UsageError("only one of --html -, --md -, --junit -, --as FORM - and --json can go to stdout")
+    if include_text and not files.keys() - {"--junit"}:
         raise UsageError("--include-text is for --html and --md", hint="Name a file with one of them")
     for name, path in files.items():
         if not path.parent.is_dir():

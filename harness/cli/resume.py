@@ -9,9 +9,9 @@ import click
 from harness import catalog, config
 from harness.cli import options
 from harness.cli.carry import finish
-from harness.cli.progress import Progress
 from harness.folder import open_run
 from harness.report import terminal
+from harness.report.progress import Progress
 from harness.run import executors, sitting
 from harness.run.conduct import Company
 from harness.run.executor import Where

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness import catalog, config
-from harness.catalog import Catalog
 from harness.cli import options
-from harness.cli.asked import Asked, asked
-from harness.cli.carry import Terms, carry_out, new_nonce
+from harness.cli.carry import Terms, carry_out
 from harness.cli.gate import Files, outputs
-from harness.cli.gated import Gating, carry_out_and_judge, gate_of
-from harness.errors import ConfigError, UsageError
+from harness.cli.gated import Gating, carry_out_and_judge
+from harness.errors import UsageError
 from harness.gates.context import refuse_strangers
 from harness.gates.file import read as read_gate
-from harness.run import load_words
+from harness.gates.of_suite import gate_of
 from harness.run.executor import Where
 from harness.run.plan import Plan
-from harness.run.selection import LoadSettings, Selection
 from harness.run.stored import replanner
+from harness.run.suite_selection import suite_selection
 from harness.run.tally import Budget
-from harness.types import JsonObject, Suite
 
 _gating = [
     click.option(
@@ -95,12 +90,15 @@ def command(
     wanted = {"pairwise": pairwise, "store_text": store_text, "max_requests": budget.max_requests}
     if judges:
         wanted["judges"] = tuple(dict.fromkeys(judges))
-    again = replanner(catalogue, config.load_providers(providers_file))
-    plan = again(select(found, catalogue, endpoint_names, providers_file, seed=seed, **wanted))
+    providers = config.load_providers(providers_file)
+    again = replanner(catalogue, providers)
+    plan = again(suite_selection(found, catalogue, endpoint_names, providers, seed=seed, **wanted))
+    for line in catalogue.broken:
+        click.echo(f"harness: {line}", err=True)
     if gate is not None:
         refuse_strangers(gate, plan.selection.endpoints)
     terms = Terms(results, providers_file, budget, dry_run=dry_run, as_json=as_json, cache=cache, where=where)
-    if gate is None or dry_run:
+    if gate is None or dry_run or where.kind == "hand":
         carry_out(plan, terms)
         return
     github = to.pop("github")
@@ -109,88 +107,7 @@ def command(
 
 
 def plan_suite(name: str, endpoint_names: tuple[str, ...], *, seed: int) -> Plan:
-    """The plan of a suite on endpoints; errors as for ``select``."""
-    catalogue = catalog.discover()
-    selection = select(catalogue.suite(name), catalogue, endpoint_names, None, seed=seed)
-    return replanner(catalogue, config.load_providers())(selection)
-
-
-def select(
-    suite: Suite,
-    catalogue: Catalog,
-    endpoint_names: tuple[str, ...],
-    providers_file: Path | None,
-    *,
-    seed: int,
-    **wanted: Any,
-) -> Selection:
-    """What a suite asks of endpoints, its own where none are named; ``wanted`` are further fields of the selection.
-
-    Raises:
-        UsageError: no endpoint is named anywhere, or one is not known.
-        ConfigError: what the suite names is not there, or an option cannot be read (file, line, field).
-    """
-    if not (names := endpoint_names or suite.endpoints):
-        raise UsageError(
-            f"nobody is named to be asked: no --endpoint, no --model, and no endpoints: in {suite.file}",
-            hint=f"As in: harness run {suite.name} --endpoint PROVIDER/MODEL",
-        )
-    tasks = _tasks(suite, catalogue)
-    settings = {name: _settings(suite, name, catalogue) for name in suite.loads}
-    providers = config.load_providers(providers_file)
-    asked_ones = [config.endpoint(providers, name) for name in dict.fromkeys(names)]
-    return Selection(
-        **{
-            "suite": suite.name,
-            "endpoints": names,
-            "tasks": tasks.tasks,
-            "files": tasks.files,
-            "repeats": suite.repeats,
-            "probes": suite.probes,
-            "loads": tuple(suite.loads),
-            "settings": {name: one for name, one in settings.items() if one != LoadSettings()},
-            "paired": load_words.paired(
-                asked_ones, asked=None, blocks=max((one.blocks for one in settings.values()), default=1)
-            ),
-            "judges": suite.judges,
-            "seed": seed,
-            "nonce": new_nonce(),
-            **wanted,
-        }
-    )
-
-
-def _tasks(suite: Suite, catalogue: Catalog) -> Asked:
-    """The tasks of a suite; a data file is looked for beside the suite's own."""
-    words = [_beside(suite, word) for word in suite.tasks]
-    for place, word in enumerate(words):
-        with _placed(suite, "tasks", place):
-            asked((word,), catalogue, {})
-    return asked(words, catalogue, {})
-
-
-def _beside(suite: Suite, word: str) -> str:
-    path, colon, count = word.rpartition(":") if word.rpartition(":")[2].isdecimal() else (word, "", "")
-    there = suite.file.parent / path
-    return f"{there}{colon}{count}" if there.is_file() else word
-
-
-def _settings(suite: Suite, name: str, catalogue: Catalog) -> LoadSettings:
-    said: JsonObject = dict(suite.loads[name])
-    with _placed(suite, "loads", name):
-        catalogue.load(name)
-        said["duration_s"] = load_words.duration(said["duration"]) if "duration" in said else None
-        said["think_s"] = said.get("think")
-        files = {file: suite.file.parent / said[file] for file in load_words.FILES if file in said}
-        if missing := next((str(path) for path in files.values() if not path.is_file()), None):
-            raise UsageError(f"there is no file {missing}")
-        return LoadSettings(load_words.changes(said, files), said.get("repeats", 1))
-
-
-@contextmanager
-def _placed(suite: Suite, *where: str | int) -> Iterator[None]:
-    """Say where in the suite's file the mistake stands."""
-    try:
-        yield
-    except UsageError as error:
-        raise ConfigError(f"{suite.place(*where)}: {error.what}", hint=error.hint) from None
+    """The plan of a suite on endpoints; errors as for ``suite_selection``."""
+    catalogue, providers = catalog.discover(), config.load_providers()
+    selection = suite_selection(catalogue.suite(name), catalogue, endpoint_names, providers, seed=seed)
+    return replanner(catalogue, providers)(selection)

@@ -14,11 +14,11 @@ from rich.table import Column, Table
 
 from harness.catalog import Catalog, discover
 from harness.cli import options, tables
-from harness.cli.asked import asked
 from harness.errors import HarnessError, UnknownName
 from harness.prompts.filed import file_named
 from harness.prompts.task import task_of
 from harness.report import terminal
+from harness.run.asked import asked
 from harness.scorers import by_name
 from harness.types import JsonObject, Load, Sample, Task
 

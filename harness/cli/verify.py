@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from harness import catalog, config
-from harness.cli import options
+from harness.cli import border, options
 from harness.cli.carry import Terms, carry_out
 from harness.cli.dry_run import show as show_plan
 from harness.errors import UsageError
@@ -17,7 +17,7 @@ from harness.folder import RunFolder, open_run, write_atomic
 from harness.report import terminal
 from harness.report.fidelity.earlier import luck_of
 from harness.report.fidelity.judged import judged
-from harness.report.fidelity.planned import SIZES, expected, selection_of
+from harness.report.fidelity.planned import SIZES, expected, thousands, verify_selection
 from harness.report.fidelity.told import document, show
 from harness.report.markdown import markdown
 from harness.run.plan import Plan
@@ -134,16 +134,14 @@ def command(
         return
     if reference is None or not candidates:
         raise UsageError("a verification takes --reference and at least one --candidate", hint="harness verify --help")
-    if reference in candidates:
-        raise UsageError(f"{reference} is the reference and cannot be a candidate", hint="Name another endpoint")
-    chosen = SIZES[size].changed(prompts, samples, calls, tasks, _thousands(context))
-    selection = selection_of(
-        chosen,
-        (reference, *dict.fromkeys(candidates)),
-        concurrency,
-        seed,
+    selection = verify_selection(
+        reference,
+        candidates,
+        SIZES[size].changed(prompts, samples, calls, tasks, thousands(context)),
+        data=_data(files),
+        concurrency=concurrency,
+        seed=seed,
         max_requests=budget.max_requests,
-        data_of=_data_of(files, chosen.tasks),
     )
     plan = replanner(catalog.discover(only=("TASK", "TASKS")), config.load_providers(providers_file))(selection)
     if plan_only or dry_run:
@@ -172,6 +170,9 @@ def report(
     _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
 
 
+command.add_command(border.command)
+
+
 def _show_plan(plan: Plan, results: Path, *, as_json: bool) -> None:
     """What a verification of this size takes, and what it would find."""
     found = expected(plan, luck_of(results, plan.selection.endpoints[0]))
@@ -180,23 +181,14 @@ def _show_plan(plan: Plan, results: Path, *, as_json: bool) -> None:
     show_plan(plan, results, as_json=as_json, more={"expected": [asdict(one) for one in found]})
 
 
-def _thousands(context: tuple[str, ...]) -> tuple[int, ...]:
-    """Lengths of long prompts, rising, in thousands of tokens."""
-    if len(set(context)) == 1:
-        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
-    return tuple(sorted({int(length.removesuffix("k")) for length in context}))
-
-
-def _data_of(files: tuple[str, ...], tasks: tuple[str, ...]) -> dict[str, str]:
-    """Paths by task, each whole: a run may be resumed from another folder."""
+def _data(files: tuple[str, ...]) -> dict[str, Path]:
+    """Paths by task."""
     found = {}
     for given in files:
         task, equals, path = given.partition("=")
         if not equals or not path:
             raise UsageError(f"--data {given!r} is no TASK=PATH", hint="As in --data fidelity_walle=walle/testdata")
-        if task not in {named.partition(":")[0] for named in tasks}:
-            raise UsageError(f"--data is for task {task!r}, which is not asked", hint=f"Add --task {task}")
-        found[task] = str(Path(path).resolve())
+        found[task] = Path(path)
     return found
 
 

@@ -42,10 +42,11 @@ def total_variation(x: Words, y: Words) -> float | None:
     shared = [prompt for prompt in x if x[prompt] and y.get(prompt)]
     if not shared:
         return None
-    return sum(_apart(x[prompt], y[prompt]) for prompt in shared) / len(shared)
+    return sum(apart(x[prompt], y[prompt]) for prompt in shared) / len(shared)
 
 
-def _apart(x: Sequence[Hashable], y: Sequence[Hashable]) -> float:
+def apart(x: Sequence[Hashable], y: Sequence[Hashable]) -> float:
+    """Half the sum of the differences of shares of each word, 0 to 1; neither side is empty."""
     return sum(abs(x.count(word) / len(x) - y.count(word) / len(y)) for word in {*x, *y}) / 2
 
 

@@ -14,9 +14,12 @@ from harness.fidelity.modes import Modes, modes
 from harness.stats.changepoint import ChangePoint, change_points
 from harness.stats.power import ALPHA
 
-Pattern = Literal["one", "switched", "mixed", "not stated"]
-"""One value throughout; one after the other; several in turns; never given."""
+Pattern = Literal["one", "switched", "mixed", "new each time", "not stated"]
+"""One value throughout; one after the other; several in turns; hardly any twice, so that it names no server; never
+given."""
 
+FEWEST_NAMED = 10
+"""Answers from which on values that hardly ever come twice are taken for none of a server."""
 RECURRING = 6
 """Times of a prompt from which on they are compared with those of others: the mean of fewer is as uncertain as they."""
 
@@ -32,6 +35,8 @@ class Request:
     """``system_fingerprint``."""
     model: str | None = None
     """The model that the answer names."""
+    backend: str | None = None
+    """Whom a gateway says that it asked."""
     ttft_ms: float | None = None
     """None: no token came, or it was not streamed."""
 
@@ -72,6 +77,7 @@ class Mixture:
     prompt_tokens: Counts
     fingerprint: Named
     model: Named
+    backend: Named
     times: Modes | None
     """Of the logarithms of the times to the first token, each less the mean of its prompt; None: fewer than 40 times of
     prompts that came ``RECURRING`` times."""
@@ -89,15 +95,16 @@ def mixture(requests: Sequence[Request], *, seed: int = 0) -> Mixture:
     ``harness.fidelity.modes``; change points are those of ``harness.stats.changepoint``.
     """
     counts = _counts(requests)
-    fingerprint, model = (_named([getattr(each, name) for each in requests]) for name in ("fingerprint", "model"))
+    names = [_named([getattr(each, name) for each in requests]) for name in ("fingerprint", "model", "backend")]
     logs = _times(requests)
     times = modes([each for each in logs if each is not None], seed=seed)
-    several = any(each.pattern in {"switched", "mixed"} for each in (counts.named, fingerprint, model))
+    several = any(each.pattern in {"switched", "mixed"} for each in (counts.named, *names))
     return Mixture(
         found=several or (times is not None and times.p_value <= ALPHA),
         prompt_tokens=counts,
-        fingerprint=fingerprint,
-        model=model,
+        fingerprint=names[0],
+        model=names[1],
+        backend=names[2],
         times=times,
         change=tuple(change_points([None if each is None else math.exp(each) for each in logs], "ratio", seed=seed)),
         requests=len(requests),
@@ -111,6 +118,8 @@ def _named(values: Sequence[str | None]) -> Named:
     pattern: Pattern = "mixed"
     if len(counted) < 2:
         pattern = "one" if counted else "not stated"
+    elif len(told) >= FEWEST_NAMED and len(counted) > len(told) / 2:
+        pattern = "new each time"
     elif len(turns) == len(counted) - 1:
         pattern = "switched"
     return Named(pattern, counted, len(turns), turns[0] if len(turns) == 1 else None)

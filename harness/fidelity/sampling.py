@@ -7,18 +7,14 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, median
-from typing import TYPE_CHECKING, Literal
+from statistics import fmean
+from typing import Literal
 
 from harness import contract
 from harness.exchange import Completion
 from harness.stats.means import standard_error, student_interval
 from harness.stats.power import ALPHA, smallest_detectable_mean
 from harness.stats.resampling import sign_flip_p
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 Texts = Mapping[str, Sequence[str]]
 """Answers by the prompt's id."""
@@ -236,74 +232,3 @@ def shares(found: Iterable[tuple[str, Signs]], sign: str) -> dict[str, float]:
     for prompt, each in found:
         seen.setdefault(prompt, []).append(bool(getattr(each, sign)))
     return {prompt: fmean(each) for prompt, each in seen.items()}
-
-
-# --- how long answers are --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Lengths:
-    """How the lengths of two endpoints' answers differ."""
-
-    apart: float
-    """Largest difference of the two shares of answers up to some length, 0 to 1 (Kolmogorov-Smirnov)."""
-    at: float
-    """That length."""
-    earlier: bool
-    """Whether the candidate has the more answers up to there: it stops early."""
-    p_value: float
-    medians: tuple[float, float]
-    prompts: int
-
-
-def lengths(
-    x: Mapping[str, Sequence[float]], y: Mapping[str, Sequence[float]], *, permutations: int = 999, seed: int = 0
-) -> Lengths | None:
-    """Of the lengths of answers, in tokens or characters, by prompt; None: no prompt has answers from both sides.
-
-    Of each side the distribution is the mean of its prompts' distributions. Which side an answer is of is permuted
-    within its prompt: the lengths of different prompts are no draws from one distribution, which the usual table takes
-    them for. p is the share of permutations that are further apart, the seen one among them, and half of those that are
-    exactly as far (mid-p): few answers have few possible distances, and counting all would make the test too strict.
-
-    Source: Kolmogorov-Smirnov in Conover, "Practical nonparametric statistics", 3rd ed. (1999), section 6.3; the
-    permutation as in ``harness.fidelity.mmd``; Lancaster, "Significance tests in discrete distributions", JASA 56
-    (1961), for mid-p.
-    """
-    import numpy as np  # noqa: PLC0415 - only a report with such a comparison waits for it
-
-    shared = [prompt for prompt in x if x[prompt] and y.get(prompt)]
-    if not shared:
-        return None
-    generator = np.random.default_rng(seed)
-    every = np.unique(np.concatenate([[*x[prompt], *y[prompt]] for prompt in shared]).astype(float))
-    seen, permuted = np.zeros(len(every)), np.zeros((permutations, len(every)))
-    for prompt in shared:
-        n, m = len(x[prompt]), len(y[prompt])
-        place = np.searchsorted(every, [*x[prompt], *y[prompt]])
-        weights = np.where(np.arange(n + m) < n, -1 / n, 1 / m)[None, :]
-        seen += _up_to(weights, place, len(every))[0]
-        permuted += _up_to(generator.permuted(np.tile(weights, (permutations, 1)), axis=1), place, len(every))
-    best = int(np.abs(seen).argmax())
-    apart = float(abs(seen[best]))
-    further = np.abs(permuted).max(axis=1) - apart
-    beyond, level = int(np.count_nonzero(further > 1e-9)), 1 + int(np.count_nonzero(np.abs(further) <= 1e-9))
-    medians = [median([each for prompt in shared for each in side[prompt]]) for side in (x, y)]
-    return Lengths(
-        apart=apart / len(shared),
-        at=float(every[best]),
-        earlier=bool(seen[best] > 0),
-        p_value=(beyond + level / 2) / (1 + permutations),
-        medians=(medians[0], medians[1]),
-        prompts=len(shared),
-    )
-
-
-def _up_to(weights: NDArray[np.float64], place: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    """Sum of the weights of the answers up to each length, of each row."""
-    import numpy as np  # noqa: PLC0415 - as above
-
-    found = np.zeros((len(weights), count))
-    for column, at in enumerate(place):
-        found[:, at] += weights[:, column]
-    return found.cumsum(axis=1)

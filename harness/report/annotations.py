@@ -19,7 +19,8 @@ from harness.types import JsonObject
 FILE_NAME = "annotations.yaml"
 TEAM_FILE_NAME = "team-annotations.yaml"
 _FIELDS = ("date", "text", "endpoint")
-_LONGEST = 500
+LONGEST = 500
+"""Characters of a text."""
 _TEAM_HEAD = "# What others wrote, as the team's store has it. Each `harness pull` writes it anew.\n"
 
 
@@ -90,8 +91,8 @@ def _each(document: Document, listed: Sequence[object]) -> Iterator[Annotation]:
             if name not in one:
                 _refuse(document, where, f"lacks {name}")
         text, endpoint = one["text"], one.get("endpoint")
-        if not isinstance(text, str) or not 0 < len(text.strip()) <= _LONGEST:
-            _refuse(document, (*where, "text"), f"should be a text of 1 to {_LONGEST} characters")
+        if not isinstance(text, str) or not 0 < len(text.strip()) <= LONGEST:
+            _refuse(document, (*where, "text"), f"should be a text of 1 to {LONGEST} characters")
         if endpoint is not None and not isinstance(endpoint, str):
             _refuse(document, (*where, "endpoint"), "should be PROVIDER/MODEL or the name of a provider")
         yield Annotation(_moment(document, (*where, "date"), one["date"]), text.strip(), endpoint)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from harness.folder import RunFolder
 from harness.journal import Journal
 from harness.prices import price_of
 from harness.provider import Endpoint, Provider
+from harness.run.bell import Bell
 from harness.run.cache import Answers
 from harness.run.executor import Executor
 from harness.run.plan import Plan
@@ -74,6 +75,8 @@ class Company:
     """Whether answers of earlier runs to the same requests are taken, and those of this run kept."""
     look: Callable[[], str | None] = lambda: None
     """Which of the servers that were started has ended by itself, in one line; None: all run."""
+    bell: Bell | None = None
+    """Interrupts it where it is carried out in a thread of its own; None: in the main thread, where signals arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ async def conduct(plan: Plan, folder: RunFolder, journal: Journal, company: Comp
     scraper = Scraper(targets(plan.endpoints.values()), folder.server_path)
     async with (
         closing(clients, pool),
-        interruptible(lambda: _stop(runner, company.announce), lambda: pool.abort(BROKEN_OFF)),
+        interruptible(lambda: _stop(runner, company.announce), lambda: pool.abort(BROKEN_OFF), company.bell),
         watched(company.look, runner.stop),
         observed(runner, plan, folder, 0),
         scraped(scraper if plan.loads and company.scrape else None),
@@ -230,10 +233,12 @@ async def watched(look: Callable[[], str | None], stop: Callable[[str], None]) -
 
 
 @asynccontextmanager
-async def interruptible(stop: Callable[[], bool], break_off: Callable[[], None]) -> AsyncIterator[None]:
+async def interruptible(
+    stop: Callable[[], bool], break_off: Callable[[], None], bell: Bell | None = None
+) -> AsyncIterator[None]:
     """SIGINT and SIGTERM: once, ``stop``; twice, or where that has taken ``GRACE_S``, ``break_off``.
 
-    ``stop`` tells whether it was the first to stop.
+    ``stop`` tells whether it was the first to stop. ``bell`` takes the place of signals; None: they arrive.
     """
     loop = asyncio.get_running_loop()
     timers: list[asyncio.TimerHandle] = []
@@ -244,15 +249,27 @@ async def interruptible(stop: Callable[[], bool], break_off: Callable[[], None])
         else:
             break_off()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    def rung() -> None:
+        loop.call_soon_threadsafe(interrupt)
+
+    try:
+        with _signals(loop, interrupt) if bell is None else bell.answered(rung):
+            yield
+    finally:
+        for timer in timers:
+            timer.cancel()
+
+
+@contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, interrupt: Callable[[], None]) -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
         loop.add_signal_handler(number, interrupt)
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)
-        for timer in timers:
-            timer.cancel()
 
 
 def _stop(runner: Runner, announce: Callable[[str], None]) -> bool:

@@ -103,7 +103,7 @@ class Crew:
         ]
         scraper = Scraper(targets(plan.endpoints.values()), self._folder.server_path)
         async with (
-            interruptible(self._stop, self._break_off),
+            interruptible(self._stop, self._break_off, self._company.bell),
             watched(self._company.look, self._tell_stop),
             scraped(scraper if plan.loads and self._company.scrape else None),
         ):

@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 
 from harness.errors import UnknownName
 from harness.folder import RunFolder
+from harness.plugins import plugins
 from harness.types import JsonObject
 
 KINDS = ("local", "ray", "hand")
@@ -79,10 +80,11 @@ class Where(NamedTuple):
 
 
 def read(text: str) -> Where:
-    """``local``, ``ray``, ``ray:ADDRESS`` or ``hand``; errors: UsageError."""
+    """``local``, ``ray``, ``ray:ADDRESS``, ``hand``, or ``NAME`` and ``NAME:ADDRESS`` of a package's; UsageError."""
     kind, colon, address = text.partition(":")
-    if kind not in KINDS or (colon and (kind != "ray" or not address)):
-        raise UnknownName("executor", text, (*KINDS, "ray:ADDRESS"))
+    others = () if kind in KINDS else tuple(plugins("executors"))
+    if kind not in (*KINDS, *others) or (colon and (kind in ("local", "hand") or not address)):
+        raise UnknownName("executor", text, (*KINDS, "ray:ADDRESS", *others))
     return Where(kind, address or None)
 
 

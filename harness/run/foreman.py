@@ -18,12 +18,11 @@ from typing import NamedTuple
 from harness.errors import CannotMeasure, HarnessError
 from harness.folder import RunFolder
 from harness.run.conduct import STOPPING, interruptible
-from harness.run.crew import budgets
 from harness.run.executor import Local, LocalSpoken
 from harness.run.meeting import Begin, Meeting
 from harness.run.parcels import Parcels
 from harness.run.plan import Plan
-from harness.run.shares import refuse_indivisible, share_of_stage
+from harness.run.shares import refuse_indivisible, share
 from harness.run.stages import parts
 from harness.run.tally import Budget, Tally
 from harness.run.wall import Anchor
@@ -152,22 +151,22 @@ class Foreman:
         spoken = self._spoken = await self.executor.start(self.folder, self.shard, self.of)
         listener = asyncio.create_task(self._listen(spoken))
         try:
-            async with asyncio.timeout(_READY_S):
-                said = await self._heard.get()
+            try:
+                async with asyncio.timeout(_READY_S):
+                    said = await self._heard.get()
+            except TimeoutError:
+                said = {"gone": f"it said nothing within {_READY_S:g} s"}
             if "ready" not in said:
                 raise CannotMeasure(
                     f"the measuring process of shard {self.shard} did not start ({said.get('gone')})",
                     hint=f"See {spoken.log}",
                 )
             self._state |= {name: said[name] for name in ("host", "clock", "session")} | {"pid": said["ready"]}
-            planned = sum(
-                len(lane)
-                for stage in self.plan.stages
-                for lane in share_of_stage(self.plan, stage, self.shard, self.of).lanes
-            )
+            planned = sum(1 for _ in share(self.plan, self.shard, self.of).jobs)
             self._state["planned"] = planned
-            (budget,) = budgets(Budget(max_requests=self.plan.selection.max_requests and planned), [planned])
-            spoken.tell(budget=asdict(budget), planned=planned)
+            # Nobody counts for all: with a bound on requests each has what its share of the plan needs, and no more.
+            most = None if self.plan.selection.max_requests is None else planned
+            spoken.tell(budget=asdict(Budget(max_requests=most)), planned=planned)
             if self.parcels is None:
                 yield
             else:

@@ -46,7 +46,6 @@ class Wanted(NamedTuple):
     """Names of Secrets, each key of which is an environment variable of the workers."""
     cpu: str = "1"
     memory: str = "2Gi"
-    start_at: str | None = None
 
 
 def name_of(run: str) -> str:
@@ -120,8 +119,6 @@ def _claim(wanted: Wanted) -> JsonObject:
 
 def _job(wanted: Wanted, run: str) -> JsonObject:
     argv = Start(PLAN, wanted.workers, wanted.out or f"{SHARDS}/runs/{run}").argv()
-    if wanted.start_at is not None:
-        argv += ["--start-at", wanted.start_at]
     labels = {"app.kubernetes.io/name": "endpoint-harness", "harness-run": wanted.name}
     return {
         "apiVersion": "batch/v1",

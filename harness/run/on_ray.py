@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import FILE_NAME
+from harness.engines.child import last_lines
 from harness.errors import CannotMeasure, HarnessError, UsageError
 from harness.folder import RunFolder
 from harness.place import open_place
@@ -73,6 +75,7 @@ class Node:
         self._said: deque[str] = deque()
         self._news = threading.Condition()
         self._over = False
+        self._log = Path()
         self._stack = ExitStack()
 
     def sees(self, path: str) -> bool:
@@ -85,6 +88,8 @@ class Node:
         """Start the worker; ``folder`` is the run's where it can be reached, None: the files make one here."""
         number, of = share
         own = Path(tempfile.mkdtemp(prefix=f"{run}-{number}-"))
+        if folder is not None:  # else what is journalled stays here too
+            self._stack.callback(shutil.rmtree, own, ignore_errors=True)
         for name, content in files.items():
             (own / name).write_bytes(content)
         there = RunFolder(own if folder is None else Path(folder))
@@ -94,7 +99,8 @@ class Node:
             sent.take_up()
             self._stack.enter_context(sent.going())
         providers = own / FILE_NAME if FILE_NAME in files else None
-        with (there.root / f"worker-{number}.log").open("ab") as log:
+        self._log = there.root / f"worker-{number}.log"
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 argv_of(there.root, number, of, providers, apart=True),
                 stdin=subprocess.PIPE,
@@ -138,7 +144,9 @@ class Node:
             self._stack.close()
         except HarnessError as error:
             return f"what it journalled last could not be sent: {error}"
-        return f"exit code {self._process.wait()}"
+        code = self._process.wait()
+        words = last_lines(self._log, 1) if code else ""
+        return f"exit code {code}{': ' if words else ''}{words}"
 
     def _listen(self) -> None:
         assert self._process is not None

@@ -242,6 +242,8 @@ def make(
     files = {one.name: one for one in selection.files}
     tasks = {name: task_of(files[name]) if name in files else catalog.task(name) for name in asked}
     loads = {name: reshape(catalog.load(name), selection.of_load(name).changes) for name in selection.loads}
+    if selection.probes:
+        catalog.add_plugins("probes")
     probes = select(tuple(catalog.probes.values()), selection.probes) if selection.probes else ()
     scenarios = {scenario.name: scenario for scenario in scenarios_of(probes)}
     refuse_unjudgeable(tasks, selection)

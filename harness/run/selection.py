@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from harness.prompts.filed import Filed
 from harness.types import JsonObject
+
+
+def new_nonce() -> str:
+    """A text that no earlier run has put before its prompts."""
+    return secrets.token_hex(4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, Literal, NamedTuple, Union, cast, get_args, get_origin
 
 from harness.errors import HarnessError, TaskError, UnknownName, UsageError
-from harness.plugins import plugins
+from harness.plugins import Plugin, plugins
 from harness.scorers.strict_json import shown
 from harness.types import Scorer
 
@@ -73,6 +73,14 @@ def scorer(spec: str) -> Scorer:
     return made
 
 
+def given(plugin: Plugin) -> Scorer | Callable[..., Any]:
+    """What a plug-in gives: a scorer, or a function that makes one; TaskError for anything else."""
+    found = plugin.load()
+    if not callable(found) and not isinstance(found, Scorer):
+        raise TaskError(f"{plugin.label} gives {shown(found)}, not a Scorer or a function that makes one")
+    return cast("Scorer | Callable[..., Any]", found)
+
+
 def _described(path: Path) -> Known | None:
     """What a file says of its scorer without being imported; None: it holds none that can be named."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -100,10 +108,7 @@ def _factory(name: str) -> Any:
     plugin = plugins("scorers").get(name)
     if plugin is None:
         raise UnknownName("scorer", name, [one.name for one in known()], where=_LIST)
-    found = plugin.load()
-    if not callable(found) and not isinstance(found, Scorer):
-        raise TaskError(f"{plugin.label} gives {shown(found)}, not a Scorer or a function that makes one")
-    return found
+    return given(plugin)
 
 
 # --- options ---------------------------------------------------------------------------------------------

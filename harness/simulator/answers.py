@@ -15,7 +15,7 @@ from harness.simulator.chance import draw, length
 from harness.simulator.messages import text_of
 from harness.simulator.obedience import follow
 from harness.simulator.profile import Profile
-from harness.simulator.sampler import sampled
+from harness.simulator.sampler import Ranked, looped, sampled
 from harness.simulator.structured import written
 
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
@@ -29,6 +29,8 @@ class Said(NamedTuple):
 
     text: str
     calls: tuple[Call, ...] = ()
+    ranked: tuple[Ranked, ...] = ()
+    """What was likely in each place of the text, from its start on; empty: it is made up where it is asked for."""
 
 
 def answer(asked: Asked, profile: Profile, book: Book, seed: int, place: tuple[int, int]) -> Said:
@@ -47,7 +49,9 @@ def answer(asked: Asked, profile: Profile, book: Book, seed: int, place: tuple[i
     calls = _calls(asked, profile, entry, luck)
     if calls:
         return Said("", calls if asked.parallel else calls[:1])
-    return Said(_lengthened(_text(asked, profile, entry, luck, rng), asked, rng))
+    text = _text(asked, profile, entry, luck, rng)
+    said = _sampled(asked, profile, rng, draw(seed, "shaken", *parts, *place)) if text is None else Said(text)
+    return said._replace(text=_lengthened(said.text, asked, rng))
 
 
 def _calls(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Random) -> tuple[Call, ...]:
@@ -63,7 +67,8 @@ def _calls(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Ran
     return calls or (calls_for(asked) if asked.choice.mode == "required" else ())
 
 
-def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Random, rng: random.Random) -> str:
+def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Random, rng: random.Random) -> str | None:
+    """What is said; None: nothing decides it but the model's own weights."""
     known = entry if entry is not None and (entry.calls is None or entry.text) else None
     if known is not None and (asked.form == "text" or _is_json(known.text)):
         return known.text if luck.random() < profile.accuracy else wrong(known.text, luck)
@@ -73,11 +78,27 @@ def _text(asked: Asked, profile: Profile, entry: Entry | None, luck: random.Rand
         return seen
     if followed := follow(asked.messages, rng):
         return followed
-    drawn = max(1, round(length(profile.tokens, profile.tokens_sd, rng) * _LENGTHS[asked.verbosity]))
-    if profile.sampled:
-        prompt = [str(part) for message in asked.messages for part in (message["role"], text_of(message))]
-        return sampled(prompt, drawn, rng, heat=asked.heat, top_p=asked.top_p, noise=profile.noise)
-    return tokens.filler(rng, drawn)
+    return None if profile.sampled else tokens.filler(rng, _length(asked, profile, rng))
+
+
+def _length(asked: Asked, profile: Profile, rng: random.Random) -> int:
+    return max(1, round(length(profile.tokens, profile.tokens_sd, rng) * _LENGTHS[asked.verbosity]))
+
+
+def _sampled(asked: Asked, profile: Profile, rng: random.Random, shaken: random.Random) -> Said:
+    """A draw of the model's weights; ``shaken`` is this answer's own."""
+    prompt = [str(part) for message in asked.messages for part in (message["role"], text_of(message))]
+    drawn = sampled(
+        prompt,
+        _length(asked, profile, rng),
+        rng,
+        heat=asked.heat,
+        top_p=asked.top_p,
+        noise=profile.noise,
+        shaken=(lambda: shaken.gauss(0, profile.wobble)) if profile.wobble else None,
+    )
+    text = looped(drawn.text) if shaken.random() < profile.loops else drawn.text
+    return Said(text, ranked=() if asked.logprobs is None else drawn.ranked)
 
 
 def _lengthened(text: str, asked: Asked, rng: random.Random) -> str:

@@ -74,6 +74,10 @@ class Profile:
     every simulator has the same, whatever its seed. False: plain words, all of them as likely."""
     noise: float = 0.0
     """Standard deviation of what is added to the logits of ``sampled``, as a coarser quantisation does; 0: nothing."""
+    wobble: float = 0.0
+    """The same, drawn anew for each request, as batches do: near ties then fall one way or the other; 0: nothing."""
+    loops: float = 0.0
+    """Share of the texts of ``sampled`` that end by saying four words again and again."""
     injected_tokens: int = 0
     """Prompt tokens that are counted with every request, as where a server puts a system prompt of its own first."""
     accuracy: float = 1.0
@@ -215,11 +219,12 @@ def named(name: str) -> Profile:
         raise UnknownName("profile", name, PROFILES) from None
 
 
-_SHARES = ("accuracy", "tool_accuracy")
+_SHARES = ("accuracy", "tool_accuracy", "loops")
 _NOT_NEGATIVE = (
     *("ttft_ms", "prefill_ms_per_ktok", "itl_ms", "jitter", "tokens_sd", "coalesce_ms", "batch_slowdown"),
     *(
         "noise",
+        "wobble",
         "injected_tokens",
         "queue_limit",
         "stall_s",

@@ -174,7 +174,11 @@ async def _set(stop: asyncio.Event, within_s: float) -> bool:
 
 
 def _book(profile: Profile) -> book.Book:
-    return book.write(catalog.discover().tasks.values() if profile.knows_tasks else ())
+    if not profile.knows_tasks:
+        return book.write(())
+    found = catalog.discover()
+    found.add_plugins("tasks")
+    return book.write(found.tasks.values())
 
 
 def _dialect(profile: Profile) -> Dialect | None:

@@ -94,7 +94,7 @@ class Shape:
             and "stream_no_logprobs" not in mutants
         ):
             off = "stream_logprobs_off" in mutants
-            told = {"content": [self._logprob(piece.text, off=off) for piece in pieces], "refusal": None}
+            told = {"content": [self._told(piece, off=off) for piece in pieces], "refusal": None}
         key = "message" if "message_not_delta" in mutants else "delta"
         index = 0 if "choices_same_index" in mutants else index
         choice: JsonObject = {"index": index, key: delta, "logprobs": told, "finish_reason": finish}
@@ -169,9 +169,9 @@ class Shape:
             return self._text(choice.index, choice.text, finish, 0, told=True)
         told = None
         if self.top_logprobs is not None and not choice.calls:
-            said = [piece.text for piece in choice.pieces if piece.call == CONTENT]
+            said = [piece for piece in choice.pieces if piece.call == CONTENT]
             kept = said[:-1] if "logprobs_lost" in self.mutants else said
-            told = {"content": [self._logprob(token) for token in kept], "refusal": None}
+            told = {"content": [self._told(piece) for piece in kept], "refusal": None}
         text = choice.text if choice.text or not choice.calls else None
         message: JsonObject = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
         message |= shown(choice.thought, self.mutants, chunk=False)
@@ -205,6 +205,14 @@ class Shape:
         if "tool_no_id" in self.mutants:
             del call["id"]
         return call
+
+    def _told(self, piece: Piece, *, off: bool = False) -> JsonObject:
+        """The log probability of a token, and of those that could have stood there, as far as the model has any."""
+        chosen = dict(piece.ranked).get(piece.text)
+        if chosen is None:
+            return self._logprob(piece.text, off=off)
+        ranked = piece.ranked[: self.top_logprobs]
+        return {**self._named(piece.text, chosen), "top_logprobs": [self._named(*one) for one in ranked]}
 
     def _logprob(self, token: str, *, off: bool = False) -> JsonObject:
         """A made-up log probability, the same for the same token; the token sent is always the likeliest."""

@@ -12,6 +12,7 @@ from harness.simulator.answers import Said
 from harness.simulator.asked import Asked
 from harness.simulator.book import Call
 from harness.simulator.messages import text_of
+from harness.simulator.sampler import Ranked
 from harness.simulator.steering import steered
 from harness.simulator.stopping import cut
 from harness.types import JsonObject
@@ -37,6 +38,8 @@ class Piece(NamedTuple):
     """Which call it belongs to; CONTENT: the text, THOUGHT: what is thought before it."""
     head: bool = False
     """Whether it begins a call: then ``text`` is the name."""
+    ranked: Ranked = ()
+    """What could have stood in its place; empty: made up where it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ def spoken(said: Said, asked: Asked, mutants: frozenset[str], index: int) -> Cho
     thought, text, calls = _worded(said, asked, mutants)
     cap = asked.cap
     pieces = [Piece(token) for token in (steered(text, asked) if asked.form == "text" else tokens.split(text))]
+    if asked.logprobs is not None:
+        pieces[: len(said.ranked)] = map(_with_ranked, pieces, said.ranked)
     pieces += [piece for number, call in enumerate(calls) for piece in _call_pieces(number, call, asked, mutants)]
     thoughts = [Piece(token, THOUGHT) for token in tokens.split(thought)]
     pieces = pieces + thoughts if "reason_late" in mutants else thoughts + pieces
@@ -93,6 +98,10 @@ def spoken(said: Said, asked: Asked, mutants: frozenset[str], index: int) -> Cho
     ids = tuple("call_same" if "tool_same_id" in mutants else f"call_{secrets.token_hex(12)}" for _ in calls)
     place = 0 if "choice_index_zero" in mutants else index
     return Choice(place, tuple(pieces), _finish(finish, asked, bool(calls), mutants), ids)
+
+
+def _with_ranked(piece: Piece, ranked: Ranked) -> Piece:
+    return piece._replace(ranked=ranked)
 
 
 def _worded(said: Said, asked: Asked, mutants: frozenset[str]) -> tuple[str, str, tuple[Call, ...]]:

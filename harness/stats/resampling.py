@@ -26,14 +26,17 @@ def draws_for(n: int) -> int:
     return min(MOST_DRAWS, max(_FEWEST_DRAWS, _VALUES // max(n, 1)))
 
 
-def sign_flip_p(differences: Sequence[float], *, seed: int = 0, draws: int | None = None) -> tuple[float, int]:
+def sign_flip_p(
+    differences: Sequence[float], *, seed: int = 0, draws: int | None = None, mid: bool = False
+) -> tuple[float, int]:
     """Two-sided p that the differences are symmetric about 0, and of how many flips; 0 flips: all were counted.
 
     If two endpoints are equal, each question's difference might as well have had the other sign. p is the share of
     flips whose sum is at least as far from 0 as the one that was seen. Where there are few enough differences all flips
     are counted, and p is exact. Where they are drawn, the one that was seen is one of them, so that p is never 0, and
     those that are exactly as far count half (mid-p), or repeats with their few possible scores would make the test too
-    strict. Differences of a cluster are added up first.
+    strict. With ``mid`` they count half where all flips are counted too: few differences with few values have few sums,
+    and an exact p is then far above what it says. Differences of a cluster are added up first.
 
     Source: Fisher, "The design of experiments" (1935), section 21; Phipson & Smyth, "Permutation p-values should never
     be zero", Statistical Applications in Genetics and Molecular Biology 9 (2010); Lancaster, "Significance tests in
@@ -46,8 +49,10 @@ def sign_flip_p(differences: Sequence[float], *, seed: int = 0, draws: int | Non
     seen, rounding = abs(math.fsum(told)), _ROUNDING * math.fsum(map(abs, told))
     if 1 << (len(told) - 1) <= draws:
         first, *rest = told  # a flip and its mirror image are equally far from 0: the first may keep its sign
-        sums = (first + sum(map(_signed, rest, signs)) for signs in itertools.product((1, -1), repeat=len(rest)))
-        return sum(abs(each) >= seen - rounding for each in sums) / (1 << len(rest)), 0
+        sums = [first + sum(map(_signed, rest, signs)) for signs in itertools.product((1, -1), repeat=len(rest))]
+        level = sum(abs(abs(each) - seen) <= rounding for each in sums)
+        further = sum(abs(each) > seen + rounding for each in sums)
+        return (further + (level / 2 if mid else level)) / (1 << len(rest)), 0
     import numpy as np  # noqa: PLC0415 - a report without such a comparison does not wait for it
 
     generator, values = np.random.default_rng(seed), np.asarray(told)

@@ -18,7 +18,7 @@ from harness.errors import StoreError
 from harness.gates import acceptances
 from harness.gates.acceptances import Acceptance
 from harness.place import Place
-from harness.report.annotations import Annotation, as_mapping
+from harness.report.annotations import LONGEST, Annotation, as_mapping
 from harness.types import JsonObject
 
 Kind = Literal["annotations", "acceptances"]
@@ -27,7 +27,6 @@ MOST = 1000
 """Of each kind are taken in; a file of them holds no more."""
 _LARGEST = 16_384
 _DIGEST = re.compile(r"[0-9a-f]{32}")
-_LONGEST_TEXT = 500
 _AT_ONCE = 8
 
 
@@ -110,7 +109,7 @@ def annotation(remark: Remark) -> Annotation:
     """What a remark says; ValueError when it says nothing that an annotation may."""
     about = _about(remark)
     text, endpoint = about.get("text"), about.get("endpoint")
-    if not isinstance(text, str) or not 0 < len(text.strip()) <= _LONGEST_TEXT or not isinstance(endpoint, str | None):
+    if not isinstance(text, str) or not 0 < len(text.strip()) <= LONGEST or not isinstance(endpoint, str | None):
         raise ValueError("it has no text")
     at = datetime.fromisoformat(str(about.get("date")))
     return Annotation(at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at, text.strip(), endpoint)

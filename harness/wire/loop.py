@@ -39,6 +39,14 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool = False) -> T:
         gc.unfreeze()
 
 
+def open_files() -> tuple[int, int | None]:
+    """How many files this process may have open now, and at most; None: without a bound, or the platform has none."""
+    if resource is None:
+        return 0, None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft, None if hard == resource.RLIM_INFINITY else hard
+
+
 def allow_open_files(n: int) -> int:
     """Raise the soft limit of open files to ``n`` or as near as the hard limit lets us; what it is now, never lowered.
 

@@ -2,7 +2,8 @@
 
 ``fidelity_text`` asks at temperature 1 with nothing cut off (top_p 1), where answers are draws from the model's own
 distribution; ``fidelity_greedy`` asks the same at temperature 0, where a server that obeys gives one answer or nearly
-so. Ask each several times, with --repeats: one answer to a prompt says nothing about a distribution.
+so; ``fidelity_sampling`` asks each at temperature 1 once with a top_p that leaves next to nothing, and once with a
+seed. Ask each several times, with --repeats: one answer to a prompt says nothing about a distribution.
 
 Answers are cut at 40 tokens: what sets two distributions apart shows in the first words, and the rest is to be paid
 for. An endpoint that thinks first will say nothing within them. Nothing is right or wrong here; the score only says
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from harness.errors import TaskError
 from harness.scorers.answered import answered
-from harness.types import Sample, Task
+from harness.types import JsonObject, Sample, Task
 
 PROMPTS = {
     "lighthouse": "Write the first sentence of a story about a lighthouse.",
@@ -53,16 +54,26 @@ PROMPTS = {
     "animal": "Which animal would make the best mayor, and why?",
 }
 MAX_TOKENS = 40
+SETTINGS: dict[str, dict[str, JsonObject]] = {
+    "fidelity_text": {"": {"temperature": 1, "top_p": 1}},
+    "fidelity_greedy": {"": {"temperature": 0, "top_p": 1}},
+    "fidelity_sampling": {
+        " top_p": {"temperature": 1, "top_p": 0.1},
+        " seed": {"temperature": 1, "top_p": 1, "seed": 20260},
+    },
+}
+"""Task -> parameters of each prompt, by what is put behind its name."""
 
 
-def _loader(name: str, temperature: int) -> Callable[[Path | None], Iterator[Sample]]:
+def _loader(name: str) -> Callable[[Path | None], Iterator[Sample]]:
     def load(data: Path | None) -> Iterator[Sample]:
         """The prompts in their order; there is nothing to give."""
         if data is not None:
             raise TaskError(f"{name} has its own prompts", hint="Leave out --data")
         for prompt, text in PROMPTS.items():
-            params = {"temperature": temperature, "top_p": 1, "max_tokens": MAX_TOKENS}
-            yield Sample(prompt, ({"role": "user", "content": text},), params=params)
+            for which, params in SETTINGS[name].items():
+                said = ({"role": "user", "content": text},)
+                yield Sample(f"{prompt}{which}", said, params={**params, "max_tokens": MAX_TOKENS})
 
     return load
 
@@ -72,10 +83,14 @@ TASKS = tuple(
         name=name,
         version=1,
         kind="quality",
-        description=f"Prompts with many good answers at temperature {temperature}; whether there is an answer.",
-        load=_loader(name, temperature),
+        description=f"Prompts with many good answers at {how}; whether there is an answer.",
+        load=_loader(name),
         scorer=answered(),
         source="made by the task",
     )
-    for name, temperature in (("fidelity_text", 1), ("fidelity_greedy", 0))
+    for name, how in (
+        ("fidelity_text", "temperature 1"),
+        ("fidelity_greedy", "temperature 0"),
+        ("fidelity_sampling", "temperature 1 with a small top_p, and with a seed"),
+    )
 )

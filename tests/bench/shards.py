@@ -109,7 +109,7 @@ def _latency(folder: Path, where: Sequence[str], many: int) -> None:
         ]
         shift = median_shift([one for one, _ in pairs], [other for _, other in pairs])
         p50, p95 = (quantile([other for _, other in pairs], q) or 0.0 for q in (0.5, 0.95))
-        told = f"{shift.difference:+.2f} [{shift.low}, {shift.high}]" if workers > 1 else ""
+        told = f"{shift.difference:+.2f} [{shift.low:+.2f}, {shift.high:+.2f}]" if workers > 1 else ""
         print(f"| {workers} | {len(pairs)} | {p50:.1f} | {p95:.1f} | {told} |", flush=True)
 
 

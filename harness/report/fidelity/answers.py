@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from harness.errors import UsageError
 from harness.exchange import Completion, StreamMarks, ToolCall, Usage
 from harness.folder import RunFolder
+from harness.report.fidelity.served import NOTHING, Served, read_served
 from harness.store.query import rows
 from harness.types import JsonObject
 
@@ -102,6 +103,8 @@ class Answers:
     """By (endpoint, task)."""
     asked: dict[str, dict[tuple[str, str], Asked]]
     """By endpoint, and (task, sample): whatever came of it."""
+    served: Served = NOTHING
+    """What they tell beside their texts."""
 
     def first(self, task: str) -> tuple[Answer, ...]:
         """The reference's answers to be compared with."""
@@ -147,7 +150,7 @@ def read(results: Path, folder: RunFolder) -> Answers:
         fared = Asked(row["n"], row["failed"], row["kind"], row["job"])
         asked.setdefault(row["endpoint"], {})[row["task"], row["sample"]] = fared
     of = {place: tuple(some) for place, some in found.items()}
-    return Answers(reference, tuple(candidates), of, asked)
+    return Answers(reference, tuple(candidates), of, asked, served=read_served(results, folder))
 
 
 def texts(answers: Sequence[Answer]) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from collections import Counter
 from harness.report.fidelity.answers import Answers, Asked
 from harness.report.fidelity.finding import Finding, Shown
 from harness.report.fidelity.quality import ALPHA, word_of
+from harness.report.fidelity.signals import OPTIONAL
 from harness.stats import change
 from harness.stats.items import paired_items
 
@@ -19,7 +20,7 @@ _MOST_SHOWN = 3
 
 def failures(answers: Answers, endpoint: str) -> Finding:
     """Of the questions that both were asked, the share of times that each gave an answer."""
-    base, own = answers.asked.get(answers.reference, {}), answers.asked.get(endpoint, {})
+    base, own = (_asked(answers, one) for one in (answers.reference, endpoint))
     shared = [question for question in base if question in own]
     asked = change.Asked("difference", "higher", MARGIN, ALPHA)
     found = paired_items([_share(base[one]) for one in shared], [_share(own[one]) for one in shared], asked)
@@ -27,7 +28,7 @@ def failures(answers: Answers, endpoint: str) -> Finding:
     return Finding(
         test=ANSWERED,
         endpoint=endpoint,
-        says=f"{_counted(answers.asked.get(endpoint, {}))}; reference {_counted(base)}",
+        says=f"{_counted(own)}; reference {_counted(base)}",
         n=found.n,
         word=lambda _adjusted: word_of(found),
         unit="share of requests with an answer",
@@ -42,6 +43,11 @@ def failures(answers: Answers, endpoint: str) -> Finding:
             if (job := own[one].job) is not None
         ),
     )
+
+
+def _asked(answers: Answers, endpoint: str) -> dict[tuple[str, str], Asked]:
+    fared = answers.asked.get(endpoint, {})
+    return {question: one for question, one in fared.items() if question[0] not in OPTIONAL}
 
 
 def _share(asked: Asked) -> float:

@@ -18,13 +18,15 @@ from harness.report.fidelity.prompts import prompt_tokens
 from harness.report.fidelity.quality import MARGIN, SCORE, quality
 from harness.report.fidelity.sampling import TASK as GREEDY
 from harness.report.fidelity.sampling import temperature
+from harness.report.fidelity.signals import TASKS as SIGNALS
+from harness.report.fidelity.signals import signals
 from harness.report.fidelity.streams import TASK as CALLS
 from harness.report.fidelity.streams import WHOLE, streams
 from harness.report.fidelity.tools import tools
 from harness.stats.family import benjamini_hochberg
 from harness.types import JsonObject
 
-TASKS = (TEXT, GREEDY, PROMPTS, CALLS, WHOLE, "fidelity_walle", "fidelity_bfcl", "fidelity_tau")
+TASKS = (TEXT, GREEDY, PROMPTS, CALLS, WHOLE, "fidelity_walle", "fidelity_bfcl", "fidelity_tau", *SIGNALS)
 """Tasks of the tests themselves: their scores only say that there was an answer."""
 
 
@@ -86,6 +88,7 @@ def _findings(answers: Answers, endpoint: str, tasks: Sequence[JsonObject], marg
         yield endings(answers, endpoint, [TEXT])
     if PROMPTS in names:
         yield prompt_tokens(answers, endpoint)
+    yield from signals(answers, endpoint, names)
     called = [task["name"] for task in tasks if task["kind"] == "tools" and task["name"] != WHOLE]
     if called:
         yield from tools(answers, endpoint, called)

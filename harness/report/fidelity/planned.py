@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+from harness.errors import UsageError
 from harness.fidelity.context import fewest_lost
 from harness.fidelity.mmd import foreseen
+from harness.report.fidelity.border import TASK as BORDER
 from harness.report.fidelity.context import is_needle
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.earlier import Luck
 from harness.report.fidelity.judged import TASKS
 from harness.report.fidelity.prompts import TASK as PROMPTS
+from harness.report.fidelity.sampling import PENALTIES, SAMPLING
 from harness.report.fidelity.sampling import TASK as GREEDY
+from harness.report.fidelity.served import LOGPROBS
 from harness.report.fidelity.streams import TASK as CALLS
 from harness.report.fidelity.streams import WHOLE
 from harness.run.plan import Plan
@@ -52,13 +58,15 @@ class Size:
     """Thousands of tokens of the long prompts, rising; empty: none."""
     calls: int = 24
     """Requests with tools, streamed and in one piece."""
+    signals: tuple[tuple[str, int, int], ...] = ()
+    """Tasks of ``harness.report.fidelity.signals``, each with its samples and the answers to each."""
 
     def changed(
         self,
         prompts: int | None,
         samples: int | None,
         calls: int | None,
-        tasks: tuple[str, ...],
+        tasks: Sequence[str],
         context: tuple[int, ...],
     ) -> Size:
         """The same with what the user wants otherwise; None, or none: as it is. Tests' own tasks come on top."""
@@ -74,41 +82,67 @@ class Size:
         )
 
 
+def _signals(prompts: int, answers: int, sampled: int, *more: tuple[str, int, int]) -> tuple[tuple[str, int, int], ...]:
+    """Log probabilities of so many prompts and answers to each, so many prompts with other sampling parameters."""
+    return (LOGPROBS, prompts, answers), (SAMPLING, 2 * sampled, 3), (PENALTIES, 12, 1), *more
+
+
 SIZES: Mapping[str, Size] = {
-    "small": Size(12, 6, ("arithmetic:20", "assistant"), calls=12),
-    "usual": Size(25, 10, _TASKS, (1, 4)),
-    "large": Size(30, 24, _TASKS, (1, 4, 16)),
+    "small": Size(12, 6, ("arithmetic:20", "assistant"), calls=12, signals=_signals(6, 2, 6)),
+    "usual": Size(25, 10, _TASKS, (1, 4), signals=_signals(8, 4, 8, (BORDER, 40, 4))),
+    "large": Size(30, 24, _TASKS, (1, 4, 16), signals=_signals(12, 6, 12, (BORDER, 120, 4))),
 }
 
 
-def selection_of(
-    size: Size,
-    endpoints: tuple[str, ...],
-    concurrency: int,
-    seed: int,
-    *,
-    max_requests: int | None,
-    data_of: Mapping[str, str] | None = None,
+def verify_selection(
+    reference: str, candidates: Sequence[str], size: Size, *, data: Mapping[str, Path] | None = None, **wanted: Any
 ) -> Selection:
-    """The run of a verification; the first endpoint is the reference, and ``data_of`` the files that tasks read."""
+    """The run of a verification; its first endpoint is the reference.
+
+    Args:
+        reference: whom the others are measured against.
+        candidates: the others.
+        size: how much is asked.
+        data: files or folders by the task that reads them.
+        wanted: further fields of the selection.
+
+    Raises:
+        UsageError: the reference is a candidate, or data are of a task that is not asked.
+    """
+    if reference in candidates:
+        raise UsageError(f"{reference} is the reference and cannot be a candidate", hint="Name another endpoint")
     named = {task.partition(":")[0] for task in size.tasks}
+    if strange := next((task for task in data or () if task not in named), None):
+        raise UsageError(f"--data is for task {strange!r}, which is not asked", hint=f"Add --task {strange}")
     return Selection(
         suite="verify",
-        endpoints=endpoints,
+        endpoints=(reference, *dict.fromkeys(candidates)),
         tasks=(
             *(f"{TEXT}:{size.prompts}", f"{GREEDY}:{min(size.prompts, _COLD)}", PROMPTS),
             *(f"{task}:{size.calls}" for task in (CALLS, WHOLE)),
+            *(f"{task}:{_samples(task, count, size.prompts)}" for task, count, _ in size.signals),
             *(f"needle_{thousands}k:{_NEEDLES}" for thousands in size.context),
             *size.tasks,
         ),
-        data_of=dict(data_of or {}),
+        data_of={task: str(path.resolve()) for task, path in (data or {}).items()},
         often={TEXT: size.samples, GREEDY: _GREEDY, CALLS: _CALLS, WHOLE: _WHOLE_CALLS}
+        | {task: answers for task, _, answers in size.signals}
         | {task: _CALLS for task in _CALLED if task in named},
         twice=True,
-        concurrency=concurrency,
-        seed=seed,
-        max_requests=max_requests,
+        **wanted,
     )
+
+
+def _samples(task: str, count: int, prompts: int) -> int:
+    """Samples of a task; those with other sampling parameters are two for each open prompt, and compared with it."""
+    return min(count, 2 * prompts) if task == SAMPLING else count
+
+
+def thousands(context: Sequence[str]) -> tuple[int, ...]:
+    """Lengths of long prompts such as ``4k``, rising, in thousands of tokens; UsageError for one alone."""
+    if len(set(context)) == 1:
+        raise UsageError("--context takes two lengths or more: the shortest is what the others are held against")
+    return tuple(sorted({int(length.removesuffix("k")) for length in context}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.folder import RunFolder
 from harness.report.document import Document
 from harness.report.fitting import fitted
+from harness.report.formats import form
 from harness.report.junit_run import junit_of_runs
 from harness.report.markdown import markdown
 from harness.report.onefile.bundle import bundle
@@ -35,7 +36,8 @@ def written(
 ) -> tuple[list[JsonObject], dict[str, str]]:
     """The summaries of these runs, and the text of each form (``--html``, ``--md``, ``--junit``).
 
-    ``again`` is the command that makes the same; ``texts``: whether requests and answers are shown.
+    A form ``--as NAME`` is one that an installed package adds. ``again`` is the command that makes the same; ``texts``:
+    whether requests and answers are shown.
     Errors: as ``harness.report.summary.summarise``; UsageError where a form cannot hold so many runs.
     """
     found = collect(results, folders, margin=margin, said_each=_SAID_EACH if texts else 0)
@@ -45,7 +47,12 @@ def written(
         "--md": lambda: fitted(content(), markdown, _MOST_CHARACTERS, "characters"),
         "--junit": lambda: junit_of_runs(found.runs),
     }
-    return [one.summary for one in found.runs], {form: makers[form]() for form in forms}
+    summaries = [one.summary for one in found.runs]
+    made = {
+        name: makers[name]() if name in makers else form(name.removeprefix("--as "))(content(), summaries)
+        for name in forms
+    }
+    return summaries, made
 
 
 def _html(content: Document, found: All) -> str:
