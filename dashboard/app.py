@@ -30,6 +30,7 @@ page = st.navigation(
         st.Page("views/compare.py", title="Compare"),
         st.Page("views/load.py", title="Load"),
         st.Page("views/features.py", title="Features"),
+        st.Page("views/fidelity.py", title="Fidelity"),
         st.Page("views/trend.py", title="Trend"),
         st.Page("views/quality.py", title="Quality"),
         st.Page("views/runs.py", title="Runs"),

@@ -36,6 +36,7 @@ PAGES = {
     "compare": "compare",
     "load": "load",
     "features": "features",
+    "fidelity": "fidelity",
     "trend": "trend",
     "quality": "quality",
     "runs": "runs",

@@ -12,7 +12,9 @@ from harness.folder import RunFolder
 from harness.store.index import publish
 
 APP = Path(__file__).parents[1] / "dashboard" / "app.py"
-PAGES = tuple(f"views/{name}.py" for name in ("decide", "compare", "load", "features", "trend", "quality", "runs"))
+PAGES = tuple(
+    f"views/{name}.py" for name in ("decide", "compare", "load", "features", "fidelity", "trend", "quality", "runs")
+)
 HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(1)> <b>b</b> **m** [a](http://evil.example/) $x^2$ "
     ":material/home: :smile: :red[x] <a href='http://evil.example'>l</a> `c` # h"

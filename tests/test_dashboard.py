@@ -138,6 +138,7 @@ PARTS = {
         ["Load levels", "not enough data", "1 of 13 requests failed", "not even the lowest level"],
     ),
     "features": (["Matrix", "Support by surface"], 0, ["0.0 %", "1 broken"]),
+    "fidelity": ([], 0, ["This run is no verification"]),
     "quality": (
         ["Scores", "Cost of a right answer", "One task", "What the scores rest on"],
         1,

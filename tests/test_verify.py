@@ -313,6 +313,7 @@ def test_the_commands_of_the_page_work(
     assert len(commands) >= 5
     for command in commands:
         small = " --prompts 2 --samples 2 --calls 2 --task arithmetic:2" if "--reference" in command else ""
+        small = " --task arithmetic:2 --blocks 1" if "under-load" in command else small
         done = CliRunner().invoke(cli, shlex.split(command + small)[1:])
         assert done.exit_code == 0, (command, done.output, done.exception)
     assert (tmp_path / "verify.md").is_file()

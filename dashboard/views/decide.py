@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import choice, plain, queries, tables
+from dashboard import choice, leading, plain, queries, tables
 from dashboard.choice import Chosen
 from dashboard.drawing import draw
 from dashboard.foot import foot
@@ -111,6 +111,7 @@ def show(chosen: Chosen, summary: JsonObject, marks: Marks) -> None:
     run = summary["run"]
     said = (run["suite"] or "no suite", run["status"] or "status unknown", _when(run["created_at"]))
     st.text(words.plain(" · ".join(said)))
+    leading.to_fidelity(chosen.version, chosen.run)
     if any(row.get("n") or row.get("features_judged") for row in endpoints):
         decided(chosen, summary, marks)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import choice, evidence_drawer, feature_queries, picking, plain, queries, tables, tinted
+from dashboard import choice, evidence_drawer, feature_queries, leading, picking, plain, queries, tables, tinted
 from dashboard.foot import foot
 from dashboard.tables import Cell, Column, number
 from harness.report import conformance, matrix, words
@@ -176,6 +176,7 @@ def show(version: queries.Version, found: JsonObject, marks: Marks) -> None:
 
 def page(chosen: choice.Chosen) -> None:
     """The page, or what it takes to have one."""
+    leading.to_fidelity(chosen.version, chosen.run)
     probed = queries.or_stop(lambda: feature_queries.probed(chosen.version))
     if chosen.run not in probed:
         st.info("This run has no probes. Make some with `harness probe -e PROVIDER/MODEL`")

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from harness import catalog, config
-from harness.cli import border, options
+from harness.cli import border, options, under_load, verified
 from harness.cli.carry import Terms, carry_out
 from harness.cli.dry_run import show as show_plan
 from harness.errors import UsageError
-from harness.folder import RunFolder, open_run, write_atomic
-from harness.report import terminal
+from harness.folder import open_run
 from harness.report.fidelity.earlier import luck_of
-from harness.report.fidelity.judged import judged
 from harness.report.fidelity.planned import SIZES, expected, thousands, verify_selection
-from harness.report.fidelity.told import document, show
-from harness.report.markdown import markdown
 from harness.run.plan import Plan
-from harness.run.sitting import Sitting
 from harness.run.stored import replanner
 from harness.run.tally import Budget
-from harness.store.query import held
-
-_margin = click.option(
-    "--margin",
-    type=options.Amount(),
-    default=5.0,
-    show_default=True,
-    metavar="POINTS",
-    help="Loss of right answers that would matter, in points.",
-)
-_md = click.option(
-    "--md",
-    "md_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-    help="Also write the report as Markdown.",
-)
 
 
 @click.group(invoke_without_command=True)
@@ -87,8 +64,7 @@ _md = click.option(
     "--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Requests under way per endpoint."
 )
 @click.option("--plan", "plan_only", is_flag=True, help="As --dry-run, which also says what can be found.")
-@_margin
-@_md
+@verified.forms
 @options.several(options.sending)
 @click.pass_context
 def command(
@@ -104,14 +80,13 @@ def command(
     files: tuple[str, ...],
     concurrency: int,
     plan_only: bool,
-    margin: float,
-    md_file: Path | None,
     results: Path,
     providers_file: Path | None,
     seed: int,
     dry_run: bool,
     as_json: bool,
     budget: Budget,
+    to: verified.Forms,
 ) -> None:
     """Measure whether candidates serve the same model as a reference, with error bars.
 
@@ -127,6 +102,7 @@ def command(
       harness verify --reference mine/llama --candidate cheap/llama --budget small --task gsm8k:100 --md verify.md
       harness verify --reference mine/llama --candidate cheap/llama --task fidelity_walle:50 --data fidelity_walle=walle
       harness verify report latest --json
+      harness verify under-load -e cheap/llama --concurrency 16
 
     Exit codes: 0 measured, whatever was found; 2 usage; 3 nothing could be measured; 130 interrupted.
     """
@@ -148,26 +124,26 @@ def command(
         _show_plan(plan, results, as_json=as_json)
         return
     terms = Terms(results, providers_file, budget, dry_run=False, as_json=as_json)
-    carry_out(plan, terms, tell=lambda sat: _tell(sat, results, providers_file, margin, md_file, as_json=as_json))
+    carry_out(plan, terms, tell=lambda sat: verified.tell(sat, results, providers_file, to, as_json=as_json))
 
 
 @command.command("report")
 @click.argument("run", default="latest")
 @options.results
 @options.providers
-@_margin
-@_md
+@verified.forms
 @options.as_json
-def report(
-    run: str, results: Path, providers_file: Path | None, margin: float, md_file: Path | None, as_json: bool
-) -> None:
+def report(run: str, results: Path, providers_file: Path | None, as_json: bool, to: verified.Forms) -> None:
     """Judge the verification RUN again, from what is stored: an id, the beginning of one, or "latest".
 
     \b
     Example:
-      harness verify report latest --margin 2 --md verify.md
+      harness verify report latest --margin 2 --html verify.html
     """
-    _report(open_run(results, run), results, providers_file, margin, md_file, as_json=as_json)
+    verified.report(open_run(results, run), results, providers_file, to, as_json=as_json)
+
+
+command.add_command(under_load.command)
 
 
 command.add_command(border.command)
@@ -190,25 +166,3 @@ def _data(files: tuple[str, ...]) -> dict[str, Path]:
             raise UsageError(f"--data {given!r} is no TASK=PATH", hint="As in --data fidelity_walle=walle/testdata")
         found[task] = Path(path)
     return found
-
-
-def _tell(
-    sat: Sitting, results: Path, providers_file: Path | None, margin: float, md_file: Path | None, *, as_json: bool
-) -> None:
-    if sat.barren is None:
-        _report(sat.folder, results, providers_file, margin, md_file, as_json=as_json)
-
-
-def _report(
-    folder: RunFolder, results: Path, providers_file: Path | None, margin: float, md_file: Path | None, *, as_json: bool
-) -> None:
-    providers = config.load_providers(providers_file)
-    with held(results):
-        found = judged(results, folder, margin=margin / 100)
-    told = document(results, folder, found, providers)
-    if md_file is not None:
-        write_atomic(md_file, markdown(told).encode())
-    if as_json:
-        click.echo(json.dumps(found, indent=2))
-    else:
-        show(told, terminal.console())

@@ -83,7 +83,16 @@ def canary(reference: Firsts, today: Firsts, *, permutations: int = 999, seed: i
     Source: "B3IT", arXiv 2602.11083 (ICML 2026), for the statistic and for 0.2; it compares with the days before, which
     is ``harness.stats.nights``'.
     """
-    prompts = [each.prompt for each in borders(reference, len(reference)) if len(today.get(each.prompt, ())) >= 2]
+    prompts = [each.prompt for each in borders(reference, len(reference))]
+    return drift({prompt: reference[prompt] for prompt in prompts}, today, permutations=permutations, seed=seed)
+
+
+def drift(reference: Firsts, today: Firsts, *, permutations: int = 999, seed: int = 0) -> Canary:
+    """The same over all prompts with two answers or more from both, and of whole answers too.
+
+    Where an endpoint answers always the same way, one that is another is a change.
+    """
+    prompts = [prompt for prompt in reference if min(len(reference[prompt]), len(today.get(prompt, ()))) >= 2]
     kept = {prompt: reference[prompt] for prompt in prompts}
     found = categories.distance(kept, today, permutations=permutations, seed=seed)
     variation = categories.total_variation(kept, today)

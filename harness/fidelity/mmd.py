@@ -55,7 +55,7 @@ class Distance:
     p_value: float
     permutations: int
     mde: float | None
-    """Smallest effect found with probability 0.8 at a p of at most 0.05; None: all answers are the same."""
+    """Smallest effect found with probability 0.8 at a p of at most ``alpha``; None: all answers are the same."""
     prompts: int
     """Prompts with two answers or more from each side; the others are left out."""
     answers: tuple[int, int]
@@ -74,6 +74,7 @@ def distance(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
     bounded: bool = False,
+    alpha: float = ALPHA,
 ) -> Distance | None:
     """Of two endpoints' answers to the same prompts; None: no prompt has two answers from each side.
 
@@ -86,8 +87,8 @@ def distance(
     Answers that hardly vary have hardly any 2 mean d, and an effect that is a share of it cannot be bounded: with
     ``bounded`` it is a share of the largest MMD^2 that there can be, 2 in each prompt.
 
-    The smallest effect that would be found is the 95 % point of the permuted effects and z_0.8 of their standard
-    deviations above it: under a difference they scatter a little more, so read it as the least there is.
+    The smallest effect that would be found is the 1 - ``alpha`` point of the permuted effects and z_0.8 of their
+    standard deviations above it: under a difference they scatter a little more, so read it as the least there is.
 
     Source: Gao, Liang & Guestrin, "Model equality testing: which model is this API serving?", ICLR (2025), for kernel
     and length; Gretton et al., "A kernel two-sample test", JMLR 13 (2012), lemma 6; Székely & Rizzo, "Energy
@@ -116,7 +117,7 @@ def distance(
         squared=squared / len(shared),
         p_value=(1 + beyond) / (1 + permutations),
         permutations=permutations,
-        mde=_detectable(permuted) / scale if scale else None,
+        mde=_detectable(permuted, alpha) / scale if scale else None,
         prompts=len(shared),
         answers=(sum(len(x[each]) for each in shared), sum(len(y[each]) for each in shared)),
         by_prompt=by_prompt,
@@ -232,10 +233,10 @@ def _bounds(squared: Sequence[float], between: Sequence[float], seed: int, *, bo
     return _Bounds(low, high)
 
 
-def _detectable(permuted: NDArray[np.float64]) -> float:
+def _detectable(permuted: NDArray[np.float64], alpha: float) -> float:
     import numpy as np  # noqa: PLC0415 - as above
 
-    return float(np.quantile(permuted, 1 - ALPHA) + NormalDist().inv_cdf(POWER) * permuted.std())
+    return float(np.quantile(permuted, 1 - alpha) + NormalDist().inv_cdf(POWER) * permuted.std())
 
 
 class _Block:

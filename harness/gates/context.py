@@ -99,8 +99,10 @@ class Context:
         if chosen.get("loads") and not chosen.get("tasks") and not chosen.get("probes"):
             repeats = f" --repeats {blocks}" if blocks else ""
             return f"harness load {suite} {endpoints}{repeats}{where}"
-        if chosen.get("tasks") and not chosen.get("loads") and not chosen.get("probes"):
-            return f"harness eval {' '.join(chosen['tasks'])} {endpoints}{where}"
+        named_so = "-".join(task.partition(":")[0] for task in chosen.get("tasks") or ())[:40]
+        if named_so and suite == named_so and not chosen.get("loads") and not chosen.get("probes"):
+            repeats = f" --repeats {chosen['repeats']}" if chosen.get("repeats", 1) > 1 else ""
+            return f"harness eval {' '.join(chosen['tasks'])} {endpoints}{repeats}{where}"
         return f"harness run {suite} {endpoints}{where}"
 
     def gate_command(self, rest: str) -> str:

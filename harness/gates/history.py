@@ -68,7 +68,7 @@ def against(context: Context, gate: Gate, reading: Reading) -> tuple[Compared | 
     mine = fingerprint(context.manifest, metric, reading)
     pinned = context.baselines.get(reading.endpoint)
     if pinned is not None:
-        _refuse_another(context, reading, mine)
+        refuse_another(context, reading, mine)
         if reading.kind in ("quality", "tools") and gate.metric in ("quality", "error_rate"):
             return _against_pinned(context, gate, reading, pinned.run), None
     past = _past(context, gate, reading, mine, since=None if pinned is None else utc(pinned.began))
@@ -155,11 +155,12 @@ def _against_pinned(context: Context, gate: Gate, reading: Reading, pinned: str)
     return questions(context, gate, reading, before, after)
 
 
-def _refuse_another(context: Context, reading: Reading, mine: Fingerprint) -> None:
-    """UsageError when the pinned run was of another endpoint, work or machine."""
+def refuse_another(context: Context, reading: Reading, mine: Fingerprint) -> None:
+    """UsageError when the pinned run was of another endpoint, work or machine, as far as ``mine`` has these."""
     pinned = context.baselines[reading.endpoint]
-    stored = pinned.work.get(reading.place)
+    known = pinned.work.get(reading.place)
     now = {name: value for name, value in mine.parts if name != "objectives"}
+    stored = None if known is None else {name: value for name, value in known.items() if name != "host" or name in now}
     if stored is None or stored == now:
         return
     told = Fingerprint(tuple(stored.items())).differences(Fingerprint(tuple(now.items())))

@@ -10,7 +10,7 @@ from typing import NamedTuple, get_args
 
 from harness import __version__
 from harness.errors import UsageError
-from harness.gates import acceptances, baselines, budgets, conformance, history, limits, margins
+from harness.gates import acceptances, baselines, budgets, conformance, fidelity, history, limits, margins
 from harness.gates.accepting import accept, unused
 from harness.gates.context import Context, context
 from harness.gates.judgement import Case, Judgement
@@ -68,6 +68,9 @@ def judge(results: Path, gate: GateFile, runs: Sequence[str], *, today: date | N
         cases = _decided(first, judged, again)
         cases += _others(first)
         notes = [] if gate.conformance is None else conformance.notes(results, first.run, gate.conformance)
+        if gate.fidelity:
+            compared, more = fidelity.cases(first)
+            cases, notes = cases + compared, notes + more
     cases = [accept(case, granted, today) for case in cases]
     return Judgement(
         file=gate.file,

@@ -15,7 +15,7 @@ from harness.types import JsonObject
 
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
 """``fail``: it is worse. ``inconclusive``: that could not be told. ``error``: nothing could be measured."""
-Kind = Literal["limit", "margin", "conformance", "budget"]
+Kind = Literal["limit", "margin", "conformance", "fidelity", "budget"]
 
 FORMAT = 1
 """Of the JSON that a judgement is; ``verdict.schema.json`` describes it."""
@@ -30,7 +30,7 @@ class Case:
 
     kind: Kind
     metric: str
-    """Name of the metric; of ``conformance`` the probe, of ``budget`` what is bounded."""
+    """Name of the metric; of ``conformance`` the probe, of ``fidelity`` the test, of ``budget`` what is bounded."""
     endpoint: str
     """``provider/model``; empty: the run as a whole."""
     workload: str
@@ -76,6 +76,9 @@ class Case:
             assert self.limit is not None
             assert self.scale is not None
             return f"{quantity.Margin(self.limit, self.scale).text} worse at most ({self.mode})"
+        if self.kind == "fidelity":
+            within = f", at most {quantity.shown(self.limit, self.unit)} apart" if self.limit else ""
+            return f"as before{within}"
         if self.limit is None:
             return "as in the lockfile" if self.kind == "conformance" else ""
         least = self.kind == "limit" and METRICS[self.metric].better == "higher"
@@ -87,7 +90,7 @@ class Case:
         if self.value is None:
             return words.NOTHING
         told = quantity.shown(self.value, self.unit)
-        if self.kind == "limit" and self.low is not None and self.high is not None:
+        if self.kind in ("limit", "fidelity") and self.low is not None and self.high is not None:
             told += f" [{quantity.shown(self.low, self.unit)} to {quantity.shown(self.high, self.unit)}]"
         if self.base is not None:
             told += f" against {quantity.shown(self.base, self.unit)}"
@@ -100,6 +103,8 @@ class Case:
     @property
     def could_have_seen(self) -> str:
         """The smallest worsening that would have been seen; a dash where that is not known."""
+        if self.kind == "fidelity" and self.mde is not None:
+            return quantity.shown(self.mde, self.unit)
         if self.mde is None or self.scale is None:
             return words.NOTHING
         return quantity.Margin(self.mde, self.scale).text

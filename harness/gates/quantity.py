@@ -70,11 +70,13 @@ def seconds(value: object) -> float:
 
 
 def shown(value: float | None, unit: str) -> str:
-    """An amount for people: ``812 ms``, ``1.2 %``, ``41.3 tokens/s``; a dash for None."""
+    """An amount for people: ``812 ms``, ``1.2 %``, ``41.3 tokens/s``, ``0.021`` of an effect; a dash for None."""
     if value is None:
         return "–"
     if unit in SHARES:
         return f"{100 * value:.3g} %"
+    if unit == "effect":
+        return f"{value + 0:.3f}"
     return f"{value:,.0f} {unit}" if value >= 1000 else f"{value:.4g} {unit}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -18,7 +18,7 @@ from harness.stats.nights import FEWEST_NIGHTS
 from harness.types import JsonObject
 
 Problems = list[tuple[FieldPath, str]]
-EMPTY = "the gate is empty; it says gates:, conformance: or budget:"
+EMPTY = "the gate is empty; it says gates:, conformance:, fidelity: or budget:"
 
 
 def _in_one_run(metric: NightlyMetric) -> bool:
@@ -39,6 +39,7 @@ Name = Annotated[str, Field(min_length=1, max_length=500)]
 Names = Annotated[list[Name], AfterValidator(_once)]
 Alpha = Annotated[float, Field(gt=0, le=0.2)]
 Amount = int | float | str
+FidelityTest = Literal["prompt_tokens", "greedy", "answers", "border"]
 
 
 class GateBlock(Block):
@@ -109,6 +110,7 @@ class FileBlock(Block):
     history: HistoryBlock = HistoryBlock()
     gates: Annotated[list[GateBlock], Field(max_length=100)] = Field(default=[])
     conformance: Name | None = None
+    fidelity: Annotated[list[FidelityTest], AfterValidator(_once)] | Literal["all"] | None = None
     budget: BudgetBlock | None = None
     baseline: Name = "baseline.yaml"
     acceptances: Name = "acceptances.yaml"
@@ -126,7 +128,7 @@ def understand(document: object, file: str, folder: Path) -> GateFile | Problems
         block = FileBlock.model_validate(document)
     except ValidationError as error:
         return problems(error, _beside)
-    if not (block.gates or block.conformance or block.budget):
+    if not (block.gates or block.conformance or block.fidelity or block.budget):
         return [((), EMPTY)]
     unfit = [
         number
@@ -160,6 +162,7 @@ def understand(document: object, file: str, folder: Path) -> GateFile | Problems
         ),
         baseline=folder / block.baseline,
         acceptances=folder / block.acceptances,
+        fidelity=("all",) if block.fidelity == "all" else tuple(block.fidelity or ()),
     )
 
 

@@ -72,6 +72,8 @@ class GateFile:
     budget: Budget | None
     baseline: Path
     acceptances: Path
+    fidelity: tuple[str, ...] = ()
+    """Tests of ``harness.gates.fidelity``, or ``all`` alone; empty: answers are not compared with earlier ones."""
 
     @property
     def margins(self) -> list[Gate]:

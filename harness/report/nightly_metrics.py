@@ -56,7 +56,7 @@ class NightlyMetric:
     """As the view calls it, where the view has it."""
     title: str
     unit: str
-    """``ms``, ``share`` (0 to 1), ``score`` (0 to 1), ``tokens/s``, ``requests/s`` or ``USD``."""
+    """``ms``, ``share`` (0 to 1), ``score`` (0 to 1), ``tokens/s``, ``requests/s``, ``characters`` or ``USD``."""
     scale: Scale
     """Whether two values are compared by their ratio or by their difference."""
     better: Better
@@ -202,6 +202,11 @@ _ALL = (
     NightlyMetric(
         *("usd_per_right", "cost of a right answer", "USD", "ratio", "lower"),
         (Source("cost_summary", _TASKS, "usd_per_right", "right_n"),),
+    ),
+    NightlyMetric(
+        # It falls where a server puts a prompt of its own before the user's, or has another tokenizer.
+        *("chars_per_prompt_token", "characters for each prompt token", "characters", "ratio", "higher"),
+        (Source("cost_summary", _TASKS, "chars_per_prompt_token", "items_n"),),
     ),
     NightlyMetric(
         *("conformance_support", "support of features", "share", "difference", "higher"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +34,7 @@ from harness.run.reshape import KEPT, reshape
 from harness.run.samples import limits, samples_of, told
 from harness.run.selection import Search, Selection
 from harness.run.stages import Stage, Step, job_of, load_stages
+from harness.run.task_stages import task_stages
 from harness.types import Attempt, Job, JsonObject, Load, Request, Sample, Task
 
 _DEFAULTS: Mapping[str, Any] = {
@@ -251,7 +251,7 @@ def make(
     judging = list(judge_stages(tasks, samples, [endpoint.id for endpoint in judges], selection))
     stages = [
         *probe_stages(scenarios, by_id, selection.again),
-        *(_task_stage(task, samples[name], by_id, selection) for name, task in tasks.items()),
+        *task_stages(tasks, samples, by_id, selection),
         *(stage for stage, _ in judging),
         *(stage for load in loads.values() for stage in load_stages(load, by_id, selection, levels(load, selection))),
     ]
@@ -319,32 +319,6 @@ def rest_of(stage: Stage, done: frozenset[str]) -> Stage:
     if stage.duration_s is None:
         return replace(stage, lanes=tuple(tuple(job for job in lane if job.id not in done) for lane in stage.lanes))
     return replace(stage, lanes=tuple(() if any(job.id in done for job in lane) else lane for lane in stage.lanes))
-
-
-def _task_stage(
-    task: Task, samples: Sequence[Sample], endpoints: Mapping[str, Endpoint], selection: Selection
-) -> Stage:
-    stage = f"{task.kind}.{task.name}"
-    most = max(selection.repeats_of(task.name, endpoint) for endpoint in endpoints)
-    order = [(sample.id, repeat) for repeat in range(most) for sample in samples]
-    random.Random(f"{selection.seed}/{stage}").shuffle(order)  # noqa: S311 - a reproducible order, not a secret
-    turns = {sample.id: session.requests_of(task, sample) for sample in samples}
-    lanes = tuple(
-        tuple(
-            job
-            for sample, repeat in order
-            if repeat < selection.repeats_of(task.name, endpoint)
-            for job in _session(job_of(stage, endpoint, task.kind, task.name, sample, repeat), turns[sample])
-        )
-        for endpoint in endpoints
-    )
-    return Stage(stage, task.kind, Closed(selection.concurrency), lanes, together=True)
-
-
-def _session(first: Job, turns: int) -> Iterator[Job]:
-    yield first
-    for turn in range(1, turns):
-        yield replace(first, id=session.turn_id(first.id, turn), turn=turn)
 
 
 def _job_json(job: Job) -> JsonObject:

@@ -171,7 +171,7 @@ class Runner:
         """The lane's sessions, the first many of them with their requests built already."""
         built = (
             [(job, self._plan.request(job)) for job in turns]
-            for _, turns in itertools.groupby(lane, key=lambda job: (job.sample, job.repeat))
+            for _, turns in itertools.groupby(lane, key=lambda job: (job.task, job.sample, job.repeat))
         )
         return itertools.chain(list(itertools.islice(built, _BUILT_AHEAD)), built)
 

@@ -96,6 +96,17 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
+class Busy:
+    """Tasks that are asked alone and under a load of themselves, by turns.
+
+    Each sample's even repeats are asked one at a time, the odd ones under the law; two repeats are a block.
+    """
+
+    law: JsonObject
+    """In the form of ``harness.run.arrivals.law_json``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """What is asked of whom."""
 
@@ -115,6 +126,8 @@ class Selection:
     twice: bool = False
     """Whether the first endpoint is asked twice as often as the others: as itself, and once more to be compared with
     itself. Its even repeats are the one, its odd ones the other."""
+    busy: Busy | None = None
+    """None: tasks are asked once through, at ``concurrency``."""
     blocks: int = 1
     """How often the levels of a load are gone through; from 2 on each time is a block, a stage of its own, and the
     endpoints change their order from block to block, so that drift in time falls on all of them alike."""
@@ -174,6 +187,8 @@ class Selection:
         }
         if given.get("search"):
             given["search"] = Search(**{**given["search"], "sweep": tuple(given["search"]["sweep"])})
+        if given.get("busy"):
+            given["busy"] = Busy(**given["busy"])
         given["decided"] = tuple(Level(**level) for level in given.get("decided") or ())
         given["again"] = tuple(Again(**one) for one in given.get("again") or ())
         given["files"] = tuple(Filed(**one) for one in given.get("files") or ())

@@ -84,6 +84,11 @@ class Profile:
     """Share of the shipped quality items answered right."""
     tool_accuracy: float = 1.0
     """Share of the shipped tool items answered right."""
+    busy_from: int | None = None
+    """Requests that decode at once, the one that is answered included, from which on ``busy_accuracy`` takes the place
+    of both shares; None: answers are as good however many are under way."""
+    busy_accuracy: float = 0.5
+    """Share of the shipped items answered right then."""
 
     faults: Mapping[str, float] = field(default_factory=dict)
     """Share of requests that each fault befalls, one at most; every name can also be set as a field is."""
@@ -219,7 +224,7 @@ def named(name: str) -> Profile:
         raise UnknownName("profile", name, PROFILES) from None
 
 
-_SHARES = ("accuracy", "tool_accuracy", "loops")
+_SHARES = ("accuracy", "tool_accuracy", "busy_accuracy", "loops")
 _NOT_NEGATIVE = (
     *("ttft_ms", "prefill_ms_per_ktok", "itl_ms", "jitter", "tokens_sd", "coalesce_ms", "batch_slowdown"),
     *(
@@ -238,7 +243,7 @@ _NOT_NEGATIVE = (
 )
 _POSITIVE = (
     *("tokens", "burst", "tokens_per_chunk", "events_per_write", "batch", "kv_tokens", "giant_bytes"),
-    *("context_tokens", "requests_per_minute", "tokens_per_minute", "backend_requests"),
+    *("context_tokens", "requests_per_minute", "tokens_per_minute", "backend_requests", "busy_from"),
 )
 _LARGEST = {"tokens": 1_000_000, "tokens_sd": 1_000_000, "jitter": 10, "giant_bytes": 1_000_000_000}
 _LARGEST_OF = {"_ms": 86_400_000, "_s": 10_000_000}

@@ -226,7 +226,7 @@ class Service:
         return self._answer(turn, question)
 
     def _trip(self, turn: Turn) -> None:
-        """Refuse what makes sense, where a mutant says so."""
+        """Refuse what makes sense, where a mutant says so, or let its answer suffer from others under way."""
         tired, self._refusals = self._refusals >= _TIRING, 0
         if tired and "trips_over_errors" in turn.mutants:
             raise crash()
@@ -235,6 +235,9 @@ class Service:
         if self.batch.seats and "one_at_a_time" in turn.mutants:
             raise Refusal(429, "Another request is being answered.", kind="requests", code="rate_limit_exceeded")
         self._keys.check(turn.incoming, turn.mutants)
+        if self.profile.busy_from is not None and len(self.batch.seats) + 1 >= self.profile.busy_from:
+            hasty = self.profile.busy_accuracy
+            turn.profile = replace(turn.profile, accuracy=hasty, tool_accuracy=hasty)
 
     def _befall(self, turn: Turn) -> None:
         """Draw what befalls the request."""

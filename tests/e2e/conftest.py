@@ -72,7 +72,10 @@ def _hostile_run(folder: Path) -> None:
     )
     first = manifest(run)["endpoints"][0]
     named = [first | {"id": name, "model_id": name} for name in (HOSTILE, f"{HOSTILE}2")]
-    run.write_manifest(manifest(run, suite=HOSTILE, endpoints=named, probes={"profile": HOSTILE, "ids": ["p"]}))
+    # It is a verification as well, so that it has scorecards.
+    selection = {"twice": True, "repeats": 1, "endpoints": [one["id"] for one in named]}
+    probes = {"profile": HOSTILE, "ids": ["p"]}
+    run.write_manifest(manifest(run, suite=HOSTILE, endpoints=named, probes=probes, selection=selection))
     publish(folder)
 
 

@@ -92,6 +92,7 @@ HOSTILE_CHOICES = {
     "compare": {},
     "load": {},
     "features": {"probe": "p", "endpoint": HOSTILE, "verdicts": "all", "find": HOSTILE},
+    "fidelity": {"candidate": f"{HOSTILE}2", "test": HOSTILE},
     "trend": {"suite": HOSTILE, "metric": "ttft_p50_ms"},
     "quality": {"task": "sums", "questions": "all", "sample": HOSTILE},
     "runs": {"stage": HOSTILE, "job": HOSTILE, "try": HOSTILE, "run": HOSTILE},

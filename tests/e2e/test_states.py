@@ -100,6 +100,8 @@ SAID = {
 LACKS = {
     ("nothing", "load"): "harness load short_chat",
     ("nothing", "features"): "harness probe",
+    ("nothing", "fidelity"): "harness verify",
+    ("good", "fidelity"): "harness verify",
     ("nothing", "quality"): "harness eval gsm8k",
     ("null", "features"): "harness probe",
     ("under way", "load"): "harness load short_chat",
@@ -147,6 +149,7 @@ STALE = {
     "compare": "against=gone&alike=gone&baseline=gone&endpoint=gone&stage=gone",
     "load": "load=gone&percentile=p12&ttft_ms=-5",
     "features": "probe=gone&endpoint=gone&surface=gone&verdicts=gone&beside=gone",
+    "fidelity": "candidate=gone&test=gone",
     "trend": "metric=gone&suite=gone&work=gone",
     "quality": "task=gone&sample=gone&baseline=gone&questions=gone",
     "runs": "show=gone&order=gone&endpoint=gone&stage=gone&job=gone&try=9",

@@ -24,6 +24,7 @@ CHOICES = {
     "compare": {"baseline": FLAKY, "alike": "10 %"},
     "load": {"percentile": "p50", "ttft_ms": "300"},
     "features": {"verdicts": "all", "find": "error"},
+    "fidelity": {},
     "trend": {"metric": "error_rate"},
     "quality": {"questions": "all", "baseline": FLAKY},
     "runs": {"show": "failed", "order": "slowest first", "endpoint": FLAKY},

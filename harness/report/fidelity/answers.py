@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from harness.types import JsonObject
 
 _ANSWERS = """
 select m.endpoint, m.task, m.sample, m.repeat, m.job_id as job, m.prompt_tokens, m.output_tokens,
-    m.finish_reason, m.workload_sha256, t.text, t.reasoning, t.tool_calls_json, t.request_body,
+    m.finish_reason, m.workload_sha256, m.ttft_ms, a.in_flight, t.text, t.reasoning, t.tool_calls_json, t.request_body,
     s.value as score, s.cluster, m.ok, coalesce(a.contract_faults, []) as faults
 from attempt_metrics m
 join attempts a on a.run_id = m.run_id and a.job_id = m.job_id and a.number = m.number
@@ -29,7 +29,7 @@ where m.run_id = $run and (m.ok or m.failure_kind = 'empty') and m.last_attempt 
 order by m.task, m.sample, m.repeat, m.endpoint
 """
 _ASKED = """
-select endpoint, task, sample, count(*) as n, count(*) filter (where not ok) as failed,
+select endpoint, task, sample, repeat % 2 as half, count(*) as n, count(*) filter (where not ok) as failed,
     mode(failure_kind) filter (where not ok) as kind, min(job_id) filter (where not ok) as job
 from attempt_metrics
 where run_id = $run and last_attempt and not set_apart and kind in ('quality', 'tools')
@@ -68,6 +68,9 @@ class Answer:
     """What of its contract it breaks, by name."""
     ok: bool
     """Whether anything came; without it there are only the counts."""
+    ttft_ms: float | None
+    in_flight: int
+    """Requests of this client under way at its endpoint when it was sent, itself included."""
 
     @property
     def name(self) -> str:
@@ -82,6 +85,16 @@ class Answer:
         return Completion(self.text, self.reasoning, "", calls, self.finish, usage, StreamMarks())
 
 
+class Sides(NamedTuple):
+    """What the two sides of a comparison are called."""
+
+    base: str
+    other: str
+
+
+VERIFIED = Sides("reference", "candidate")
+
+
 class Asked(NamedTuple):
     """How one question fared."""
 
@@ -91,6 +104,13 @@ class Asked(NamedTuple):
     """Of the failures, if there are any."""
     job: str | None
     """One that failed."""
+
+    def and_(self, more: Asked | None) -> Asked:
+        """This and what came of it another time."""
+        if more is None:
+            return self
+        worst = max(self, more, key=lambda one: one.failed)
+        return Asked(self.n + more.n, self.failed + more.failed, worst.kind, worst.job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +125,7 @@ class Answers:
     """By endpoint, and (task, sample): whatever came of it."""
     served: Served = NOTHING
     """What they tell beside their texts."""
+    sides: Sides = VERIFIED
 
     def first(self, task: str) -> tuple[Answer, ...]:
         """The reference's answers to be compared with."""
@@ -139,18 +160,39 @@ def read(results: Path, folder: RunFolder) -> Answers:
         raise UsageError(
             f"run {folder.id} is no verification", hint="Make one with: harness verify --reference A --candidate B"
         )
-    found: dict[tuple[str, str], list[Answer]] = {}
+    reference, *candidates = selection["endpoints"]
+    asked: dict[str, dict[tuple[str, str], Asked]] = {}
+    for (endpoint, _), fared in asked_in(results, folder).items():
+        own = asked.setdefault(endpoint, {})
+        for question, one in fared.items():
+            own[question] = one.and_(own.get(question))
+    of = by_place(answers_in(results, folder))
+    return Answers(reference, tuple(candidates), of, asked, read_served(results, folder))
+
+
+def answers_in(results: Path, folder: RunFolder) -> Iterator[tuple[str, Answer]]:
+    """The endpoint and the answer, of all that the tasks of a run got. Errors: as ``read``."""
     for row in rows(results, _ANSWERS, {"run": folder.id}):
         if row["ok"] and row["text"] is None:
             raise UsageError(f"the texts of run {folder.id} are gone, and a verification is made of them")
-        found.setdefault((row["endpoint"], row["task"]), []).append(_answer(row))
-    reference, *candidates = selection["endpoints"]
-    asked: dict[str, dict[tuple[str, str], Asked]] = {}
+        yield row["endpoint"], _answer(row)
+
+
+def by_place(answers: Iterable[tuple[str, Answer]]) -> dict[tuple[str, str], tuple[Answer, ...]]:
+    """Answers by (endpoint, task)."""
+    found: dict[tuple[str, str], list[Answer]] = {}
+    for endpoint, one in answers:
+        found.setdefault((endpoint, one.task), []).append(one)
+    return {place: tuple(some) for place, some in found.items()}
+
+
+def asked_in(results: Path, folder: RunFolder) -> dict[tuple[str, int], dict[tuple[str, str], Asked]]:
+    """How every (task, sample) fared, by the endpoint and by whether its repeats are even (0) or odd (1)."""
+    found: dict[tuple[str, int], dict[tuple[str, str], Asked]] = {}
     for row in rows(results, _ASKED, {"run": folder.id}):
         fared = Asked(row["n"], row["failed"], row["kind"], row["job"])
-        asked.setdefault(row["endpoint"], {})[row["task"], row["sample"]] = fared
-    of = {place: tuple(some) for place, some in found.items()}
-    return Answers(reference, tuple(candidates), of, asked, served=read_served(results, folder))
+        found.setdefault((row["endpoint"], row["half"]), {})[row["task"], row["sample"]] = fared
+    return found
 
 
 def texts(answers: Sequence[Answer]) -> dict[str, list[str]]:
@@ -179,6 +221,8 @@ def _answer(row: dict[str, Any]) -> Answer:
         body=_body(row["request_body"]),
         faults=tuple(row["faults"]),
         ok=row["ok"],
+        ttft_ms=row["ttft_ms"],
+        in_flight=row["in_flight"],
     )
 
 

@@ -28,7 +28,7 @@ def failures(answers: Answers, endpoint: str) -> Finding:
     return Finding(
         test=ANSWERED,
         endpoint=endpoint,
-        says=f"{_counted(own)}; reference {_counted(base)}",
+        says=f"{_counted(own)}; {answers.sides.base} {_counted(base)}",
         n=found.n,
         word=lambda _adjusted: word_of(found),
         unit="share of requests with an answer",

@@ -39,13 +39,13 @@ def judged(results: Path, folder: RunFolder, *, margin: float = MARGIN) -> JsonO
         margin: loss of the share of right answers that would matter.
 
     Returns:
-        ``run``, ``status``, and what ``judge`` gives.
+        ``kind`` (``verification``), ``run``, ``status``, and what ``judge`` gives.
 
     Errors: as ``answers.read``.
     """
     manifest = folder.read_manifest()
     told = judge(read(results, folder), manifest["tasks"], margin=margin)
-    return {"run": folder.id, "status": manifest["status"], **told}
+    return {"kind": "verification", "run": folder.id, "status": manifest["status"], **told}
 
 
 def judge(answers: Answers, tasks: Sequence[JsonObject], *, margin: float = MARGIN) -> JsonObject:

@@ -31,7 +31,7 @@ _LUCK = Luck(0.054, None)
 _COIN = 0.25
 """Largest spread that answers of one of two words have as a share of the most that they can differ by, which is 2: of
 shares q and 1 - q the standard deviation is 2 q (1 - q)."""
-_TASKS = ("arithmetic", "assistant", "commonsense", "logic", "reading", "extraction", "code_reading", "languages")
+RIGHT = ("arithmetic", "assistant", "commonsense", "logic", "reading", "extraction", "code_reading", "languages")
 """Those with right answers that are made by nobody but the model, and cost little: 184 questions."""
 _NEEDLES = 10
 """Long prompts of each length, two for each depth."""
@@ -89,8 +89,8 @@ def _signals(prompts: int, answers: int, sampled: int, *more: tuple[str, int, in
 
 SIZES: Mapping[str, Size] = {
     "small": Size(12, 6, ("arithmetic:20", "assistant"), calls=12, signals=_signals(6, 2, 6)),
-    "usual": Size(25, 10, _TASKS, (1, 4), signals=_signals(8, 4, 8, (BORDER, 40, 4))),
-    "large": Size(30, 24, _TASKS, (1, 4, 16), signals=_signals(12, 6, 12, (BORDER, 120, 4))),
+    "usual": Size(25, 10, RIGHT, (1, 4), signals=_signals(8, 4, 8, (BORDER, 40, 4))),
+    "large": Size(30, 24, RIGHT, (1, 4, 16), signals=_signals(12, 6, 12, (BORDER, 120, 4))),
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from harness.report.fidelity.answers import Answer, Answers
+from harness.report.fidelity.answers import Answer, Answers, Sides
 from harness.report.fidelity.finding import Finding, Shown, Word
 from harness.stats.change import Asked, Change
 from harness.stats.items import paired_items
@@ -34,7 +34,7 @@ def quality(
     return Finding(
         test=f"{SCORE} {name}".strip(),
         endpoint=endpoint,
-        says=_says(found),
+        says=_says(found, answers.sides),
         n=found.n,
         word=lambda _adjusted: word_of(found),
         unit="share of right answers",
@@ -72,10 +72,10 @@ def _scores(answers: Sequence[Answer]) -> dict[tuple[str, str], _Scored]:
     }
 
 
-def _says(found: Change) -> str:
+def _says(found: Change, sides: Sides) -> str:
     if found.base is None or found.candidate is None:
         return found.why
-    return f"reference {100 * found.base:.0f} %, candidate {100 * found.candidate:.0f} % right"
+    return f"{sides.base} {100 * found.base:.0f} %, {sides.other} {100 * found.candidate:.0f} % right"
 
 
 def _shown(answers: Answers, endpoint: str, tasks: Sequence[str]) -> tuple[Shown, ...]:
@@ -84,4 +84,5 @@ def _shown(answers: Answers, endpoint: str, tasks: Sequence[str]) -> tuple[Shown
     right = {(one.task, one.sample): one.job for one in reversed(asked) if one.score == 1}
     wrong = {(one.task, one.sample): one.job for one in reversed(given) if one.score == 0}
     lost = [question for question in right if question in wrong][:_MOST_SHOWN]
-    return tuple(Shown(wrong[one], right[one], f"{' '.join(one)}: right at the reference, wrong here") for one in lost)
+    told = f"{answers.sides.base}: right, {answers.sides.other}: wrong"
+    return tuple(Shown(wrong[one], right[one], f"{' '.join(one)}: {told}") for one in lost)
