@@ -10,6 +10,8 @@ from scipy import stats
 
 from harness.fidelity import context
 from harness.fidelity.context import Needle, window
+from harness.report.fidelity.answers import Answer, Answers, Asked
+from harness.report.fidelity.context import context as judged_context
 
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LENGTHS = (1000, 2000, 4000, 8000)
@@ -129,3 +131,29 @@ def test_power_rises_with_the_needles() -> None:
     power = [share(repeats) for repeats in (1, 3, 8)]
     assert power == sorted(power)
     assert power[-1] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("refuses", "counts", "word"),
+    [
+        (False, {1000: 1030, 2000: 2040}, "inconclusive"),
+        (True, {}, "different"),
+        (False, {1000: 485, 2000: 485}, "different"),
+    ],
+)
+def test_a_weak_model_is_no_cover(refuses: bool, counts: dict[int, int], word: str) -> None:
+    """Where the reference itself finds only some needles, a refusal or a count that stays is a difference anyway."""
+    tasks = ("needle_1k", "needle_2k")
+
+    def said(endpoint: str, sizes: dict[int, int]) -> dict[tuple[str, str], tuple[Answer, ...]]:
+        return {
+            (endpoint, f"needle_{length // 1000}k"): tuple(
+                Answer("", f"{depth:03d}-1", 0, "j", "x", "", (), "stop", count, 9, at % 2, None, {}, (), ok=True)
+                for at, depth in enumerate((0, 25, 50, 75, 100))
+            )
+            for length, count in sizes.items()
+        }
+
+    asked = {(task, "000-1"): Asked(5, 5, "context_overflow", "j") for task in tasks} if refuses else {}
+    given = Answers("r/m", ("c/m",), said("r/m", {1000: 1030, 2000: 2040}) | said("c/m", counts), {"c/m": asked})
+    assert judged_context(given, "c/m", tasks).word(None) == word

@@ -7,6 +7,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from harness.fidelity import mmd
 from harness.fidelity.verdict import Gap
 
+MARGIN = 0.04
+"""Effect below which two endpoints may be called equivalent: one answer in five is of another kind, squared."""
 Words = Mapping[str, Sequence[Hashable]]
 """What was answered to each prompt, by the prompt's id; None is a word as well."""
 

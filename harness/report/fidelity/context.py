@@ -28,7 +28,7 @@ def context(answers: Answers, endpoint: str, tasks: Sequence[str]) -> Finding:
         test="context",
         endpoint=endpoint,
         says=f"{_told(own)}; the reference: {_told(reference)}",
-        n=sum(asked for step in own.steps for _, asked in step.found.values()),
+        n=sum(step.refused + sum(asked for _, asked in step.found.values()) for step in own.steps),
         word=always(_word(own, reference)),
         unit="tokens",
         shown=() if own.fate in ("whole", reference.fate) else _shown(answers, endpoint, tasks),
@@ -65,6 +65,8 @@ def _depth(sample: str) -> float:
 
 
 def _word(own: Window, reference: Window) -> Word:
+    if _refuses_more(own, reference):
+        return "different"
     if reference.fate in ("lost", "inconclusive"):
         # A model that does not find them anywhere is no yardstick.
         return "not applicable" if reference.fate == "lost" else "inconclusive"
@@ -73,6 +75,13 @@ def _word(own: Window, reference: Window) -> Word:
     if own.fate == "inconclusive":
         return "inconclusive"
     return "equivalent" if own.fate == "whole" else "different"
+
+
+def _refuses_more(own: Window, reference: Window) -> bool:
+    """Whether a length is refused, or not counted, that the reference takes and counts: no needle need be found."""
+    theirs = {step.length: step for step in reference.steps}
+    pairs = [(step, theirs[step.length]) for step in own.steps if step.length in theirs]
+    return any((step.refused and not its.refused) or (step.stuck and not its.stuck) for step, its in pairs)
 
 
 def _told(found: Window) -> str:

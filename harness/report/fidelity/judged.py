@@ -84,8 +84,8 @@ def _findings(answers: Answers, endpoint: str, tasks: Sequence[JsonObject], marg
         yield distribution(answers, endpoint)
     if GREEDY in names and TEXT in names:
         yield temperature(answers, endpoint)
-    if open_prompts := [name for name in names if name in (TEXT, GREEDY)]:
-        yield endings(answers, endpoint, open_prompts)
+        # Not those at temperature 0: one flipped token there ends all answers to a prompt otherwise, whoever serves it.
+        yield endings(answers, endpoint, [TEXT])
     if PROMPTS in names:
         yield prompt_tokens(answers, endpoint)
     yield from signals(answers, endpoint, names)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from harness.fidelity import categories, mmd
+from harness.fidelity import categories
 from harness.report.fidelity.answers import Answer
 from harness.report.fidelity.finding import Finding, Shown, always
 
@@ -37,14 +37,14 @@ def compared(
         endpoint=endpoint,
         says=says,
         n=gap.prompts,
-        word=partial(gap.word, mmd.MARGIN),
+        word=partial(gap.word, categories.MARGIN),
         unit="half the squared difference of shares",
         value=gap.value,
         low=gap.low,
         high=gap.high,
         ceiling=gap.ceiling,
         mde=gap.mde,
-        margin=mmd.MARGIN,
+        margin=categories.MARGIN,
         p=gap.p_value,
         shown=worst(sides[0], sides[2], base, own),
         details={"kinds": dict(counted.most_common()), "ceiling_p": gap.ceiling_p},

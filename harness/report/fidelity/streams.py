@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.fidelity import mmd
+from harness.fidelity import categories
 from harness.fidelity.streams import Streaming, streaming
 from harness.report.fidelity.answers import Answer, Answers
 from harness.report.fidelity.finding import Finding, Shown, Word, always
@@ -28,7 +28,7 @@ def streams(answers: Answers, endpoint: str) -> Finding:
     odd = reference is not None and reference.gap.p_value <= ALPHA and bool(reference.differing)
 
     def word(adjusted: float | None) -> Word:
-        said = gap.word(mmd.MARGIN, adjusted)
+        said = gap.word(categories.MARGIN, adjusted)
         return "not applicable" if odd and said == "different" else said
 
     return Finding(
@@ -43,7 +43,7 @@ def streams(answers: Answers, endpoint: str) -> Finding:
         high=gap.high,
         ceiling=gap.ceiling,
         mde=gap.mde,
-        margin=mmd.MARGIN,
+        margin=categories.MARGIN,
         p=gap.p_value,
         shown=_shown(answers, endpoint, own),
         details={"differing": {name: list(names) for name, names in own.differing.items()}},
