@@ -13,13 +13,13 @@ import pytest
 from made import Watcher
 
 from harness import catalog, config
-from harness.cli.gated import gate_of
 from harness.engines import start
 from harness.gates import fidelity, pinning
 from harness.gates.baselines import pin
 from harness.gates.file import of_mapping
 from harness.gates.judge import judge
 from harness.gates.judgement import Case, Judgement
+from harness.gates.of_suite import gate_of
 from harness.gates.terms import GateFile
 from harness.provider import Endpoint, Provider, Serve
 from harness.report.fidelity.answers import Answer
@@ -86,7 +86,7 @@ def test_the_first_night_is_the_yardstick(nights: tuple[Path, dict[str, str]], t
     """It can be compared with nothing, which is neither a pass nor a failure."""
     results, runs = nights
     found = judge(results, gate(tmp_path), [runs["first"]])
-    assert words(found) == dict.fromkeys(("prompt_tokens", "greedy", "answers"), "inconclusive")
+    assert words(found) == dict.fromkeys(fidelity.TASKS, "inconclusive")
     assert found.exit_code == 4
     assert "later ones are compared with" in found.cases[0].reason
 
@@ -96,13 +96,13 @@ def test_an_equal_night_passes(nights: tuple[Path, dict[str, str]], tmp_path: Pa
     results, runs = nights
     found = judge(results, gate(tmp_path), [runs["equal"]])
     assert found.verdict == "pass", found.as_json()
-    assert set(words(found)) == {"prompt_tokens", "greedy", "answers"}
+    assert set(words(found)) == {*fidelity.TASKS}
 
 
 @pytest.mark.parametrize(
     ("night", "failed", "says"),
     [
-        ("swapped", {"greedy", "answers"}, "answers of another distribution"),
+        ("swapped", {"greedy", "answers", "border"}, "answers of another distribution"),
         ("injected", {"prompt_tokens"}, "injected prompt"),
     ],
 )
@@ -130,12 +130,15 @@ def test_a_pinned_night_takes_its_place(nights: tuple[Path, dict[str, str]], tmp
     assert runs["swapped"] in case_of(found, "answers").method
 
 
-def test_what_was_not_asked_is_an_error(nights: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+def test_what_was_not_asked_is_an_error(
+    nights: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A test that is named and has no answers must not pass."""
     results, runs = nights
+    monkeypatch.setattr(fidelity, "TASKS", {**fidelity.TASKS, "border": "fidelity_unasked"})
     found = judge(results, gate(tmp_path, ["border"]), [runs["equal"]])
     assert words(found) == {"border": "error"}
-    assert "did not ask fidelity_border" in found.cases[0].reason
+    assert "did not ask fidelity_unasked" in found.cases[0].reason
 
 
 def answers(said: dict[str, Sequence[str]], tokens: int | None = 9) -> list[Answer]:
