@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def test_an_identical_server_is_equivalent(found: JsonObject) -> None:
         ("injected", {"prompt tokens"}),
         ("leaking", {"tool triggers", "tool calls", "forced tools"}),
         ("unforced", {"forced tools"}),
-        ("misended", {"endings", "streams"}),
+        ("misended", {"endings", "lengths", "streams"}),
         ("greedy", {"distribution", "temperature"}),
         ("hot", {"temperature"}),
         ("coarse", {"log probabilities"}),
@@ -297,7 +298,7 @@ def test_tasks_without_right_answers_come_on_top() -> None:
     """A task of more requests with tools leaves the scored ones as they are; one with right answers replaces them."""
     assert SIZE.changed(None, None, None, ("fidelity_tau:9",), ()).tasks == (*SIZE.tasks, "fidelity_tau:9")
     assert SIZE.changed(None, None, 3, ("logic", "fidelity_tau"), ()).tasks == ("logic", "fidelity_tau")
-    assert SIZE.changed(None, None, 3, (), ()) == Size(12, 6, SIZE.tasks, calls=3, signals=SIGNALS)
+    assert SIZE.changed(None, None, 3, (), ()) == replace(SIZE, calls=3)
 
 
 def test_the_commands_of_the_page_work(
