@@ -28,6 +28,7 @@ SLOW = {
 }
 """What makes a fault that takes its time cheap."""
 UNSENT = {
+    "completion": "prints the shell's script",
     "demo": "downloads and starts a real model; what it runs is `run`",
     "dashboard": "serves a browser from the database, which is looked through here",
     "export": "sends what `db export` writes, to an address that is no endpoint",
@@ -80,6 +81,24 @@ def commands(run: str) -> dict[str, list[list[str]]]:
             ["load", "report"],
         ],
         "worker": [],  # of the load above
+        "k8s": [
+            [
+                "load",
+                "run",
+                "ask.jsonl",
+                *echo,
+                "-n",
+                "4",
+                "--concurrency",
+                "2",
+                "--workers",
+                "2",
+                "--executor",
+                "hand",
+            ],
+            ["k8s", "render", "latest", "--image", "harness:1", "--workers", "2", "--file", "job.yaml"],
+        ],
+        "gather": [["gather", "latest"]],
         "probe": [
             ["probe", "--profile", "smoke", "-e", "echo-plain/m"],
             ["probe", "matrix"],
@@ -113,6 +132,10 @@ def commands(run: str) -> dict[str, list[list[str]]]:
             ["providers", "models", "echo-plain"],
         ],
         "tasks": [["tasks", "list"]],
+        "doctor": [["doctor"], ["doctor", "--json"]],
+        "push": [["push", "--store", "store"]],
+        "pull": [["pull", "--store", "store", "--results", "pulled"]],
+        "sync": [["sync", "--store", "store", "--json"]],
         "purge": [["purge", "--text", run]],
     }
 

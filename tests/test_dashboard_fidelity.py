@@ -17,7 +17,7 @@ from harness.engines import start
 from harness.folder import RunFolder
 from harness.provider import Endpoint, Provider, Serve
 from harness.report.charts.gaps import gaps, gaps_of
-from harness.report.fidelity.planned import Size, selection_of
+from harness.report.fidelity.planned import Size, verify_selection
 from harness.report.inert import markup
 from harness.run import sitting
 from harness.run.conduct import Company
@@ -42,7 +42,8 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
             provider = Provider(name, "simulated", running.base_url, models={"m": "sim-small"})
             ends.append(Endpoint(provider, "m", "sim-small"))
         size = Size(4, 2, ("arithmetic:12",), calls=2)
-        selection = selection_of(size, tuple(one.id for one in ends), 4, 0, max_requests=None)
+        first, *others = [one.id for one in ends]
+        selection = verify_selection(first, others, size, concurrency=4)
         plan = make(selection, catalog.discover([config.shipped("tasks")]), ends)
         run = sitting.start(plan, results=results, company=Company(Watcher(), scrape=False, calibrate=False)).folder
     return results, run.id

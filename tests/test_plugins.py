@@ -27,7 +27,8 @@ def polite(word: str = "please", *, twice: bool = False) -> Scorer:
 FIXED = polite("thanks")
 
 def load(data):
-    yield Sample("1", ({"role": "user", "content": "Repeat exactly: please"},), params={"max_tokens": 8})
+    asked = {"role": "user", "content": "Repeat exactly: please"}
+    yield Sample("1", (asked,), target="please", params={"max_tokens": 8})
 
 MANNERS = Task("manners", 1, "quality", "Says please.", load, polite())
 BOTH = (MANNERS, Task("thanks", 1, "quality", "Says thanks.", load, FIXED))

@@ -68,8 +68,8 @@ class Answer:
     """What of its contract it breaks, by name."""
     ok: bool
     """Whether anything came; without it there are only the counts."""
-    ttft_ms: float | None
-    in_flight: int
+    ttft_ms: float | None = None
+    in_flight: int = 1
     """Requests of this client under way at its endpoint when it was sent, itself included."""
 
     @property
