@@ -292,6 +292,18 @@ def test_many_runs_of_many_endpoints_stay_under_the_size(tmp_path: Path) -> None
     assert len(done.stdout) <= 65_000
 
 
+def test_of_many_runs_only_what_is_over_all_is_drawn(tmp_path: Path) -> None:
+    """More than eight runs have their tables each, in the order of the command, and the command that draws them."""
+    runs = [two_endpoints(tmp_path).id for _ in range(9)][::-1]
+    few, many = report(tmp_path, *runs[:8]), report(tmp_path, *runs)
+    each, over_all = (few.count("<figure"), many.count("<figure"))
+    assert each > 8 > over_all
+    assert [told["run"]["id"] for told in numbers(many)["runs"]] == runs
+    assert many.count(">How this was measured</h3>") == 9
+    assert f"harness report {runs[3]} --html FILE" in many
+    assert "--html FILE" not in few
+
+
 def test_json_inside_a_script_cannot_end_it() -> None:
     """No text can close the element, begin a comment or break a line of the script."""
     text = page.as_json({"a": "</script><!--<script>&\u2028\u2029"})

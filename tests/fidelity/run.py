@@ -81,12 +81,15 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             "transformers": _by("distribution", "prompt tokens", "temperature"),
             "transformers-alike": _by("prompt tokens"),
         },
-        ("--budget", "small", "--calls", "2", "--task", "arithmetic:20"),
+        ("--budget", "small", "--prompts", "8", "--samples", "4", "--calls", "1", "--task", "arithmetic:12"),
     ),
     "context": Experiment(
         "A window of 512 tokens that says so, and one that cuts without a word.",
         {"context": _by("context"), "cut": _by("context")},
-        (*("--prompts", "4", "--samples", "2", "--task", "arithmetic:20"), *("--context", "1k", "--context", "2k")),
+        (
+            *("--budget", "small", "--prompts", "4", "--samples", "2", "--calls", "2", "--task", "arithmetic:20"),
+            *("--context", "1k", "--context", "2k"),
+        ),
     ),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ _VIEWS = (
 """What the reports below read of a run."""
 _WORTH_GATHERING = 3
 """Runs from which on it is quicker to ask once for all."""
+_WORTH_SHARING, _AT_ONCE = 8, 2
+"""Runs from which on two threads ask, and how many threads: the database answers without Python's lock."""
 _PAIRED = 4
 """Runs that are each compared with the first one; of more, the last alone: nobody reads more."""
 
@@ -91,14 +94,22 @@ def collect(results: Path, folders: Sequence[RunFolder], *, margin: float | None
 
     Errors: as ``harness.report.summary.summarise``.
     """
-    names = [folder.id for folder in folders]
-    opened = gathered(results, names, _VIEWS) if len(names) >= _WORTH_GATHERING else held(results)
-    with opened:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        shares = [folders[at::_AT_ONCE] for at in range(_AT_ONCE)] if len(folders) >= _WORTH_SHARING else [folders]
+        told = pool.map(lambda some: _some(results, some, margin, said_each), shares)
+        by_run = {one.folder.id: one for some in told for one in some}
+    with held(results):
         marks = {row["endpoint"]: row["mark"] for row in rows(results, "from endpoint_marks")}
-        found = tuple(_one(results, folder, margin, said_each) for folder in folders)
         others = folders[1:] if len(folders) <= _PAIRED else folders[-1:]
         against = tuple(_against(results, folders[0], other) for other in others)
-    return All(found, against, defaultdict(int, marks))
+    return All(tuple(by_run[folder.id] for folder in folders), against, defaultdict(int, marks))
+
+
+def _some(results: Path, folders: Sequence[RunFolder], margin: float | None, said_each: int) -> list[Collected]:
+    """Some of the runs, by a database of this thread's own."""
+    names = [folder.id for folder in folders]
+    with gathered(results, names, _VIEWS) if len(names) >= _WORTH_GATHERING else held(results):
+        return [_one(results, folder, margin, said_each) for folder in folders]
 
 
 def _one(results: Path, folder: RunFolder, margin: float | None, said_each: int) -> Collected:

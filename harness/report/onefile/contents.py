@@ -24,6 +24,8 @@ _WRITTEN_BY_OTHERS = frozenset({"actual", "expected", "example", "least_text"})
 """Fields of the figures that hold a piece of a prompt or an answer."""
 _MANY = 4
 """Runs above which each is folded."""
+_DRAWN_EACH = 8
+"""Runs above which only what is over all of them is drawn: more would hardly be opened, and soon not fit."""
 _MOST_CHARS = 2000
 """Of one request or answer that is shown."""
 
@@ -39,7 +41,7 @@ def document(found: All, command: str, *, texts: bool) -> Document:
         if several:
             run = one.summary["run"]
             title = f"{run['suite'] or 'run'} {drawings.run_name(run)}"
-            parts.append(Part(title, (*_state(one), *inner), folded=len(found.runs) > _MANY))
+            parts.append(Part(title, (*_state(one), *_undrawn(one, found), *inner), folded=len(found.runs) > _MANY))
         else:
             parts += inner
     title, about = _head(found)
@@ -137,13 +139,24 @@ def _runs(runs: Sequence[Collected]) -> Grid:
 # --- one run ---------------------------------------------------------------------------------------------
 
 
+def _draws_each(found: All) -> bool:
+    return len(found.runs) <= _DRAWN_EACH
+
+
+def _undrawn(one: Collected, found: All) -> Iterator[Note]:
+    if not _draws_each(found):
+        yield Note("Tables alone, for these are many runs. With its charts:", "quiet")
+        yield Note(f"harness report {one.folder.id} --html FILE", "command")
+
+
 def _of_run(one: Collected, found: All, *, texts: bool) -> Iterator[Part]:
     summary = one.summary
     if one.decision:
         yield Part("Verdict", tuple(_verdict(one, *one.decision, found)))
     yield Part("Endpoints", tuple(summary_parts.endpoints(summary)))
     if answers := tuple(summary_parts.answers(summary)):
-        yield Part("Quality", (*answers, *drawings.scores(summary["tasks"], found.marks)))
+        charts = drawings.scores(summary["tasks"], found.marks) if _draws_each(found) else ()
+        yield Part("Quality", (*answers, *charts))
     if one.load:
         yield Part("Load", tuple(_load(one.load, found)))
     if against := tuple(summary_parts.against_the_first(summary)):
@@ -181,14 +194,16 @@ def _verdict(one: Collected, recorded: Recorded, decision: Decision, found: All)
         f"in and {of.output_tokens:,.0f} out, on 30.4 days; harness dashboard has them, and the limits, at choice.",
         "quiet",
     )
-    yield from drawings.fronts(decision, names, found.marks)
-    yield from drawings.inside(decision, WISHES, found.marks)
+    if _draws_each(found):
+        yield from drawings.fronts(decision, names, found.marks)
+        yield from drawings.inside(decision, WISHES, found.marks)
 
 
 def _load(report: JsonObject, found: All) -> Iterator[Block]:
     yield from load_parts.verdict(report)
     yield from load_parts.warnings(report)
-    yield from drawings.levels(report, found.marks)
+    if _draws_each(found):
+        yield from drawings.levels(report, found.marks)
     yield from load_parts.levels(report)
     if machines := tuple(load_parts.machines(report)):
         yield Part("Server and client", machines, folded=True)
