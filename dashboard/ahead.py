@@ -1,4 +1,4 @@
-"""What the other pages import, fetched while the first is looked at: to change to one of them then takes no import."""
+"""What the other pages need, fetched while the first is looked at: what they import, and their dearest answer."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import ast
 import importlib
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
+
+from dashboard.queries import Version
+from harness.errors import HarnessError
 
 _VIEWS = Path(__file__).parent / "views"
 _LATER = ("pandas.io.formats.style", "streamlit.emojis")
@@ -16,20 +20,24 @@ _LATER = ("pandas.io.formats.style", "streamlit.emojis")
 
 
 @st.cache_resource(show_spinner=False)
-def fetched() -> threading.Thread:
-    """The thread that does it, once for each server."""
-    thread = threading.Thread(target=fetch, name="imports of the other pages", daemon=True)
+def fetched(_of: Version, _run: str | None) -> threading.Thread:
+    """The thread that does it, once for each server: for the run that is looked at first, if there is one."""
+    thread = threading.Thread(target=fetch, args=(_of, _run), name="what the other pages need", daemon=True)
     thread.start()
     return thread
 
 
-def fetch() -> None:
-    """Import what the pages import."""
+def fetch(of: Version, run: str | None) -> None:
+    """Import what the pages import, and judge the load of a run, which takes longest of all that they ask."""
     for name in modules():
         try:
             importlib.import_module(name)
         except ModuleNotFoundError:
             continue
+    if run is not None:
+        with suppress(HarnessError):
+            # Imported above, and not before: the first page would have to wait for it.
+            importlib.import_module("dashboard.loads").report(of, run)
 
 
 def modules() -> Iterator[str]:

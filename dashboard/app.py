@@ -39,4 +39,4 @@ page = st.navigation(
 )
 with queries.one_database():
     page.run()
-ahead.fetched()
+ahead.fetched(queries.version(), st.session_state.get("run"))
