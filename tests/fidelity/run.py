@@ -81,7 +81,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
             "transformers": _by("distribution", "prompt tokens", "temperature"),
             "transformers-alike": _by("prompt tokens"),
         },
-        ("--budget", "small", "--prompts", "8", "--samples", "4", "--calls", "1", "--task", "arithmetic:12"),
+        ("--budget", "small", "--calls", "2", "--task", "arithmetic:20"),
     ),
     "context": Experiment(
         "A window of 512 tokens that says so, and one that cuts without a word.",
