@@ -37,7 +37,10 @@ def fetch(of: Version, run: str | None) -> None:
     if run is not None:
         with suppress(HarnessError):
             # Imported above, and not before: the first page would have to wait for it.
-            importlib.import_module("dashboard.loads").report(of, run)
+            loads = importlib.import_module("dashboard.loads")
+            report = loads.report(of, run)
+            if report and report["levels"]:
+                loads.moments(of, run, report["levels"][0]["endpoint"])
 
 
 def modules() -> Iterator[str]:
