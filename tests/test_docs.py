@@ -31,17 +31,27 @@ EXECUTED = {
 _PLACEHOLDER = re.compile(r"^(\[.*|\.\.\.|…|<.*)$")
 
 
+def left_of(group: click.Group, context: click.Context, words: list[str]) -> tuple[list[str], str]:
+    """What a group leaves to its subcommand, or what is wrong; an option may be named without its value."""
+    try:
+        group.parse_args(context, list(words))
+    except click.UsageError as error:
+        return [], "" if "requires an argument" in error.format_message() else error.format_message()
+    return [*context._protected_args, *context.args], ""
+
+
 def unparsed(text: str) -> str:
     """What is wrong with a command line; empty: command and options are there, and choices are among those offered."""
-    words = shlex.split(re.split(r"\s[|>&;]", text)[0])[1:]
+    words = shlex.split(re.split(r"\s[|>&;]", text)[0], comments=True)[1:]
     command: click.Command = cli
     context = click.Context(cli, info_name="harness")
     while isinstance(command, click.Group):
-        if not words or words[0] in ("--help", "--version") or not re.match(r"[a-z]", words[0]):
+        if not words or words[0] in ("--help", "--version") or re.match(r"[^a-z-]", words[0]):
             return ""  # the whole, or a word like COMMAND
         if command is not cli:  # `load` and `probe` are commands of their own where no subcommand is named
-            command.parse_args(context, words)
-            words = [*context._protected_args, *context.args]
+            words, why = left_of(command, context, words)
+            if not words:
+                return why  # wrong, or `verify`, which has options of its own and is done
         found = command.get_command(context, words[0])
         if found is None:
             return f"no command {words[0]}"
@@ -78,6 +88,13 @@ def test_every_command_shown_is_there(page: str) -> None:
     assert wrong == {}
 
 
+def test_every_command_that_help_names_is_there() -> None:
+    """The sentences of a command's help speak of others; docs/cli.md has them all, broken where its lines end."""
+    named = {" ".join(text.split()) for text in re.findall(r"`(harness [^`]+)`", (DOCS / "cli.md").read_text("utf-8"))}
+    assert len(named) > 5
+    assert {text: why for text in named if (why := unparsed(text))} == {}
+
+
 def test_what_is_said_to_be_executed_is() -> None:
     """Each of these pages shows commands, and the test that is named reads the page."""
     shown = {one.page for one in SHOWN}
@@ -95,6 +112,7 @@ def test_what_is_said_to_be_executed_is() -> None:
         "harness db rebuilt",
         "harness load chat -e a/b --api wrong",
         "harness report --htlm x.html",
+        "harness load --find-max",
     ],
 )
 def test_a_command_that_is_not_there_is_found_out(text: str) -> None:

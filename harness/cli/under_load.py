@@ -52,8 +52,8 @@ def command(
     """Measure whether answers get worse when the server is busy: the same questions, alone and under load.
 
     The questions themselves are the load: all of them one at a time, then all at --concurrency or --rate, in turn from
-    block to block. Take the rate of your objectives (`harness load --find-max`). Failures are counted apart from wrong
-    answers, and the time to the first token stands beside.
+    block to block. Take the rate of your objectives (`harness load --search rate`). Failures are counted apart from
+    wrong answers, and the time to the first token stands beside.
 
     \b
     Examples:

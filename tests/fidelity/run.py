@@ -132,7 +132,8 @@ def carried(name: str, results: Path) -> None:
         done = harness(*arguments, *given, "--json")
         seconds = time.monotonic() - began
         run = json.loads(done)["run"]
-        record = {"run": run, "seconds": seconds, "at": str(datetime.now(UTC))}
+        # What was asked, not what would be asked today.
+        record = {"run": run, "asked": arguments, "seconds": seconds, "at": str(datetime.now(UTC))}
         record_of(results, name).write_text(json.dumps(record))
 
 
@@ -182,7 +183,7 @@ def found(name: str, results: Path) -> experiments_page.Told:
     return experiments_page.Told(
         name=name,
         says=experiment.says,
-        command=f"harness {' '.join(command(experiment))}",
+        command=f"harness {' '.join(record['asked'])}",
         seconds=record["seconds"],
         cost=experiments_page.Cost.of(cost),
         by_task={row["task"]: experiments_page.Cost.of([row]) for row in cost if row["endpoint"] == first},
