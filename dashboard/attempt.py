@@ -12,12 +12,12 @@ from dashboard.drawing import draw
 from dashboard.tables import Column, number
 from harness.config import load_providers
 from harness.errors import HarnessError
-from harness.folder import RunFolder
-from harness.journal import attempts_of
 from harness.provider import Provider
+from harness.record.folder import RunFolder
+from harness.record.journal import attempts_of
 from harness.report import words
 from harness.report.charts import timeline
-from harness.report.evidence import curl, exchange_lines
+from harness.report.conformance.evidence import curl, exchange_lines
 from harness.types import JsonObject
 
 

@@ -12,10 +12,12 @@ import streamlit as st
 from dashboard import choice, compared, plain, queries, tables
 from dashboard.drawing import draw
 from dashboard.tables import Cell, Column, number
-from harness.report import against_words, config_diff, words
+from harness.report import words
 from harness.report.charts.distributions import overlay, quantile_differences
 from harness.report.charts.marks import Marks
-from harness.report.distributions import TIMES
+from harness.report.comparison import config_diff
+from harness.report.comparison import words as against_words
+from harness.report.comparison.distributions import TIMES
 from harness.types import JsonObject
 
 _SIGNS = {"worse": "▼", "better": "▲", "fewer": "−", "more": "+", "same": "≈", "unclear": "?"}

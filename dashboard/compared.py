@@ -7,9 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.queries import Version
-from harness.report import against, before, config_diff, distributions
-from harness.report.baseline import pairs_with
-from harness.report.sides import Side
+from harness.report.comparison import before, config_diff, distributions
+from harness.report.comparison import figures as against
+from harness.report.comparison.baseline import pairs_with
+from harness.report.comparison.sides import Side
 from harness.store.query import held, rows
 from harness.types import JsonObject
 

@@ -9,8 +9,8 @@ import streamlit as st
 from dashboard import feature_queries, plain
 from dashboard.queries import Version
 from harness.errors import HarnessError
-from harness.report import evidence, matrix
-from harness.report.evidence import Exhibit
+from harness.report.conformance import evidence, matrix
+from harness.report.conformance.evidence import Exhibit
 from harness.types import JsonObject
 
 

@@ -10,10 +10,10 @@ from dashboard.queries import Version
 from harness import catalog, config
 from harness.conformance.probe import Probe
 from harness.errors import HarnessError
-from harness.folder import open_run
 from harness.provider import Provider
-from harness.report import conformance
-from harness.report.evidence import Exhibit, exhibits
+from harness.record.folder import open_run
+from harness.report.conformance import figures as conformance
+from harness.report.conformance.evidence import Exhibit, exhibits
 from harness.store.query import rows
 from harness.types import JsonObject
 

@@ -9,8 +9,8 @@ import streamlit as st
 from dashboard.queries import Version
 from harness import config
 from harness.errors import HarnessError
-from harness.folder import open_run
 from harness.provider import Provider
+from harness.record.folder import open_run
 from harness.report.fidelity.found import found_in
 from harness.report.fidelity.told import Exchange, exchanges
 from harness.store.query import held, rows

@@ -7,10 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.queries import Version
-from harness.folder import open_run
+from harness.record.folder import open_run
 from harness.report.decision import attainment
-from harness.report.judged_load import judged_load
-from harness.report.over_time import over_time
+from harness.report.load.judged import judged_load
+from harness.report.load.over_time import over_time
 from harness.store.query import held, rows
 from harness.types import JsonObject, Slo
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.queries import Version
-from harness.report import flips, question
+from harness.report import question
+from harness.report.comparison import flips
 from harness.store.query import rows
 from harness.types import JsonObject
 

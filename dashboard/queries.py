@@ -23,7 +23,7 @@ from harness.errors import HarnessError
 from harness.report.decision import whole
 from harness.report.decision.routing import Routed
 from harness.report.decision.whole import Recorded
-from harness.report.summary import summarise
+from harness.report.summary.figures import summarise
 from harness.store.query import database_path, frame, held, rows
 from harness.types import JsonObject, Slo
 

@@ -12,9 +12,10 @@ from dashboard import picking, plain, quality_queries, tables
 from dashboard.queries import Version
 from dashboard.tables import Cell, Column, number
 from dashboard.tinted import BLUE, ORANGE, tinted
-from harness.report import flips, words
+from harness.report import words
 from harness.report.charts.marks import Marks
-from harness.report.flips import Question
+from harness.report.comparison import flips
+from harness.report.comparison.flips import Question
 from harness.types import JsonObject
 
 _MEANINGS = {

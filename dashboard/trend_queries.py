@@ -7,8 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.queries import Version
-from harness.report.annotations import Annotation, notes
-from harness.report.trend import HEADLINE, Series, trend
+from harness.report.nights.annotations import Annotation, notes
+from harness.report.nights.trend import HEADLINE, Series, trend
 from harness.store.query import held
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard import plain, queries, tables
 from dashboard.tables import Cell, Column, number
 from harness.errors import HarnessError
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.report import words
 from harness.report.charts.marks import Marks
 from harness.report.live import Progress, Watched, under_way

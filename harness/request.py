@@ -85,7 +85,7 @@ def _embeddings(sample: Sample, endpoint: Endpoint, params: JsonObject, api: Api
 
 def _response_body(sample: Sample, params: JsonObject) -> JsonObject:
     # Loaded with the first such request: a load of chats does not pay for it.
-    translated: JsonObject = importlib.import_module("harness.response_body").response_body(
+    translated: JsonObject = importlib.import_module("harness.responses_request").response_body(
         f"sample {sample.id!r}", sample.messages, sample.tools, params
     )
     return translated

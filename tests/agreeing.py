@@ -8,12 +8,12 @@ from typing import Any
 
 import duckdb
 
-from harness.folder import RunFolder
-from harness.journal import read_attempts
-from harness.report.summary import summarise
-from harness.run.breaker import given_up
-from harness.run.judge import cancelled
-from harness.run.limits import retry_delay_s
+from harness.record.folder import RunFolder
+from harness.record.journal import read_attempts
+from harness.report.summary.figures import summarise
+from harness.run.admission.breaker import given_up
+from harness.run.admission.rate_limits import retry_delay_s
+from harness.run.scoring.judge import cancelled
 from harness.store.query import held, rows
 from harness.types import Attempt
 from harness.wire.understand import understand

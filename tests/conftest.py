@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness import hidden
+from harness.secrets import hidden
 
 _CACHE = tempfile.mkdtemp(prefix="harness-cache-")
 atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)

@@ -8,7 +8,7 @@ import pytest
 from published import attempt, make_run, manifest, score, verdict
 from streamlit.testing.v1 import AppTest
 
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.store.index import publish
 
 APP = Path(__file__).parents[1] / "dashboard" / "app.py"

@@ -11,10 +11,10 @@ from typing import Any
 
 from published import EPOCH, attempt, make_run, score, verdict
 
-from harness.folder import RunFolder
 from harness.gates.file import read
 from harness.gates.judge import judge
 from harness.gates.judgement import Case, Judgement
+from harness.record.folder import RunFolder
 from harness.store.index import publish
 from harness.types import JsonObject
 

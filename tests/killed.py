@@ -19,7 +19,7 @@ from made import Watcher, catalog, endpoint, load, plan, sample, task
 
 from harness.errors import HarnessError
 from harness.exchange import Outcome
-from harness.folder import list_runs
+from harness.record.folder import list_runs
 from harness.run import sitting
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company

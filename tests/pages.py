@@ -12,11 +12,11 @@ import pages_providers
 import pages_reference
 
 from harness.catalog import Catalog, discover
-from harness.report import catalogue
-from harness.simulator.dialect_file import dialect_of
+from harness.report.conformance import catalogue
+from harness.simulator.deviations.faults import FAULTS
+from harness.simulator.deviations.mutants import MUTANTS
 from harness.simulator.dialects import names
-from harness.simulator.faults import FAULTS
-from harness.simulator.mutants import MUTANTS
+from harness.simulator.dialects.file import dialect_of
 from harness.types import Task
 
 ROOT = Path(__file__).parents[1]

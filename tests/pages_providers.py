@@ -9,7 +9,7 @@ import harness
 from harness import config
 from harness.preflight.portrait import differences
 from harness.provider import About, Auth, Provider, RateLimit
-from harness.run.server_names import NAMES
+from harness.run.observers.server_names import NAMES
 
 DIALECTS = Path(harness.__file__).parent / "simulator" / "dialects"
 KINDS = {"hosted": "Hosted", "gateway": "Routers and gateways", "local": "Servers of your own"}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from harness.folder import RunFolder, create
+from harness.record.folder import RunFolder, create
 from harness.store import query
 from harness.store.columns import ATTEMPTS, SCORES, SEALED, TEXTS, VERDICTS
 from harness.store.index import publish

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from browsing import ARGUMENTS, CHROMIUM, PAGES, drawn, harness, served
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from harness.folder import list_runs
+from harness.record.folder import list_runs
 from harness.store.query import rows
 
 ROOT = Path(__file__).parents[1]

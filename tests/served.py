@@ -14,10 +14,10 @@ from transcripts import Reply, captures, events
 from harness.catalog import discover
 from harness.conformance import Capture, Probe, judge_all, scenarios_of
 from harness.provider import Endpoint, Provider
-from harness.simulator.book import Book
+from harness.simulator.model.book import Book
 from harness.simulator.profile import PROFILES
-from harness.simulator.service import Service
-from harness.simulator.turn import Incoming
+from harness.simulator.serving.service import Service
+from harness.simulator.serving.turn import Incoming
 from harness.types import Request, Verdict
 
 ENDPOINT = Endpoint(Provider("vendor", "hosted", "http://127.0.0.1:1/v1"), "small", "sim-small")

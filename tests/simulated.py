@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.conformance import Capture, Probe, Scenario, judge_all, scenarios_of
 from harness.provider import Auth, Endpoint, Provider, Quirks
-from harness.simulator.mutants import MUTANTS
+from harness.simulator.deviations.mutants import MUTANTS
 from harness.types import Attempt, Job, Request, Verdict
 from harness.wire.assemble import assemble
 from harness.wire.pool import Pool

@@ -16,24 +16,24 @@ from typing import Any, TypeVar
 import pytest
 
 from harness import config, request
-from harness.config_file import as_text
-from harness.credentials import Credentials
+from harness.config.file import as_text
+from harness.config.keys import credentials_of
 from harness.exchange import Exchange, Outcome
-from harness.keys import credentials_of
 from harness.preflight.check import check
 from harness.preflight.found import Check
 from harness.provider import Endpoint, Provider
-from harness.simulator.book import Book
-from harness.simulator.dialect import Dialect
-from harness.simulator.dialect_file import dialect_of
+from harness.secrets.credentials import Credentials
 from harness.simulator.dialects import names
-from harness.simulator.log import TimingLog
+from harness.simulator.dialects.dialect import Dialect
+from harness.simulator.dialects.file import dialect_of
+from harness.simulator.model.book import Book
 from harness.simulator.profile import Profile
 from harness.simulator.refusal import Refusal
-from harness.simulator.replies import Reply
-from harness.simulator.serve import Door
-from harness.simulator.service import Service
-from harness.simulator.turn import Incoming, Turn
+from harness.simulator.serving.log import TimingLog
+from harness.simulator.serving.replies import Reply
+from harness.simulator.serving.serve import Door
+from harness.simulator.serving.service import Service
+from harness.simulator.serving.turn import Incoming, Turn
 from harness.types import JsonObject, Request, Sample
 from harness.wire.alarm import Alarm
 from harness.wire.assemble import assemble

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
-from harness.report.annotations import notes, read
+from harness.report.nights.annotations import notes, read
 
 GOOD = """annotations:
   - {date: 2026-01-20T12:00+02:00, text: New hardware, endpoint: p/m}

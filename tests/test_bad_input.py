@@ -18,9 +18,9 @@ from made import environment, harness, told
 from harness.cli import main
 from harness.engines import Running, start
 from harness.engines.weights import WEIGHTS
-from harness.folder import list_runs, open_run
-from harness.journal import read_attempts
 from harness.provider import Serve
+from harness.record.folder import list_runs, open_run
+from harness.record.journal import read_attempts
 from harness.store.query import rows
 from harness.wire.assemble import assemble
 

@@ -8,8 +8,8 @@ import pytest
 from made import reply
 
 from harness.exchange import Exchange, Failure, FailureKind, Outcome, WireMarks
-from harness.run import breaker
-from harness.run.breaker import AFTER, AFTER_LOAD, AFTER_PROBES, GIVEN_UP, Breakers, given_up
+from harness.run.admission import breaker
+from harness.run.admission.breaker import AFTER, AFTER_LOAD, AFTER_PROBES, GIVEN_UP, Breakers, given_up
 from harness.types import Attempt, Job, JobKind, Request
 
 GOOD = Outcome(reply("yes"), None)

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from harness.run.calibrate import Calibration, calibrate
+from harness.run.observers.calibrate import Calibration, calibrate
 
 KERNEL = pytest.mark.skipif(sys.platform != "linux", reason="kernel arrival stamps are Linux's")
 

@@ -13,10 +13,10 @@ import pytest
 from echoing import WAYS, echoing, spellings
 from simulated import simulator
 
-from harness import hidden
 from harness.cli import COMMANDS, main
-from harness.folder import list_runs
-from harness.simulator.faults import FAULTS
+from harness.record.folder import list_runs
+from harness.secrets import hidden
+from harness.simulator.deviations.faults import FAULTS
 
 KEY = "canary/Key+0123456789?=&abcdefXYZ"
 SLOW = {

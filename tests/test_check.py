@@ -17,13 +17,13 @@ import pytest
 from click.testing import CliRunner
 from published import attempt, make_run
 
-from harness.check import whole
-from harness.check.finding import Finding
 from harness.cli import cli
 from harness.errors import StoreError
-from harness.folder import RunFolder, list_runs
-from harness.journal import read_attempts
-from harness.journal_line import to_line
+from harness.integrity import whole
+from harness.integrity.finding import Finding
+from harness.record.folder import RunFolder, list_runs
+from harness.record.journal import read_attempts
+from harness.record.line import to_line
 from harness.store import query
 from harness.store.index import publish
 from harness.store.seal import seal

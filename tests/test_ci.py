@@ -17,7 +17,7 @@ import jsonschema
 import pytest
 from ci_made import ROOT, Runner, defaults, read, scripts, steps
 
-from harness.folder import open_run
+from harness.record.folder import open_run
 
 ACTION = read(ROOT / "action.yml")
 SCRIPTS = scripts()

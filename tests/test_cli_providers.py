@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import config, config_file
+from harness import config
 from harness.cli.providers import command
+from harness.config import file as config_file
 from harness.errors import CannotMeasure, ConfigError, UnknownName
 from harness.preflight.found import STEPS
 from harness.preflight.readiness import missing, of_address

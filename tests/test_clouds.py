@@ -13,12 +13,12 @@ import pytest
 from made import environment, harness, told
 from tokens import Cloud, Seen
 
-from harness import keys
-from harness.clouds import ENTRA_SCOPE, GOOGLE_SCOPE
+from harness.config import keys
 from harness.errors import CannotMeasure, ConfigError, HarnessError
-from harness.folder import open_run
-from harness.journal import read_attempts
 from harness.provider import Auth, AuthScheme, Provider
+from harness.record.folder import open_run
+from harness.record.journal import read_attempts
+from harness.secrets.clouds import ENTRA_SCOPE, GOOGLE_SCOPE
 
 LIBRARIES: dict[AuthScheme, str] = {"google_adc": "google.auth", "entra": "azure.identity", "aws": "botocore"}
 QUICK = ("--no-calibrate", "--output-tokens", "8", "--input-tokens", "20", "--warmup", "0", "--arrival", "constant")

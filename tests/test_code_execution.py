@@ -17,8 +17,8 @@ from made import WAIT_S, begin, harness, reply, sample, task, told
 from harness import catalog, config
 from harness.errors import TaskError, UsageError
 from harness.exchange import Completion
-from harness.folder import open_run
-from harness.run.scoring import Answered, scores
+from harness.record.folder import open_run
+from harness.run.scoring.scoring import Answered, scores
 from harness.scorers import permission
 from harness.scorers.code_execution import code_execution
 from harness.scorers.python_code import code_of, defines, whole_program

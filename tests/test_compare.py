@@ -16,15 +16,15 @@ from rich.console import Console
 
 from harness.engines import start
 from harness.errors import StoreError, UnknownName, UsageError
-from harness.folder import RunFolder, create
 from harness.provider import Serve
-from harness.report.against import compared
-from harness.report.against_terminal import show_compared
-from harness.report.sides import Side, pairs_of
+from harness.record.folder import RunFolder, create
+from harness.report.comparison.figures import compared
+from harness.report.comparison.sides import Side, pairs_of
+from harness.report.comparison.terminal import show_compared
 from harness.run import sitting
 from harness.run.arrivals import Closed, Constant
 from harness.run.conduct import Company
-from harness.run.plan import Plan
+from harness.run.planning.plan import Plan
 from harness.store.index import publish
 from harness.types import JsonObject
 

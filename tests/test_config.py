@@ -11,8 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import config, config_file
-from harness.address import url_problem
+from harness import config
+from harness.config import file as config_file
+from harness.config.address import url_problem
 from harness.errors import ConfigError, HarnessError, UnknownName, UsageError
 from harness.provider import Auth, Deadlines, Limits, Price, Provider, Quirks, Serve
 

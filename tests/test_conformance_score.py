@@ -9,7 +9,8 @@ import pytest
 from published import make_run, verdict
 
 from harness.errors import UsageError
-from harness.report import conformance, junit, matrix, matrix_html
+from harness.report.conformance import figures as conformance
+from harness.report.conformance import junit, matrix, matrix_html
 from harness.store.index import publish
 from harness.store.query import rows
 

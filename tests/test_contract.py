@@ -18,8 +18,8 @@ from transcripts import Reply
 
 from harness import contract
 from harness.exchange import Completion, Failure, Outcome, ToolCall
-from harness.journal import Session
 from harness.provider import Naming
+from harness.record.journal import Session
 from harness.store import query
 from harness.store.index import publish
 from harness.store.rows import attempt_row

@@ -28,9 +28,9 @@ from made import WAIT_S, Watcher, catalog, endpoint, environment, plan, sample, 
 from harness.engines import Running, start
 from harness.errors import StoreError
 from harness.exchange import Outcome
-from harness.folder import RunFolder, list_runs
-from harness.journal import read_attempts
 from harness.provider import Serve
+from harness.record.folder import RunFolder, list_runs
+from harness.record.journal import read_attempts
 from harness.run import sitting
 from harness.run.conduct import Company
 from harness.types import Attempt

@@ -14,12 +14,12 @@ from loopback import Loopback, sized
 from made import environment, harness, told
 from test_transport import BEARER, headers_of, request
 
-from harness import credentials
-from harness.credentials import Credentials, Source, Token
 from harness.errors import CannotMeasure, ConfigError, HarnessError
-from harness.folder import create
-from harness.journal import Journal
 from harness.provider import Auth, Deadlines, Provider
+from harness.record.folder import create
+from harness.record.journal import Journal
+from harness.secrets import credentials
+from harness.secrets.credentials import Credentials, Source, Token
 from harness.types import WRONG_KEY, Attempt, Job, Request
 from harness.wire.loop import run
 from harness.wire.pool import Pool

@@ -10,9 +10,9 @@ from published import EPOCH, attempt, make_run
 from streamlit.testing.v1 import AppTest
 
 from dashboard import plain
-from harness.folder import RunFolder
-from harness.report.against import Alike, compared
-from harness.report.baseline import pairs_with
+from harness.record.folder import RunFolder
+from harness.report.comparison.baseline import pairs_with
+from harness.report.comparison.figures import Alike, compared
 from harness.store.index import publish
 
 PAGE = "views/compare.py"

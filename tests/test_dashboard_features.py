@@ -10,7 +10,8 @@ from published import make_run, manifest, verdict
 from simulated import KEY, simulator
 
 from dashboard import evidence_drawer, plain
-from harness.report import conformance, matrix
+from harness.report.conformance import figures as conformance
+from harness.report.conformance import matrix
 from harness.store.index import publish
 
 PAGE = "views/features.py"

@@ -14,14 +14,14 @@ from published import attempt, make_run, manifest, score
 from dashboard import plain
 from harness import catalog, config
 from harness.engines import start
-from harness.folder import RunFolder
 from harness.provider import Endpoint, Provider, Serve
+from harness.record.folder import RunFolder
 from harness.report.charts.gaps import gaps, gaps_of
 from harness.report.fidelity.planned import Size, verify_selection
 from harness.report.inert import markup
 from harness.run import sitting
 from harness.run.conduct import Company
-from harness.run.plan import make
+from harness.run.planning.plan import make
 from harness.store.index import publish
 from harness.types import JsonObject
 

@@ -10,7 +10,7 @@ from published import EPOCH, attempt, make_run, manifest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import plain
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.store.index import publish
 
 PAGE = "views/load.py"

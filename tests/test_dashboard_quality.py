@@ -10,7 +10,7 @@ from test_flips import asked_run
 from dashboard import plain, question_list
 from harness.report import words
 from harness.report.charts.intervals import task_scores
-from harness.report.summary import summarise
+from harness.report.summary.figures import summarise
 from harness.store.index import publish
 
 PAGE = "views/quality.py"

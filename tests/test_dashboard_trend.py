@@ -8,9 +8,9 @@ import pytest
 from drawn import HOSTILE, open_page, said
 from published import make_nights
 
-from harness.report.annotations import Annotation
 from harness.report.charts.nights import nights
-from harness.report.trend import Series, trend
+from harness.report.nights.annotations import Annotation
+from harness.report.nights.trend import Series, trend
 
 PAGE = "views/trend.py"
 MARKS = {"fast/m": 0, "slow/m": 1}

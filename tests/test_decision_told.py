@@ -12,7 +12,7 @@ from harness.report.charts.volumes import volumes
 from harness.report.decision.cards_html import answer_html, as_html, named
 from harness.report.decision.told import Card, amount, answer, cards, limits, share, three
 from harness.report.decision.whole import Decision, Recorded, Wishes, decide, recorded, routings
-from harness.report.summary import summarise
+from harness.report.summary.figures import summarise
 from harness.stats.mover import Estimate, exact
 from harness.types import JsonObject, Slo
 

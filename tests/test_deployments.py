@@ -11,7 +11,7 @@ from made import environment, harness
 from test_clouds import QUICK
 from tokens import Cloud
 
-from harness.folder import open_run
+from harness.record.folder import open_run
 
 KEY = "key-of-the-test"
 VARIABLES = {"DEPLOYMENTS_KEY": KEY, "API_VERSION": "2024-10-21", "ROUTE": "route-of-the-test"}

@@ -9,7 +9,7 @@ from load_made import RUN, answer, fill, row_of
 from rich.console import Console
 
 from harness.errors import UnknownName
-from harness.report.dialects import DIALECTS, recompute, show
+from harness.report.load.other_tools import DIALECTS, recompute, show
 from harness.store import dictionary
 from harness.types import JsonObject
 

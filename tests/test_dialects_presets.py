@@ -13,11 +13,11 @@ from transcripts import Reply
 from harness import request
 from harness.exchange import Completion, Outcome, StreamMarks, Usage
 from harness.prices import price_of, reported_usd
-from harness.simulator import template, tokens
-from harness.simulator.dialect import Recorded
-from harness.simulator.dialect_file import dialect_of
-from harness.simulator.dialects import names
-from harness.simulator.thinking import LENGTHS
+from harness.simulator.dialects import names, template
+from harness.simulator.dialects.dialect import Recorded
+from harness.simulator.dialects.file import dialect_of
+from harness.simulator.model import tokens
+from harness.simulator.model.thinking import LENGTHS
 from harness.store.identity import backend, server_times
 from harness.types import Sample
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from published import EPOCH, attempt, make_run, manifest, score
 
 from harness.errors import UnknownName, UsageError
-from harness.folder import RunFolder, open_run
-from harness.report.against import Alike, compared
-from harness.report.baseline import pairs_with
-from harness.report.before import run_before
+from harness.record.folder import RunFolder, open_run
 from harness.report.charts.distributions import overlay, quantile_differences
-from harness.report.config_diff import differences
-from harness.report.distributions import curve, distributions
-from harness.report.sides import sides_of
+from harness.report.comparison.baseline import pairs_with
+from harness.report.comparison.before import run_before
+from harness.report.comparison.config_diff import differences
+from harness.report.comparison.distributions import curve, distributions
+from harness.report.comparison.figures import Alike, compared
+from harness.report.comparison.sides import sides_of
 from harness.store.index import publish
 
 MARKS = {"a/m": 0, "b/m": 1}

@@ -19,9 +19,9 @@ from test_runner import carry_out as run_plan
 
 from harness.cli.carry import finish
 from harness.errors import EngineError
-from harness.folder import RunFolder, open_run
-from harness.journal import read_attempts
 from harness.provider import Auth, Endpoint, Provider, Serve
+from harness.record.folder import RunFolder, open_run
+from harness.record.journal import read_attempts
 from harness.run import sitting
 from harness.run.arrivals import Closed, Constant
 from harness.run.conduct import Company

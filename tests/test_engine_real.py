@@ -17,7 +17,7 @@ from made import begin, environment
 from real_servers import SERVERS, Server
 from test_engines import model
 
-from harness.folder import open_run
+from harness.record.folder import open_run
 from harness.store.query import rows
 
 __all__ = ["model"]  # a fixture

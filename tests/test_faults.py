@@ -19,14 +19,17 @@ from made import Watcher, catalog, endpoint, load, plan, sample, task
 from harness.cli.carry import finish
 from harness.engines import Running, start
 from harness.errors import CannotMeasure, StoreError
-from harness.journal import read_attempts
 from harness.provider import Deadlines, Endpoint, Serve
-from harness.run import breaker, limits, sitting, wall
+from harness.record.journal import read_attempts
+from harness.run import sitting
+from harness.run.admission import breaker
+from harness.run.admission import rate_limits as limits
+from harness.run.admission.tally import Budget
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
-from harness.run.plan import Plan
+from harness.run.observers import wall
+from harness.run.planning.plan import Plan
 from harness.run.sitting import Sitting
-from harness.run.tally import Budget
 from harness.store.query import rows
 from harness.types import Attempt
 from harness.wire.understand import understand
@@ -46,7 +49,7 @@ def _hurry() -> Iterator[None]:
         patch.setattr(breaker, "COOL_S", 0.05)
         patch.setattr(limits, "MAX_WAIT_S", 0.02)
         patch.setattr(limits, "_FIRST_COOLDOWN_S", 0.01)
-        patch.setattr("harness.run.plan.retry_delay_s", lambda *of: None if real(*of) is None else 0.01)
+        patch.setattr("harness.run.planning.plan.retry_delay_s", lambda *of: None if real(*of) is None else 0.01)
         patch.setattr("harness.wire.connection.MAX_READS", 1000)
         yield
 

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from harness import catalog, config
 from harness.errors import TaskError
-from harness.run.samples import samples_of
+from harness.run.planning.samples import samples_of
 from harness.types import JsonObject, Sample
 
 SHIPPED = catalog.discover([config.shipped("tasks")])

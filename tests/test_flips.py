@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from published import attempt, make_run, manifest, score
 
-from harness.folder import RunFolder
-from harness.report import flips, question
-from harness.report.flips import Mark, Question
-from harness.report.summary import summarise
+from harness.record.folder import RunFolder
+from harness.report import question
+from harness.report.comparison import flips
+from harness.report.comparison.flips import Mark, Question
+from harness.report.summary.figures import summarise
 from harness.store.index import publish
 
 MARKS = {"send0": 0, "tok1": 100, "tokn": 300, "eof": 302}

@@ -10,7 +10,7 @@ import pytest
 from full_disk import files_end_at
 
 from harness.errors import StoreError, UnknownName, UsageError
-from harness.folder import (
+from harness.record.folder import (
     RunFolder,
     atomic_file,
     create,
@@ -20,7 +20,7 @@ from harness.folder import (
     results_option,
     write_atomic,
 )
-from harness.versions import VERSION
+from harness.record.versions import VERSION
 
 
 def test_ids_sort_by_time_and_keep_to_plain_characters(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_run_has_one_writer(tmp_path: Path) -> None:
     """A second process is refused with the number of the first; afterwards the lock is free, also after a kill."""
     run = create(tmp_path, "x")
     code = (
-        "import sys, pathlib; from harness.folder import RunFolder\n"
+        "import sys, pathlib; from harness.record.folder import RunFolder\n"
         f"with RunFolder(pathlib.Path({str(run.root)!r})).lock():\n    print('held', flush=True); sys.stdin.read()"
     )
     child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

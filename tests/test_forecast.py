@@ -11,9 +11,9 @@ import pytest
 from made import endpoint, harness, load, plan, sample, task, told
 
 from harness.provider import Endpoint, Limits
+from harness.run.admission.budget import most
 from harness.run.arrivals import Closed, Constant
-from harness.run.budget import most
-from harness.run.forecast import forecasts, whole_time_s
+from harness.run.planning.forecast import forecasts, whole_time_s
 
 ASKS = [sample(f"q{number}", "x" * 100) for number in range(20)]
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from test_journal import SIMPLE, numbered
 
 from harness.errors import StoreError
-from harness.folder import RunFolder, create
-from harness.journal import Journal, from_line, read_attempts, to_line
+from harness.record.folder import RunFolder, create
+from harness.record.journal import Journal, from_line, read_attempts, to_line
 from harness.store.index import publish
 from harness.store.query import rows
 from harness.store.seal import seal

@@ -25,8 +25,8 @@ from harness.provider import Endpoint, Provider, Serve
 from harness.report.fidelity.answers import Answer
 from harness.run import sitting
 from harness.run.conduct import Company
-from harness.run.plan import make
-from harness.run.selection import Selection
+from harness.run.planning.plan import make
+from harness.run.selecting.selection import Selection
 
 NIGHTS: dict[str, dict[str, Any]] = {
     "first": {},

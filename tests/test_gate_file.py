@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.config_file import read_plain
+from harness.config.file import read_plain
 from harness.errors import ConfigError
 from harness.gates import acceptances, baselines, quantity
 from harness.gates.acceptances import Acceptance

@@ -17,13 +17,13 @@ from made import Watcher, endpoint, harness, load, plan
 
 from harness import catalog
 from harness.engines import start
-from harness.folder import open_run
 from harness.provider import Endpoint, Serve
+from harness.record.folder import open_run
 from harness.run import sitting
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
-from harness.run.plan import Plan, make
-from harness.run.selection import Selection
+from harness.run.planning.plan import Plan, make
+from harness.run.selecting.selection import Selection
 from harness.types import Load
 
 ALL = os.environ.get("HARNESS_GATES") == "all"

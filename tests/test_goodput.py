@@ -7,7 +7,7 @@ import pytest
 from load_made import RUN, answer, fill, row_of
 
 from harness.report.decision.attainment import attained
-from harness.report.goodput import highest_met, under
+from harness.report.load.goodput import highest_met, under
 from harness.store.query import rows
 from harness.types import Slo
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness import hidden
 from harness.run.hidden_logs import hide_in_logs
+from harness.secrets import hidden
 
 SECRET = "sk/secret+with?odd=signs&ä"
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40)

@@ -15,14 +15,14 @@ from rich.console import Console
 from test_seal import answered, completion, event, sealed, streamed
 
 from harness import config
-from harness.config_schema import QuirksBlock
+from harness.config.schema import QuirksBlock
 from harness.engines import start
 from harness.exchange import Exchange, Read, WireMarks
-from harness.folder import RunFolder, create
 from harness.provider import Naming, Provider, Quirks, Serve
-from harness.report import terminal
-from harness.report.identity import identities, kinship, lines
-from harness.report.summary import summarise
+from harness.record.folder import RunFolder, create
+from harness.report.summary import terminal
+from harness.report.summary.figures import summarise
+from harness.report.summary.identity import identities, kinship, lines
 from harness.run import sitting
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company

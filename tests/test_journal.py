@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from harness.errors import StoreError
 from harness.exchange import Exchange, Failure, Read, WireMarks
-from harness.folder import RunFolder, create
-from harness.journal import Journal, entries, read_attempts, sessions
-from harness.journal_line import from_line, to_line
-from harness.redaction import redact
+from harness.record.folder import RunFolder, create
+from harness.record.journal import Journal, entries, read_attempts, sessions
+from harness.record.line import from_line, to_line
+from harness.secrets.redaction import redact
 from harness.types import Attempt, Job, Request
 
 KEY = "sekret-0123456789-abcdef"
@@ -207,7 +207,9 @@ def test_a_damaged_line_is_named(run: RunFolder) -> None:
 def test_a_second_writer_is_refused(run: RunFolder) -> None:
     """A journal has one writer; another process is told so and the first goes on."""
     with Journal(run) as journal:
-        code = f"from harness.journal import *; from pathlib import Path; Journal(RunFolder(Path({str(run.root)!r})))"
+        code = (
+            f"from harness.record.journal import *; Journal(RunFolder(__import__('pathlib').Path({str(run.root)!r})))"
+        )
         other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
         assert other.returncode != 0
         assert "is being written by another process" in other.stderr
@@ -226,9 +228,9 @@ _APPENDER = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from harness.folder import RunFolder
-from harness.journal import Journal
-from harness.journal_line import from_line
+from harness.record.folder import RunFolder
+from harness.record.journal import Journal
+from harness.record.line import from_line
 attempt = from_line(sys.stdin.buffer.readline())
 start = int(sys.argv[2])
 with Journal(RunFolder(Path(sys.argv[1]))) as journal:

@@ -11,7 +11,7 @@ from made import reply
 
 from harness import catalog, config
 from harness.errors import TaskError
-from harness.simulator.book import write
+from harness.simulator.model.book import write
 from harness.types import Sample, Score, Task
 
 WALLE = Path(__file__).parents[2] / "shared" / "data" / "walle_json_schema"

@@ -11,9 +11,9 @@ from made import endpoint, load, plan, sample, task
 from test_seal import answered, completion, streamed
 
 from harness.exchange import Failure, FailureKind
-from harness.folder import RunFolder, create
-from harness.journal import Journal
-from harness.run.judge import cancelled, judge
+from harness.record.folder import RunFolder, create
+from harness.record.journal import Journal
+from harness.run.scoring.judge import cancelled, judge
 from harness.types import Attempt
 
 

@@ -18,16 +18,16 @@ from harness.catalog import discover
 from harness.cli.carry import finish
 from harness.config import shipped
 from harness.errors import CannotMeasure, TaskError, UsageError
-from harness.folder import RunFolder
 from harness.provider import Endpoint, Quirks
-from harness.report.judging import lines
-from harness.report.summary import summarise
+from harness.record.folder import RunFolder
+from harness.report.summary.figures import summarise
+from harness.report.summary.judges import lines
 from harness.run import sitting
+from harness.run.admission.tally import Budget
 from harness.run.conduct import Company
-from harness.run.forecast import forecasts
-from harness.run.plan import Plan, make
-from harness.run.selection import Selection
-from harness.run.tally import Budget
+from harness.run.planning.forecast import forecasts
+from harness.run.planning.plan import Plan, make
+from harness.run.selecting.selection import Selection
 from harness.scorers.exact import exact
 from harness.scorers.judge import judge
 from harness.store.query import rows

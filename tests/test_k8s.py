@@ -15,7 +15,7 @@ from simulated import KEY, simulator
 
 from harness.cli import cli
 from harness.errors import UsageError
-from harness.run.kubernetes import Wanted, name_of, objects
+from harness.run.workers.kubernetes import Wanted, name_of, objects
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = json.loads((ROOT / "tests/schemas/kubernetes.json").read_text())

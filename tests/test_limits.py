@@ -13,9 +13,9 @@ import pytest
 
 from harness.exchange import Failure
 from harness.provider import Limits, Provider
-from harness.run import day as day_module
-from harness.run.day import Day
-from harness.run.limits import (
+from harness.run.admission import day as day_module
+from harness.run.admission.day import Day
+from harness.run.admission.rate_limits import (
     MAX_TRIES,
     MAX_TRIES_THROTTLED,
     MAX_WAIT_S,

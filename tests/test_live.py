@@ -10,8 +10,8 @@ from test_journal import SIMPLE
 
 from harness.errors import StoreError
 from harness.exchange import Failure
-from harness.folder import RunFolder, create
-from harness.journal import Journal, attempts_of, sessions
+from harness.record.folder import RunFolder, create
+from harness.record.journal import Journal, attempts_of, sessions
 from harness.report.live import Row, Watched, under_way
 from harness.types import Attempt
 

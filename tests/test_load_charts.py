@@ -9,8 +9,8 @@ from load_made import EPOCH, MS, RUN, answer, client, fill, row_of, server
 
 from harness.report.charts import kept_up, load_curves
 from harness.report.charts import over_time as over_time_chart
-from harness.report.load import load_report
-from harness.report.over_time import over_time
+from harness.report.load.figures import load_report
+from harness.report.load.over_time import over_time
 from harness.store.query import rows
 
 MARKS = {"p/m": 0, "q/m": 1}

@@ -15,11 +15,11 @@ from rich.console import Console
 
 from harness.catalog import discover
 from harness.errors import UsageError
-from harness.folder import open_run
-from harness.report.load import load_report
-from harness.report.load_terminal import show_load
-from harness.run.reshape import reshape
-from harness.run.selection import Changes
+from harness.record.folder import open_run
+from harness.report.load.figures import load_report
+from harness.report.load.terminal import show_load
+from harness.run.planning.reshape import reshape
+from harness.run.selecting.selection import Changes
 from harness.run.session import nonced
 from harness.store import query
 from harness.types import Load

@@ -14,8 +14,8 @@ import pytest
 from made import WAIT_S, begin
 from test_load_run import QUICK, ask, providers
 
-from harness.folder import open_run
-from harness.report.validity import validity
+from harness.record.folder import open_run
+from harness.report.load.validity import validity
 from harness.store.query import rows
 
 STALL_S = 1.0

@@ -16,10 +16,10 @@ from harness.exchange import ToolCall
 from harness.provider import Limits
 from harness.run.arrivals import Burst, Closed, Constant, Law, Poisson, Ramp, law_json, offsets_ns
 from harness.run.manifest import loads_json
-from harness.run.plan import Plan, make
-from harness.run.selection import Changes, Level, Search, Selection
+from harness.run.planning.plan import Plan, make
+from harness.run.selecting.selection import Changes, Level, Search, Selection
 from harness.run.session import answer, nonced
-from harness.run.shares import share
+from harness.run.workers.shares import share
 from harness.types import Job, Load, Sample
 
 ONE = (endpoint("a/m"),)

@@ -10,10 +10,10 @@ from load_made import RUN, answer, client, fill, row_of, server
 from published import manifest
 from rich.console import Console
 
-from harness.folder import open_run
-from harness.report.load import is_closed, load_report
-from harness.report.load_terminal import show_load
-from harness.report.validity import validity
+from harness.record.folder import open_run
+from harness.report.load.figures import is_closed, load_report
+from harness.report.load.terminal import show_load
+from harness.report.load.validity import validity
 from harness.types import JsonObject
 
 HOSTILE = "[bold]x[/bold] \x1b[31mred\x1b[0m \u202eabc [/]"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from made import WAIT_S, begin, harness, told
 
-from harness.folder import RunFolder, open_run
-from harness.journal import read_attempts
+from harness.record.folder import RunFolder, open_run
+from harness.record.journal import read_attempts
 from harness.store.query import rows
 from harness.types import Attempt
 from harness.wire.assemble import assemble

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.errors import ConfigError, UsageError
-from harness.report import lockfile
+from harness.report.conformance import lockfile
 
 
 def found(revs: dict[str, int] | None = None, **verdicts: str) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from ci_made import ROOT, read
 from made import WAIT_S, begin
 
 from harness import catalog
+from harness.catalog.suite import LoadBlock
+from harness.catalog.suite import read as read_suite
 from harness.gates.of_suite import gate_of
-from harness.suite_file import LoadBlock
-from harness.suite_file import read as read_suite
 from harness.watch import nights
 
 TEXT = (ROOT / "docs" / "nightly.md").read_text(encoding="utf-8")

@@ -18,7 +18,9 @@ from published import EPOCH, attempt, make_run, score
 
 from harness.cli import cli
 from harness.errors import CannotMeasure, UnknownName, UsageError
-from harness.report import otel, otel_names, otel_rows
+from harness.report.otel import export as otel
+from harness.report.otel import names as otel_names
+from harness.report.otel import rows as otel_rows
 from harness.store.index import publish
 
 needs_sdk = pytest.mark.skipif(

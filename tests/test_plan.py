@@ -19,8 +19,8 @@ from harness.errors import HarnessError, TaskError, UnknownName, UsageError
 from harness.exchange import Completion, Failure
 from harness.provider import Quirks
 from harness.run.arrivals import Closed, Constant, Poisson
-from harness.run.plan import Plan, sha256
-from harness.run.selection import Selection
+from harness.run.planning.plan import Plan, sha256
+from harness.run.selecting.selection import Selection
 from harness.scorers.choice import choice
 from harness.scorers.exact import exact
 from harness.scorers.json_schema import json_schema

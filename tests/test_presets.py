@@ -13,9 +13,9 @@ import yaml
 from genai_prices.data_snapshot import get_snapshot
 
 from harness import config
-from harness.address import PLACEHOLDER
 from harness.catalog import discover
-from harness.config_fields import _provider_id
+from harness.config.address import PLACEHOLDER
+from harness.config.fields import _provider_id
 from harness.prices import price_of
 from harness.provider import Endpoint, Provider
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import config
-from harness.address import PLACEHOLDER, in_the_open
-from harness.detect import paths, who
+from harness.config.address import PLACEHOLDER, in_the_open
+from harness.preflight.detect import paths, who
 from harness.provider import About, Provider
 
 FASTAPI_404 = (404, '{"detail":"Not Found"}')

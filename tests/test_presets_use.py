@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import config
-from harness.address import in_the_open, url_problem
+from harness.config.address import in_the_open, url_problem
 from harness.errors import ConfigError
 from harness.provider import Auth, Endpoint, Provider, Quirks
 from harness.request import adapted, build

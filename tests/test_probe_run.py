@@ -11,7 +11,7 @@ import pytest
 from made import harness
 from simulated import KEY, simulator
 
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 
 PROBES = '''"""Probes of the ways a scenario can be sent."""
 

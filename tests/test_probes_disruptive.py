@@ -14,8 +14,8 @@ from simulated import ROOT, accused, simulator, verdicts
 from harness.catalog import discover
 from harness.conformance import Probe, select
 from harness.provider import Endpoint
-from harness.simulator.faults import FATES, FAULTS
-from harness.simulator.mutants import MUTANTS
+from harness.simulator.deviations.faults import FATES, FAULTS
+from harness.simulator.deviations.mutants import MUTANTS
 
 PROBES: Mapping[str, Probe] = discover([ROOT / "tasks" / "probes"]).probes
 MINE = tuple(

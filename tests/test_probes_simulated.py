@@ -14,8 +14,8 @@ from simulated import ROOT, accused, simulator, telling, verdicts
 from harness.catalog import discover
 from harness.conformance import Probe, select
 from harness.provider import Endpoint
-from harness.simulator.faults import FATES
-from harness.simulator.mutants import LEGAL, MUTANTS
+from harness.simulator.deviations.faults import FATES
+from harness.simulator.deviations.mutants import LEGAL, MUTANTS
 
 PROBES: tuple[Probe, ...] = tuple(discover([ROOT / "tasks" / "probes"]).probes.values())
 FULL = tuple(probe for probe in select(PROBES, "full") if probe.surface in os.environ.get("SURFACES", probe.surface))

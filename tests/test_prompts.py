@@ -17,9 +17,9 @@ from harness.errors import HarnessError, TaskError
 from harness.prompts import choices, columns, template
 from harness.prompts.filed import Filed, file_named, name_of
 from harness.prompts.task import task_of
-from harness.run.plan import Plan, make
-from harness.run.samples import samples_of
-from harness.run.selection import Selection
+from harness.run.planning.plan import Plan, make
+from harness.run.planning.samples import samples_of
+from harness.run.selecting.selection import Selection
 from harness.types import Sample
 
 

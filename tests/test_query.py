@@ -17,8 +17,8 @@ from published import attempt, make_run, manifest, score
 
 from harness.cli import db, runs, sql, tables
 from harness.errors import StoreError, UnknownName, UsageError
-from harness.folder import create
-from harness.journal import Journal
+from harness.record.folder import create
+from harness.record.journal import Journal
 from harness.store import query
 from harness.store.index import publish
 

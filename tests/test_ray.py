@@ -13,8 +13,8 @@ import pytest
 from made import WAIT_S, begin, environment, harness
 from simulated import KEY, simulator
 
-from harness.folder import RunFolder, list_runs
-from harness.journal import read_attempts
+from harness.record.folder import RunFolder, list_runs
+from harness.record.journal import read_attempts
 from harness.store.query import rows
 
 if importlib.util.find_spec("ray") is None:

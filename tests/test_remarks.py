@@ -14,8 +14,8 @@ from harness.errors import StoreError
 from harness.gates import acceptances
 from harness.gates.acceptances import Acceptance
 from harness.place import open_place
-from harness.report import annotations
-from harness.report.annotations import Annotation, notes
+from harness.report.nights import annotations
+from harness.report.nights.annotations import Annotation, notes
 from harness.team import remarks
 from harness.team.exchange import Desk, give, take
 from harness.team.remarks import Files, Remark

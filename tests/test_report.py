@@ -12,9 +12,10 @@ from rich.console import Console
 
 from harness.cli import cli
 from harness.errors import StoreError, UnknownName
-from harness.folder import RunFolder
-from harness.report import terminal, words
-from harness.report.summary import summarise
+from harness.record.folder import RunFolder
+from harness.report import words
+from harness.report.summary import terminal
+from harness.report.summary.figures import summarise
 from harness.stats.paired import paired_difference
 from harness.store.index import publish
 from harness.types import JsonObject

@@ -15,7 +15,7 @@ from test_report import asked, endpoint, run_of_two
 
 from harness.cli import cli
 from harness.errors import HarnessError
-from harness.folder import list_runs
+from harness.record.folder import list_runs
 from harness.store.index import publish
 
 PAGE = Path(__file__).parents[1] / "docs" / "report.md"
@@ -97,7 +97,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monk
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.folder.put_in_place", full)
+    monkeypatch.setattr("harness.record.folder.put_in_place", full)
     assert refused(tmp_path, "--html", str(path)).startswith(f"no space left to write {path}")
     assert path.read_text() == "old"
     assert [each.name for each in tmp_path.glob(".a.html*")] == []

@@ -17,12 +17,12 @@ from plotly.offline import get_plotlyjs_version
 from published import attempt, make_run, manifest, score, verdict
 
 from harness.cli import cli
-from harness.folder import RunFolder, list_runs
+from harness.record.folder import RunFolder, list_runs
 from harness.report import fitting
 from harness.report.document import Document, Note, Part, Said, grid
 from harness.report.onefile import bundle as bundles
 from harness.report.onefile import collected, contents, page
-from harness.report.summary import summarise
+from harness.report.summary.figures import summarise
 from harness.store.gathered import gathered
 from harness.store.index import publish
 from harness.types import JsonObject

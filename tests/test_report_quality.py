@@ -14,7 +14,7 @@ from test_report import endpoint, shown
 
 from harness.cli import cli
 from harness.report import words
-from harness.report.summary import summarise
+from harness.report.summary.figures import summarise
 from harness.store.index import publish
 from harness.store.query import rows
 from harness.types import JsonObject

@@ -11,8 +11,8 @@ import pytest
 from harness.errors import TaskError
 from harness.provider import Endpoint, Provider, Quirks
 from harness.request import allowance, build
-from harness.simulator import asked as asking
-from harness.simulator.responses import Shelf, read
+from harness.simulator.requests import asked as asking
+from harness.simulator.surfaces.responses import Shelf, read
 from harness.types import Sample
 
 ENDPOINT = Endpoint(Provider("p", "hosted", "http://127.0.0.1:1/v1"), "m", "m-1")

@@ -17,8 +17,8 @@ from harness.provider import Serve
 from harness.run import sitting
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
-from harness.run.plan import Plan
-from harness.run.room import (
+from harness.run.planning.plan import Plan
+from harness.run.planning.room import (
     REQUEST_BYTES,
     TOKEN_BYTES,
     USUAL_TOKENS,

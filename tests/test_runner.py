@@ -14,16 +14,16 @@ from made import WAIT_S, Watcher, endpoint, load, plan, sample, task
 
 from harness.engines import Running, start
 from harness.exchange import Outcome
-from harness.folder import create
-from harness.journal import Journal, read_attempts
 from harness.prices import price_of
 from harness.provider import Limits, Serve
+from harness.record.folder import create
+from harness.record.journal import Journal, read_attempts
+from harness.run.admission.budget import most
+from harness.run.admission.rate_limits import MAX_TRIES
+from harness.run.admission.tally import Before, Budget, Tally
 from harness.run.arrivals import Closed, Constant, Poisson, offsets_ns
-from harness.run.budget import most
-from harness.run.limits import MAX_TRIES
-from harness.run.plan import Plan
+from harness.run.planning.plan import Plan
 from harness.run.runner import Runner, closing
-from harness.run.tally import Before, Budget, Tally
 from harness.types import Attempt
 from harness.wire.assemble import assemble
 from harness.wire.loop import run as run_loop

@@ -20,13 +20,14 @@ from test_runner import Seen, carry_out
 from harness.engines import Running, start
 from harness.exchange import Outcome
 from harness.provider import Deadlines, Limits, Serve
-from harness.report.running import lines, running
-from harness.report.summary import summarise
-from harness.run import breaker, sitting
+from harness.report.summary.figures import summarise
+from harness.report.summary.running import lines, running
+from harness.run import sitting
+from harness.run.admission import breaker
+from harness.run.admission.rate_limits import MAX_TRIES
+from harness.run.admission.tally import Budget
 from harness.run.conduct import Company
-from harness.run.limits import MAX_TRIES
-from harness.run.plan import Plan
-from harness.run.tally import Budget
+from harness.run.planning.plan import Plan
 from harness.store.query import rows
 
 MS = 1_000_000
@@ -155,7 +156,7 @@ def test_a_dead_endpoint_is_given_up_and_the_others_go_on(
     good: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refused port: a few tries and one more, the rest is not asked, is no failure, and resume asks it."""
-    monkeypatch.setattr("harness.run.plan.retry_delay_s", lambda *_: None)
+    monkeypatch.setattr("harness.run.planning.plan.retry_delay_s", lambda *_: None)
     things, ends = [task("sums", _asks(40))], [endpoint("dead/m", _refused_url()), endpoint("p/m", good.base_url)]
     sat = _start(plan(things, ends), tmp_path)
     assert sat.status == "finished"
@@ -188,7 +189,7 @@ def test_who_waits_for_another_try_when_its_endpoint_is_given_up_is_told_as_not_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every planned job has its end; a failure that was to be tried again is none."""
-    monkeypatch.setattr("harness.run.plan.retry_delay_s", lambda _, number, __: 0.3 if number < 2 else None)
+    monkeypatch.setattr("harness.run.planning.plan.retry_delay_s", lambda _, number, __: 0.3 if number < 2 else None)
     sat = _start(plan([task("sums", _asks(20))], [endpoint("dead/m", _refused_url())], concurrency=8), tmp_path)
     assert (sat.tally.jobs, sat.tally.attempts > 20) == (20, True)
     ends = rows(
@@ -214,7 +215,7 @@ def test_a_black_hole_is_given_up_within_its_deadlines(tmp_path: Path) -> None:
 
 def test_an_endpoint_that_comes_back_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that fails for a while and then answers is asked all the rest."""
-    monkeypatch.setattr("harness.run.plan.retry_delay_s", lambda *_: None)
+    monkeypatch.setattr("harness.run.planning.plan.retry_delay_s", lambda *_: None)
 
     def answer(n: int) -> tuple[int, bytes, str]:
         return (500, b"{}", "") if n <= 5 else (200, ANSWER, "")

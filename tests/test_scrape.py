@@ -16,10 +16,10 @@ from loopback import Loopback, Step, sized
 from harness import engines
 from harness.engines.weights import WEIGHTS, find
 from harness.provider import Serve
-from harness.run.scrape import Scraper, metrics_url, read_metrics
-from harness.run.server_names import NAMES, canonical
+from harness.run.observers.scrape import Scraper, metrics_url, read_metrics
+from harness.run.observers.server_names import NAMES, canonical
 
-# Excerpts of what each engine answers, as its documentation or source has it (see harness/run/server_names.py).
+# Excerpts of what each engine answers, as its documentation or source has it (see server_names.py).
 VLLM = """\
 # HELP vllm:num_requests_running Number of requests in model execution batches.
 # TYPE vllm:num_requests_running gauge

@@ -16,8 +16,8 @@ from published import MS, manifest
 
 from harness.errors import StoreError
 from harness.exchange import Exchange, Failure, Read, WireMarks
-from harness.folder import RunFolder, create
-from harness.journal import Journal, sessions
+from harness.record.folder import RunFolder, create
+from harness.record.journal import Journal, sessions
 from harness.store import query
 from harness.store.columns import SERVER_VALUES
 from harness.store.index import publish
@@ -374,7 +374,7 @@ def test_sealing_needs_no_heavy_package(run: RunFolder) -> None:
     code = """
 import sys
 from pathlib import Path
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.store.seal import seal
 seal(RunFolder(Path(sys.argv[1])))
 print({"pandas", "pyarrow", "numpy"} & set(sys.modules))

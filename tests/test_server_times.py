@@ -6,7 +6,7 @@ import pytest
 
 from harness.exchange import Exchange, Read, WireMarks
 from harness.provider import Naming
-from harness.report.server_times import lines
+from harness.report.summary.server_times import lines
 from harness.store.identity import server_times
 
 

@@ -25,21 +25,21 @@ from hypothesis import strategies as st
 from made import catalog, endpoint, load, plan, sample, task
 
 from harness.errors import StoreError, UnknownName, UsageError
-from harness.folder import RunFolder
-from harness.journal import Session
 from harness.place import Place, open_place
 from harness.provider import Limits
-from harness.report import partly
-from harness.run import clocks, executor, handed, parcels
+from harness.record.folder import RunFolder
+from harness.record.journal import Session
+from harness.report.load import partly
+from harness.run.admission.tally import Budget
 from harness.run.arrivals import Closed, Poisson
-from harness.run.crew import budgets
-from harness.run.meeting import Meeting, states
-from harness.run.parcels import Parcels
-from harness.run.plan import Plan, make
-from harness.run.selection import Selection
-from harness.run.shards import Shard
-from harness.run.shares import refuse_indivisible, share
-from harness.run.tally import Budget
+from harness.run.planning.plan import Plan, make
+from harness.run.selecting.selection import Selection
+from harness.run.workers import clocks, executor, handed, parcels
+from harness.run.workers.crew import budgets
+from harness.run.workers.meeting import Meeting, states
+from harness.run.workers.parcels import Parcels
+from harness.run.workers.shards import Shard
+from harness.run.workers.shares import refuse_indivisible, share
 from harness.scorers.judge import judge
 from harness.store.sharded import aligner, lost, order_ms
 

@@ -16,8 +16,8 @@ import pytest
 from made import WAIT_S, begin, environment, harness, told
 from simulated import KEY, simulator
 
-from harness.folder import RunFolder, open_run
-from harness.journal import read_attempts
+from harness.record.folder import RunFolder, open_run
+from harness.record.journal import read_attempts
 from harness.store.query import rows
 
 ARGV = ("load", "chat", "-e", "sim/m", "--rate", "20", "--warmup", "0", "--no-calibrate", "--output-tokens", "4")

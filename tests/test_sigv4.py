@@ -18,11 +18,11 @@ from test_clouds import QUICK, needs
 from test_transport import request
 from tokens import Cloud, Seen
 
-from harness import keys
-from harness.credentials import Credentials
-from harness.folder import open_run
-from harness.journal import read_attempts
+from harness.config import keys
 from harness.provider import Auth, Deadlines, Provider
+from harness.record.folder import open_run
+from harness.record.journal import read_attempts
+from harness.secrets.credentials import Credentials
 from harness.types import WRONG_KEY, Request
 from harness.wire.loop import run
 from harness.wire.pool import Pool

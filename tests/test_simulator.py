@@ -19,18 +19,18 @@ from hypothesis import strategies as st
 from harness import catalog
 from harness.errors import UnknownName, UsageError
 from harness.exchange import Completion, StreamMarks, ToolCall
-from harness.simulator import tokens
-from harness.simulator.answers import wrong
-from harness.simulator.book import Book, write
-from harness.simulator.chance import draw
-from harness.simulator.faults import FAULTS
-from harness.simulator.instance import instance
-from harness.simulator.mutants import LEGAL
+from harness.simulator.deviations.faults import FAULTS
+from harness.simulator.deviations.mutants import LEGAL
+from harness.simulator.model import tokens
+from harness.simulator.model.answers import wrong
+from harness.simulator.model.book import Book, write
+from harness.simulator.model.chance import draw
+from harness.simulator.model.instance import instance
 from harness.simulator.profile import PROFILES, named
-from harness.simulator.ratelimit import Bucket
-from harness.simulator.service import Service
+from harness.simulator.serving.ratelimit import Bucket
+from harness.simulator.serving.service import Service
+from harness.simulator.serving.turn import Incoming
 from harness.simulator.settings import with_settings
-from harness.simulator.turn import Incoming
 
 ROOT = Path(__file__).parents[1]
 NULL = PROFILES["null"]

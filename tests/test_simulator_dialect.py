@@ -12,15 +12,14 @@ import pytest
 from served import unchunked
 
 from harness.errors import ConfigError, UnknownName
-from harness.simulator import template
-from harness.simulator.book import Book
-from harness.simulator.dialect import sources_of
-from harness.simulator.dialect_file import dialect_of, read
-from harness.simulator.dialects import names
+from harness.simulator.dialects import names, template
+from harness.simulator.dialects.dialect import sources_of
+from harness.simulator.dialects.file import dialect_of, read
+from harness.simulator.model.book import Book
 from harness.simulator.profile import PROFILES, checked
-from harness.simulator.service import Service
+from harness.simulator.serving.service import Service
+from harness.simulator.serving.turn import Incoming
 from harness.simulator.settings import with_settings
-from harness.simulator.turn import Incoming
 
 MADE_UP = """
 title: Made up

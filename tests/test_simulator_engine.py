@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from harness.simulator.book import Book
-from harness.simulator.chance import draw, length
+from harness.simulator.engine.stream import Send
+from harness.simulator.model.book import Book
+from harness.simulator.model.chance import draw, length
 from harness.simulator.profile import PROFILES
-from harness.simulator.ratelimit import Bucket, duration
-from harness.simulator.replies import Reply
-from harness.simulator.service import Service
+from harness.simulator.serving.ratelimit import Bucket, duration
+from harness.simulator.serving.replies import Reply
+from harness.simulator.serving.service import Service
+from harness.simulator.serving.turn import Incoming
 from harness.simulator.settings import with_settings
-from harness.simulator.stream import Send
-from harness.simulator.turn import Incoming
 
 MS = 1_000_000
 ENGINE = ("ttft_ms=100", "itl_ms=10", "tokens=16")

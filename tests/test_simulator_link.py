@@ -19,7 +19,7 @@ import pytest
 from loopback import certificate
 
 from harness.engines import child
-from harness.simulator.link import Link
+from harness.simulator.serving.link import Link
 from harness.wire import loop
 from harness.wire.clock import KernelClock
 

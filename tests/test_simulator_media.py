@@ -9,10 +9,10 @@ import zlib
 import pytest
 
 from harness.conformance.pictures import JPEG, RGB, WEBP, data, image, png, text
-from harness.simulator.extras import PATHS, answer
-from harness.simulator.media import check_part, colours, tokens_of
-from harness.simulator.pictures import Picture, cost, look
+from harness.simulator.model.pictures import Picture, cost, look
 from harness.simulator.refusal import Refusal
+from harness.simulator.requests.media import check_part, colours, tokens_of
+from harness.simulator.surfaces.extras import PATHS, answer
 from harness.types import JsonObject
 
 CLEAN: frozenset[str] = frozenset()

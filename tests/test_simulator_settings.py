@@ -12,14 +12,14 @@ import pytest
 
 from harness.engines import simulator
 from harness.errors import ConfigError, UnknownName, UsageError
-from harness.simulator.book import Book
-from harness.simulator.faults import FAULTS
-from harness.simulator.mutants import MUTANTS
+from harness.simulator.deviations.faults import FAULTS
+from harness.simulator.deviations.mutants import MUTANTS
+from harness.simulator.model.book import Book
 from harness.simulator.profile import PER_REQUEST, PROFILES, Profile, checked
-from harness.simulator.replies import Reply
-from harness.simulator.service import Service
+from harness.simulator.serving.replies import Reply
+from harness.simulator.serving.service import Service
+from harness.simulator.serving.turn import Incoming
 from harness.simulator.settings import for_request, profile_of, with_settings
-from harness.simulator.turn import Incoming
 
 ROOT = Path(__file__).parents[1]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.simulator import tokens, vocabulary
-from harness.simulator.asked import read
-from harness.simulator.steering import steered
-from harness.simulator.stopping import cut
+from harness.simulator.model import tokens, vocabulary
+from harness.simulator.model.steering import steered
+from harness.simulator.model.stopping import cut
+from harness.simulator.requests.asked import read
 
 
 def said(text: str, **fields: object) -> list[str]:

@@ -11,9 +11,9 @@ import pytest
 from served import serve
 from transcripts import Reply
 
-from harness.simulator.book import Book
+from harness.simulator.model.book import Book
 from harness.simulator.profile import PROFILES
-from harness.simulator.service import Service
+from harness.simulator.serving.service import Service
 from harness.simulator.settings import with_settings
 
 MODEL = "sim-small"
@@ -121,7 +121,7 @@ def test_embeddings_are_late_and_fail_like_any_answer() -> None:
     """Faults and times are those of the profile, though no token is written."""
     slow = service("ttft_ms=70").reply
     assert posted("/v1/embeddings", service("http_500=1"), input="a").status == 500
-    from harness.simulator.turn import Incoming
+    from harness.simulator.serving.turn import Incoming
 
     sends = slow(Incoming("POST", "/v1/embeddings", {}, b'{"model": "sim-small", "input": "a"}', 1)).sends
     assert [send.due_ns for send in sends if send.kind == "body"] == [70_000_000]

@@ -18,8 +18,8 @@ import pytest
 from loopback import certificate
 
 from harness.engines import child
-from harness.simulator.batch import offsets_ns
-from harness.simulator.chance import draw
+from harness.simulator.engine.batch import offsets_ns
+from harness.simulator.model.chance import draw
 from harness.simulator.profile import PROFILES, Profile
 from harness.wire.alarm import Alarm
 

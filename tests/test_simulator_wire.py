@@ -19,12 +19,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from harness.engines import child
-from harness.simulator.book import Book
+from harness.simulator.engine.stream import Send
+from harness.simulator.model.book import Book
 from harness.simulator.profile import PROFILES
-from harness.simulator.service import Service
+from harness.simulator.serving.service import Service
+from harness.simulator.serving.turn import Incoming
 from harness.simulator.settings import with_settings
-from harness.simulator.stream import Send
-from harness.simulator.turn import Incoming
 
 ODD_TEXT = "Repeat exactly: 漢字 é 1 2 3"
 SIGNS = {"nul": "\0", "ansi": "\x1b[31m", "bidi": "\u202e", "line_separators": "\u2028"}

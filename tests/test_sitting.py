@@ -20,27 +20,27 @@ from typing import Any, NamedTuple
 import pytest
 from made import WAIT_S, Watcher, begin, catalog, endpoint, harness, load, plan, sample, task, told
 
-from harness.check.whole import check
 from harness.cli.carry import finish
 from harness.engines import Running, start
 from harness.errors import CannotMeasure, ConfigError, EngineError, StoreError, TaskError, UsageError
 from harness.exchange import Completion
-from harness.folder import RunFolder, list_runs, open_run
-from harness.journal import read_attempts, sessions
+from harness.integrity.whole import check
 from harness.provider import Auth, Endpoint, Quirks, Serve
+from harness.record.folder import RunFolder, list_runs, open_run
+from harness.record.journal import read_attempts, sessions
+from harness.record.versions import plan_as_stored
 from harness.run import sitting
+from harness.run.admission.rate_limits import retry_delay_s
+from harness.run.admission.tally import Budget
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
 from harness.run.differing import config_parts
-from harness.run.judge import cancelled
-from harness.run.limits import retry_delay_s
-from harness.run.plan import sha256
+from harness.run.planning.plan import sha256
+from harness.run.scoring.judge import cancelled
 from harness.run.sitting import Sitting
-from harness.run.tally import Budget
 from harness.scorers.exact import exact
 from harness.store.query import rows
 from harness.types import Sample, Score, Scorer, Task
-from harness.versions import plan_as_stored
 from harness.wire.assemble import assemble
 
 SUMS = task("sums", [sample(f"s{n}") for n in range(6)])

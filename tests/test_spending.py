@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from published import attempt, make_run, manifest, score
 
-from harness.report import spending
+from harness.report.summary import spending
 from harness.store.index import publish
 from harness.store.query import rows
 from harness.types import JsonObject

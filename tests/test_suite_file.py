@@ -9,10 +9,10 @@ import pytest
 from made import harness, told
 
 from harness import catalog
+from harness.catalog.suite import read
 from harness.errors import ConfigError
-from harness.folder import open_run
-from harness.run.selection import Selection
-from harness.suite_file import read
+from harness.record.folder import open_run
+from harness.run.selecting.selection import Selection
 
 WHOLE = """
 description: What a night asks.

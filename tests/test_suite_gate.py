@@ -13,6 +13,7 @@ import pytest
 from made import endpoint, harness, plan, sample, task, told
 
 from harness.catalog import discover
+from harness.catalog.suite import read
 from harness.cli import gated
 from harness.cli.carry import Terms
 from harness.cli.gate import Files
@@ -20,9 +21,8 @@ from harness.errors import CannotMeasure, ConfigError
 from harness.gates.file import of_mapping
 from harness.gates.judgement import Judgement
 from harness.gates.of_suite import gate_of
-from harness.run.selection import Selection
-from harness.run.tally import Budget
-from harness.suite_file import read
+from harness.run.admission.tally import Budget
+from harness.run.selecting.selection import Selection
 
 GATE = {"gates": [{"metric": "quality", "min": "50%"}]}
 

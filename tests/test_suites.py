@@ -14,7 +14,7 @@ from made import reply
 from harness.errors import HarnessError
 from harness.prompts.filed import Filed
 from harness.prompts.task import task_of
-from harness.run.samples import samples_of
+from harness.run.planning.samples import samples_of
 from harness.scorers.assertions import TYPES
 from harness.types import Sample
 

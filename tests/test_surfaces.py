@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from made import harness, told
 
-from harness.folder import open_run
-from harness.report.vectors import agreement
+from harness.record.folder import open_run
+from harness.report.summary.vectors import agreement
 from harness.store.query import rows
 
 QUICK = ("--no-calibrate", "--no-scrape")

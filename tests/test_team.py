@@ -18,8 +18,8 @@ from made import environment
 
 from harness.cli import cli
 from harness.errors import HarnessError, StoreError
-from harness.folder import RunFolder, list_runs
 from harness.place import Place, Told, open_place
+from harness.record.folder import RunFolder, list_runs
 from harness.store import query, texts
 from harness.store.index import publish
 from harness.team import pull, push
@@ -294,7 +294,7 @@ def test_texts_stay_here_when_asked_and_the_run_is_known_again(results: Path, tm
 TEN = """
 import multiprocessing, sys
 from pathlib import Path
-from harness.folder import list_runs
+from harness.record.folder import list_runs
 from harness.place import open_place
 from harness.team.exchange import Desk, give
 from harness.team.push import Terms, push

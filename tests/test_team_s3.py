@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from made import WAIT_S, environment
 
-from harness.folder import list_runs
+from harness.record.folder import list_runs
 
 ROOT = Path(__file__).parents[1]
 ENV = Path(os.environ.get("HARNESS_S3_ENV") or Path.home() / ".cache" / "endpoint-harness-s3")

@@ -16,8 +16,8 @@ from echoing import echoing
 from test_canary import called, contents
 
 from harness.errors import StoreError, UsageError
-from harness.folder import RunFolder, list_runs
-from harness.journal import entries, read_attempts
+from harness.record.folder import RunFolder, list_runs
+from harness.record.journal import entries, read_attempts
 from harness.store import query, texts
 from harness.store.index import publish
 

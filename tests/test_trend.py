@@ -14,12 +14,12 @@ from published import EPOCH, attempt, make_run, manifest, score
 from rich.console import Console
 
 from harness.errors import UnknownName
-from harness.folder import RunFolder
-from harness.report.fingerprint import fingerprint, host_class, planned
-from harness.report.nightly_metrics import METRICS, metric_named, readings
-from harness.report.trend import HEADLINE, Series, as_json, trend
-from harness.report.trend_terminal import show_trend
-from harness.report.within_run import intervals
+from harness.record.folder import RunFolder
+from harness.report.nights.fingerprint import fingerprint, host_class, planned
+from harness.report.nights.metrics import METRICS, metric_named, readings
+from harness.report.nights.terminal import show_trend
+from harness.report.nights.trend import HEADLINE, Series, as_json, trend
+from harness.report.nights.within_run import intervals
 from harness.stats.percentiles import percentile
 from harness.store.index import publish
 from harness.store.query import rows

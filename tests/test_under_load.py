@@ -16,8 +16,8 @@ from harness.cli import cli
 from harness.errors import UsageError
 from harness.provider import Endpoint, Provider
 from harness.run.arrivals import Closed, Constant, law_json
-from harness.run.plan import Plan, make
-from harness.run.selection import Busy, Selection
+from harness.run.planning.plan import Plan, make
+from harness.run.selecting.selection import Busy, Selection
 from harness.scorers.judge import judge
 from harness.types import JsonObject
 

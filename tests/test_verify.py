@@ -23,8 +23,8 @@ from harness.cli import cli
 from harness.engines import start
 from harness.errors import UsageError
 from harness.fidelity.mmd import foreseen
-from harness.folder import RunFolder
 from harness.provider import Endpoint, Provider, Serve
+from harness.record.folder import RunFolder
 from harness.report.fidelity.answers import read
 from harness.report.fidelity.earlier import luck_of
 from harness.report.fidelity.judged import judged
@@ -33,8 +33,8 @@ from harness.report.fidelity.told import document
 from harness.report.markdown import markdown
 from harness.run import sitting
 from harness.run.conduct import Company
-from harness.run.plan import Plan, make
-from harness.run.selection import Selection
+from harness.run.planning.plan import Plan, make
+from harness.run.selecting.selection import Selection
 from harness.types import JsonObject
 
 PLANTED: dict[str, dict[str, Any]] = {

@@ -20,9 +20,9 @@ from harness.report.fidelity.judged import judged
 from harness.report.fidelity.kept_borders import kept
 from harness.run import sitting
 from harness.run.conduct import Company
-from harness.run.plan import make
-from harness.run.selection import Selection
-from harness.simulator.sampler import looped, sampled
+from harness.run.planning.plan import make
+from harness.run.selecting.selection import Selection
+from harness.simulator.model.sampler import looped, sampled
 
 
 def test_a_wobbling_server_has_borders_and_a_moved_one_is_found(

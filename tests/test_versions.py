@@ -9,11 +9,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from harness import versions
-from harness.check import whole
 from harness.errors import StoreError
-from harness.folder import RunFolder, list_runs
-from harness.journal import read_attempts
+from harness.integrity import whole
+from harness.record import versions
+from harness.record.folder import RunFolder, list_runs
+from harness.record.journal import read_attempts
 from harness.store import query
 from harness.store.columns import SEALED
 from harness.store.index import publish

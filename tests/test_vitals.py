@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from harness.errors import StoreError
-from harness.run.vitals import TICK_NS, WINDOW_NS, Vitals, quiet_gc
+from harness.run.observers.vitals import TICK_NS, WINDOW_NS, Vitals, quiet_gc
 from harness.wire.loop import run
 
 MS = 1_000_000

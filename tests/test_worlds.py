@@ -17,10 +17,10 @@ from test_sitting import _lines, _soon, _tries
 from harness import catalog, config
 from harness.errors import TaskError
 from harness.exchange import Completion, ToolCall
-from harness.folder import open_run
+from harness.record.folder import open_run
 from harness.run import session
 from harness.scorers.tool_state import tool_state
-from harness.simulator import book
+from harness.simulator.model import book
 from harness.store.query import rows
 from harness.types import JsonObject, Sample, Score, Task
 from harness.worlds.calendar import Calendar

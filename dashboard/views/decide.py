@@ -13,11 +13,12 @@ from dashboard.drawing import draw
 from dashboard.foot import foot
 from dashboard.parts import attainment, costs, routes, verdicts, wishes
 from dashboard.tables import Cell, Column, number
-from harness.report import identity, words
+from harness.report import words
 from harness.report.charts.decided import Front, fronts
 from harness.report.charts.marks import Marks
 from harness.report.decision.routing import Routed
 from harness.report.decision.whole import Decision, Wishes, decide
+from harness.report.summary import identity
 from harness.types import JsonObject
 
 

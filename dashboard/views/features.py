@@ -8,8 +8,10 @@ import streamlit as st
 from dashboard import choice, evidence_drawer, feature_queries, leading, picking, plain, queries, tables, tinted
 from dashboard.foot import foot
 from dashboard.tables import Cell, Column, number
-from harness.report import conformance, matrix, words
+from harness.report import words
 from harness.report.charts.marks import Marks
+from harness.report.conformance import figures as conformance
+from harness.report.conformance import matrix
 from harness.types import JsonObject
 
 SHOWN = {

@@ -10,9 +10,10 @@ from dashboard import choice, loads, plain, queries
 from dashboard.drawing import draw
 from dashboard.foot import foot
 from dashboard.load_parts import believed, errors_part, kept_up_part, levels_table, not_drawn, server_part
-from harness.report import goodput, words
+from harness.report import words
 from harness.report.charts import load_curves
 from harness.report.charts.marks import Marks
+from harness.report.load import goodput
 from harness.types import JsonObject, Slo
 
 _AXES = {"concurrency": "requests at once", "rate": "requests per second, offered"}

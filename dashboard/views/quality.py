@@ -8,9 +8,11 @@ from dashboard import choice, picking, plain, quality_queries, queries, question
 from dashboard.drawing import draw
 from dashboard.foot import foot
 from dashboard.tables import Cell, Column, number
-from harness.report import flips, spending, words
+from harness.report import words
 from harness.report.charts.intervals import task_scores
 from harness.report.charts.marks import Marks
+from harness.report.comparison import flips
+from harness.report.summary import spending
 from harness.types import JsonObject
 
 

@@ -12,12 +12,12 @@ from dashboard.foot import foot
 from dashboard.tables import Cell, Column, number
 from harness.errors import HarnessError
 from harness.report import words
-from harness.report.annotations import Annotation
 from harness.report.charts.marks import Marks
 from harness.report.charts.nights import nights
-from harness.report.nightly_metrics import METRICS
-from harness.report.trend import HEADLINE, Series
-from harness.report.trend_terminal import interval_in, size_of, value_in
+from harness.report.nights.annotations import Annotation
+from harness.report.nights.metrics import METRICS
+from harness.report.nights.terminal import interval_in, size_of, value_in
+from harness.report.nights.trend import HEADLINE, Series
 
 # Nights of the table below a chart, the latest.
 _LISTED = 60

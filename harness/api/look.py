@@ -13,14 +13,14 @@ from harness.api.ran import Run
 from harness.api.sources import Providers, sources
 from harness.catalog import Catalog
 from harness.errors import UsageError
-from harness.folder import list_runs
-from harness.folder import open_run as folder_of
 from harness.preflight.check import TIMEOUT_S, check
 from harness.provider import Provider
-from harness.report.against import Alike, compared
-from harness.report.sides import pairs_of
-from harness.report.trend import as_json
-from harness.report.trend import trend as series
+from harness.record.folder import list_runs
+from harness.record.folder import open_run as folder_of
+from harness.report.comparison.figures import Alike, compared
+from harness.report.comparison.sides import pairs_of
+from harness.report.nights.trend import as_json
+from harness.report.nights.trend import trend as series
 from harness.store import overview
 from harness.store.export import all_of
 from harness.store.query import frame, held

@@ -12,13 +12,13 @@ from harness.api.sources import Own, Providers, Who, ids, scored_by, several, so
 from harness.conformance.probe import Probe
 from harness.errors import UnknownName
 from harness.report.fidelity.planned import SIZES, thousands, verify_selection
-from harness.run.eval_selection import eval_selection
-from harness.run.load_selection import load_selection
-from harness.run.load_words import FILES, duration
-from harness.run.refused import refuse_load
-from harness.run.selection import Selection
-from harness.run.suite_selection import suite_selection
-from harness.run.tally import Budget
+from harness.run.admission.tally import Budget
+from harness.run.planning.refused import refuse_load
+from harness.run.selecting.evals import eval_selection
+from harness.run.selecting.load_words import FILES, duration
+from harness.run.selecting.loads import load_selection
+from harness.run.selecting.selection import Selection
+from harness.run.selecting.suites import suite_selection
 from harness.types import Load, Scorer, Task
 
 Keep = Literal["none", "hash", "sample", "all"]
@@ -50,7 +50,7 @@ def eval(  # noqa: A001 - the command's name
 
     A ``scorer`` that is a name scores data files; one that is a ``Scorer`` scores every task that is named here.
 
-    Errors: as ``eval_selection`` and ``harness.run.plan.make``.
+    Errors: as ``eval_selection`` and ``harness.run.planning.plan.make``.
     """
     own = [one for one in tasks if isinstance(one, Task)]
     found = sources(providers, (*several(endpoints), *judges), own, only=("TASK", "TASKS", "LOAD"))
@@ -127,8 +127,8 @@ def load(
 ) -> Planned:
     """Streaming load, as ``harness load``: the name of a load, a file of prompts or of a trace, or a ``Load`` object.
 
-    Errors: UnknownName for an option that there is not; as ``load_selection``, ``harness.run.plan.make`` and
-    ``harness.run.refused.refuse_load``.
+    Errors: UnknownName for an option that there is not; as ``load_selection``, ``harness.run.planning.plan.make`` and
+    ``harness.run.planning.refused.refuse_load``.
     """
     if strange := next((name for name in options if name not in LoadOptions.__annotations__), None):
         raise UnknownName("option of harness.plan.load", strange, LoadOptions.__annotations__)
@@ -170,7 +170,7 @@ def probe(
 ) -> Planned:
     """What endpoints support, as ``harness probe``: a profile, ids with commas between, or ``Probe`` objects.
 
-    Errors: UnknownName; as ``harness.run.plan.make``.
+    Errors: UnknownName; as ``harness.run.planning.plan.make``.
     """
     own = () if isinstance(profile, str) else (profile,) if isinstance(profile, Probe) else tuple(profile)
     found = sources(providers, several(endpoints), own, only=("PROBES",))
@@ -195,7 +195,7 @@ def verify(
 ) -> Planned:
     """Whether candidates serve the same model as a reference, as ``harness verify``; ``Run.verification`` judges it.
 
-    Errors: as ``verify_selection`` and ``harness.run.plan.make``.
+    Errors: as ``verify_selection`` and ``harness.run.planning.plan.make``.
     """
     found = sources(providers, (reference, *several(candidates)), only=("TASK", "TASKS"))
     (name,) = ids(reference)

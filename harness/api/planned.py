@@ -9,9 +9,9 @@ from typing import Literal
 from harness.api.sources import Sources
 from harness.report.fidelity.earlier import luck_of
 from harness.report.fidelity.planned import expected
-from harness.run.foretold import foretold
-from harness.run.plan import Plan
-from harness.run.selection import Selection, new_nonce
+from harness.run.planning.foretold import foretold
+from harness.run.planning.plan import Plan
+from harness.run.selecting.selection import Selection, new_nonce
 from harness.types import JsonObject
 
 Kind = Literal["eval", "load", "probe", "verify", "suite"]
@@ -21,7 +21,7 @@ class Planned:
     """What is asked of whom; nothing is sent before ``harness.run`` is given it."""
 
     def __init__(self, kind: Kind, selection: Selection, sources: Sources) -> None:
-        """The plan of a selection; errors as ``harness.run.plan.make``."""
+        """The plan of a selection; errors as ``harness.run.planning.plan.make``."""
         self.kind: Kind = kind
         self.sources = sources
         self.plan: Plan = sources.again(selection)

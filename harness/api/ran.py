@@ -12,15 +12,15 @@ import pandas as pd
 from harness.api.sources import Own, Providers, Sources, sources
 from harness.catalog import discover_suites
 from harness.errors import UsageError
-from harness.folder import RunFolder, write_atomic
 from harness.gates.file import read as read_gate
 from harness.gates.judge import judge
 from harness.gates.of_suite import gate_of
+from harness.record.folder import RunFolder, write_atomic
 from harness.report import whole
-from harness.report.conformance import conformance
+from harness.report.conformance.figures import conformance
 from harness.report.fidelity.judged import judged
 from harness.report.onefile.written import written
-from harness.report.summary import summarise
+from harness.report.summary.figures import summarise
 from harness.run import sitting
 from harness.scorers.permission import code_allowed
 from harness.store import dictionary, query, texts

@@ -19,20 +19,21 @@ from harness.api.planned import Planned
 from harness.api.ran import Run
 from harness.api.sources import Own, Providers, Sources, sources
 from harness.errors import UsageError
-from harness.folder import open_run
-from harness.report import terminal
-from harness.report.adapted import lines as adapted_lines
+from harness.record.folder import open_run
 from harness.report.ended import problem_of
 from harness.report.progress import Progress
-from harness.run import crew, executors, sitting
-from harness.run.adaptations import adaptations
+from harness.report.summary import terminal
+from harness.report.summary.adapted import lines as adapted_lines
+from harness.run import sitting
+from harness.run.admission.tally import Budget
 from harness.run.bell import Bell
 from harness.run.conduct import Company
-from harness.run.executor import Where, read
-from harness.run.plan import Plan
-from harness.run.refused import refuse, refuse_load
+from harness.run.planning.adaptations import adaptations
+from harness.run.planning.plan import Plan
+from harness.run.planning.refused import refuse, refuse_load
 from harness.run.sitting import Sitting
-from harness.run.tally import Budget
+from harness.run.workers import crew, executors
+from harness.run.workers.executor import Where, read
 from harness.scorers.permission import code_allowed
 
 

@@ -14,7 +14,7 @@ from harness.prompts.filed import file_named
 from harness.prompts.task import task_of
 from harness.provider import Endpoint, Provider
 from harness.run import stored
-from harness.run.asked import asked
+from harness.run.selecting.asked import asked
 from harness.types import Load, Scorer, Task
 
 Who = str | Endpoint

@@ -12,8 +12,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from harness import __version__, hidden
+from harness import __version__
 from harness.errors import EXIT_CODES, HarnessError, UnknownName
+from harness.secrets import hidden
 
 COMMANDS = {
     "demo": "A real local model and two simulated vendors, in three minutes.",

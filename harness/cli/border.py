@@ -10,7 +10,7 @@ import click
 
 from harness.cli import options
 from harness.fidelity.border import KEPT
-from harness.folder import open_run, write_atomic
+from harness.record.folder import open_run, write_atomic
 from harness.report.fidelity import kept_borders
 from harness.store.query import held
 

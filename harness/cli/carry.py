@@ -16,19 +16,21 @@ import click
 
 from harness.cli import dry_run
 from harness.errors import UsageError
-from harness.folder import results_option
-from harness.report import terminal, whole
-from harness.report.adapted import lines as adapted_lines
+from harness.record.folder import results_option
+from harness.report import whole
 from harness.report.ended import problem_of
 from harness.report.progress import Progress
-from harness.run import executors, gathering, handed, sitting
-from harness.run.adaptations import adaptations
+from harness.report.summary import terminal
+from harness.report.summary.adapted import lines as adapted_lines
+from harness.run import sitting
+from harness.run.admission.tally import Budget
 from harness.run.conduct import Company
-from harness.run.executor import Where
-from harness.run.plan import Plan
-from harness.run.refused import refuse
+from harness.run.planning.adaptations import adaptations
+from harness.run.planning.plan import Plan
+from harness.run.planning.refused import refuse
 from harness.run.stored import Replan
-from harness.run.tally import Budget
+from harness.run.workers import executors, gathering, handed
+from harness.run.workers.executor import Where
 from harness.store import texts
 
 

@@ -9,10 +9,10 @@ import click
 
 from harness.cli import options
 from harness.errors import UsageError
-from harness.report import terminal
-from harness.report.against import Alike, compared
-from harness.report.against_terminal import show_compared
-from harness.report.sides import pairs_of
+from harness.report.comparison.figures import Alike, compared
+from harness.report.comparison.sides import pairs_of
+from harness.report.comparison.terminal import show_compared
+from harness.report.summary import terminal
 from harness.store.query import held
 
 _REASONS = 3

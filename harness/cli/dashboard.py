@@ -12,7 +12,7 @@ import click
 from harness import config
 from harness.cli import options
 from harness.errors import CannotMeasure, StoreError
-from harness.folder import list_runs
+from harness.record.folder import list_runs
 
 _DATABASE = "harness.duckdb"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from harness.check import whole
 from harness.cli import options, sql, tables
 from harness.errors import StoreError, UnknownName, UsageError
-from harness.folder import list_runs, no_runs, open_run
+from harness.integrity import whole
+from harness.record.folder import list_runs, no_runs, open_run
 from harness.store import dictionary
 from harness.store import export as exporting
 from harness.store.export import FORMATS, Format

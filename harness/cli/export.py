@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.folder import open_run
-from harness.report import otel, otel_names, otel_rows
+from harness.record.folder import open_run
+from harness.report.otel import export as otel
+from harness.report.otel import names as otel_names
+from harness.report.otel import rows as otel_rows
 
 
 @click.group()

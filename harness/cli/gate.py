@@ -14,7 +14,6 @@ import click
 
 from harness.cli import options
 from harness.errors import UnknownName, UsageError
-from harness.folder import write_atomic
 from harness.gates import acceptances, baselines, pinning, quantity, workflow
 from harness.gates.badge import badge
 from harness.gates.file import read
@@ -24,8 +23,9 @@ from harness.gates.junit import junit
 from harness.gates.markdown import comment, summary
 from harness.gates.terminal import show
 from harness.gates.terms import GateFile
-from harness.report import terminal
-from harness.report.nightly_metrics import METRICS
+from harness.record.folder import write_atomic
+from harness.report.nights.metrics import METRICS
+from harness.report.summary import terminal
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 

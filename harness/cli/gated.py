@@ -16,9 +16,10 @@ from harness.gates.judge import judge
 from harness.gates.judgement import Judgement
 from harness.gates.terminal import show
 from harness.gates.terms import GateFile
-from harness.report import terminal, whole
-from harness.run.plan import Plan
-from harness.run.selection import new_nonce
+from harness.report import whole
+from harness.report.summary import terminal
+from harness.run.planning.plan import Plan
+from harness.run.selecting.selection import new_nonce
 from harness.run.sitting import Sitting
 from harness.run.stored import Replan
 from harness.store.query import held

@@ -10,13 +10,14 @@ import click
 from harness import catalog, config
 from harness.cli import options
 from harness.cli.carry import finish
-from harness.folder import open_run
 from harness.place import open_place
-from harness.report import terminal
+from harness.record.folder import open_run
 from harness.report.progress import Progress
-from harness.run import gathering, stored
+from harness.report.summary import terminal
+from harness.run import stored
 from harness.run.conduct import STOPPING, interruptible
-from harness.run.gathering import Gathering
+from harness.run.workers import gathering
+from harness.run.workers.gathering import Gathering
 
 _LOOK_S = 1.0
 

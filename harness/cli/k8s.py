@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.config_file import as_text
+from harness.config.file import as_text
 from harness.errors import UsageError
-from harness.folder import open_run, write_atomic
-from harness.run import handed
-from harness.run.kubernetes import Wanted, name_of, objects
+from harness.record.folder import open_run, write_atomic
+from harness.run.workers import handed
+from harness.run.workers.kubernetes import Wanted, name_of, objects
 
 
 @click.group()

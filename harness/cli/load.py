@@ -12,12 +12,16 @@ from harness import catalog, config
 from harness.cli import options
 from harness.cli.carry import Terms, carry_out
 from harness.errors import CannotMeasure, UsageError
-from harness.folder import open_run
-from harness.report import dialects, terminal, whole
-from harness.run import crew, load_words, stored
-from harness.run.load_selection import load_selection
-from harness.run.refused import refuse_load
-from harness.run.tally import Budget
+from harness.record.folder import open_run
+from harness.report import whole
+from harness.report.load import other_tools as dialects
+from harness.report.summary import terminal
+from harness.run import stored
+from harness.run.admission.tally import Budget
+from harness.run.planning.refused import refuse_load
+from harness.run.selecting import load_words
+from harness.run.selecting.loads import load_selection
+from harness.run.workers import crew
 
 
 class _Duration(click.ParamType[float]):

@@ -12,10 +12,10 @@ from typing import Any, TypeVar, cast
 import click
 
 from harness import config
-from harness.folder import DEFAULT_RESULTS
 from harness.prompts.filed import MAX_TOKENS
-from harness.run.executor import read
-from harness.run.tally import Budget
+from harness.record.folder import DEFAULT_RESULTS
+from harness.run.admission.tally import Budget
+from harness.run.workers.executor import read
 from harness.scorers import permission
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

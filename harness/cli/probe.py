@@ -10,18 +10,20 @@ from pathlib import Path
 import click
 
 from harness import catalog, config
-from harness.cli import options, probe_registry, probe_results
+from harness.cli import options, probe_list, probe_results
 from harness.cli.carry import Terms, carry_out
 from harness.conformance.probe import PROFILES
 from harness.errors import UsageError
-from harness.report import conformance, lockfile, matrix, terminal
+from harness.report.conformance import figures as conformance
+from harness.report.conformance import lockfile, matrix
+from harness.report.summary import terminal
 from harness.report.words import plain
 from harness.run import stored
-from harness.run.forecast import forecasts
-from harness.run.plan import Plan
-from harness.run.selection import Selection
+from harness.run.admission.tally import Budget
+from harness.run.planning.forecast import forecasts
+from harness.run.planning.plan import Plan
+from harness.run.selecting.selection import Selection
 from harness.run.sitting import Sitting
-from harness.run.tally import Budget
 from harness.types import JsonObject
 
 
@@ -158,7 +160,7 @@ def _lock(path: Path, locked: lockfile.Locked | None, found: JsonObject) -> None
 
 
 for one in (
-    probe_registry.list_all,
+    probe_list.list_all,
     probe_results.show,
     probe_results.matrix_of,
     probe_results.diff,

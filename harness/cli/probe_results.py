@@ -11,14 +11,16 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from harness import catalog, config
-from harness.cli import options, probe_registry
+from harness.cli import options, probe_list
 from harness.conformance.probe import select
 from harness.errors import UnknownName, UsageError
-from harness.folder import RunFolder, open_run, write_atomic
 from harness.provider import Provider
-from harness.report import conformance, evidence, junit, matrix, matrix_html, terminal
+from harness.record.folder import RunFolder, open_run, write_atomic
+from harness.report.conformance import evidence, junit, matrix, matrix_html
+from harness.report.conformance import figures as conformance
+from harness.report.summary import terminal
 from harness.report.words import plain
-from harness.run import rejudge as again
+from harness.run.scoring import rejudge as again
 from harness.types import JsonObject
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -80,7 +82,7 @@ def show(
         raise UsageError("show takes a PROBE, or a RUN and a PROBE", hint="See harness probe show --help")
     catalogue = catalog.discover()
     if len(names) == 1:
-        probe_registry.show(catalogue.probe(names[0]), as_json=as_json)
+        probe_list.show(catalogue.probe(names[0]), as_json=as_json)
         return
     found = conformance.conformance(results, names[0])
     folder = open_run(results, found["run"]["id"])

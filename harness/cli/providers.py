@@ -11,9 +11,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from harness import config, config_file
+from harness import config
 from harness.cli import options, providers_check, providers_init, providers_models, tables
-from harness.config_block import as_block
+from harness.config import file as config_file
+from harness.config.block import as_block
 from harness.errors import UnknownName
 from harness.preflight.local import running
 from harness.preflight.portrait import address_of, differences, key_of, portrait, state_of, use_lines

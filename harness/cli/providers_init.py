@@ -11,9 +11,8 @@ from pathlib import Path
 import click
 
 from harness import config
-from harness.address import url_problem
+from harness.config.address import url_problem
 from harness.errors import UnknownName, UsageError
-from harness.folder import write_atomic
 from harness.preflight.check import listed
 from harness.preflight.everywhere import logical_models
 from harness.preflight.local import Running, running
@@ -22,6 +21,7 @@ from harness.preflight.portrait import key_of
 from harness.preflight.providers_text import Choice, name_of, text_of
 from harness.preflight.readiness import missing, set_up
 from harness.provider import Provider
+from harness.record.folder import write_atomic
 from harness.wire.loop import run
 
 _LISTED_S = 3.0

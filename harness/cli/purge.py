@@ -12,7 +12,7 @@ import click
 
 from harness.cli import options
 from harness.errors import StoreError, UsageError
-from harness.folder import RunFolder, list_runs, open_run
+from harness.record.folder import RunFolder, list_runs, open_run
 from harness.store import texts
 from harness.store.index import publish
 

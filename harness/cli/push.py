@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options, team
-from harness.folder import list_runs, open_run
+from harness.record.folder import list_runs, open_run
 from harness.team.exchange import Desk, give
 from harness.team.push import Terms, push
 

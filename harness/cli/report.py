@@ -12,10 +12,10 @@ import click
 
 from harness.cli import options
 from harness.errors import UsageError
-from harness.folder import RunFolder, open_run, results_option, write_atomic
-from harness.report import terminal
+from harness.record.folder import RunFolder, open_run, results_option, write_atomic
 from harness.report.formats import form
-from harness.report.summary import summarise
+from harness.report.summary import terminal
+from harness.report.summary.figures import summarise
 from harness.store.query import held
 
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)

@@ -9,12 +9,13 @@ import click
 from harness import catalog, config
 from harness.cli import options
 from harness.cli.carry import finish
-from harness.folder import open_run
-from harness.report import terminal
+from harness.record.folder import open_run
 from harness.report.progress import Progress
-from harness.run import executors, sitting
+from harness.report.summary import terminal
+from harness.run import sitting
 from harness.run.conduct import Company
-from harness.run.executor import Where
+from harness.run.workers import executors
+from harness.run.workers.executor import Where
 
 
 @click.command()

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.cli import options, tables
-from harness.folder import list_runs, no_runs, open_run
+from harness.record.folder import list_runs, no_runs, open_run
 from harness.store import overview
 
 

@@ -9,10 +9,10 @@ import click
 
 from harness import catalog, config
 from harness.cli import options
-from harness.folder import open_run
-from harness.report import terminal
+from harness.record.folder import open_run
 from harness.report.progress import Progress
-from harness.report.summary import summarise
+from harness.report.summary import terminal
+from harness.report.summary.figures import summarise
 from harness.run import sitting
 
 

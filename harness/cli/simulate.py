@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from harness.simulator.serve import Listen, serve
+from harness.simulator.serving.serve import Listen, serve
 from harness.simulator.settings import profile_of, with_settings
 from harness.types import JsonObject
 

@@ -10,7 +10,7 @@ from harness.cli import options, team
 from harness.cli.pull import pulled
 from harness.cli.push import restart, without_texts
 from harness.errors import UsageError
-from harness.folder import list_runs
+from harness.record.folder import list_runs
 from harness.team.exchange import Desk, Exchanged, give, take
 from harness.team.push import Terms, push
 from harness.team.store import Moved

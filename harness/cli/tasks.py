@@ -17,8 +17,8 @@ from harness.cli import options, tables
 from harness.errors import HarnessError, UnknownName
 from harness.prompts.filed import file_named
 from harness.prompts.task import task_of
-from harness.report import terminal
-from harness.run.asked import asked
+from harness.report.summary import terminal
+from harness.run.selecting.asked import asked
 from harness.scorers import by_name
 from harness.types import JsonObject, Load, Sample, Task
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from harness import hidden
 from harness.errors import ConfigError, StoreError, UsageError
 from harness.place import Place, Told, open_place
-from harness.report.terminal import console
+from harness.report.summary.terminal import console
+from harness.secrets import hidden
 from harness.team.catalogue import Postgres
 from harness.team.exchange import Exchanged
 from harness.team.remarks import Files, Shelf

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from harness.cli import options
-from harness.folder import no_runs
-from harness.report import terminal
-from harness.report.trend import as_json as told
-from harness.report.trend import trend
-from harness.report.trend_terminal import show_trend
+from harness.record.folder import no_runs
+from harness.report.nights.terminal import show_trend
+from harness.report.nights.trend import as_json as told
+from harness.report.nights.trend import trend
+from harness.report.summary import terminal
 from harness.store.query import held
 
 

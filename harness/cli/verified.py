@@ -14,11 +14,11 @@ import click
 
 from harness import config
 from harness.cli import options
-from harness.folder import RunFolder, write_atomic
-from harness.report import terminal
+from harness.record.folder import RunFolder, write_atomic
 from harness.report.fidelity.found import found_in
 from harness.report.fidelity.told import document, show
 from harness.report.markdown import markdown
+from harness.report.summary import terminal
 from harness.run.sitting import Sitting
 from harness.store.query import held, rows
 

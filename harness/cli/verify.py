@@ -12,12 +12,12 @@ from harness.cli import border, options, under_load, verified
 from harness.cli.carry import Terms, carry_out
 from harness.cli.dry_run import show as show_plan
 from harness.errors import UsageError
-from harness.folder import open_run
+from harness.record.folder import open_run
 from harness.report.fidelity.earlier import luck_of
 from harness.report.fidelity.planned import SIZES, expected, thousands, verify_selection
-from harness.run.plan import Plan
+from harness.run.admission.tally import Budget
+from harness.run.planning.plan import Plan
 from harness.run.stored import replanner
-from harness.run.tally import Budget
 
 
 @click.group(invoke_without_command=True)

@@ -13,8 +13,8 @@ import click
 from harness import catalog
 from harness.cli import options
 from harness.errors import UsageError
-from harness.folder import only_one, storing
-from harness.run.load_words import duration
+from harness.record.folder import only_one, storing
+from harness.run.selecting.load_words import duration
 from harness.types import Suite
 from harness.watch import nights, webhook
 from harness.watch.cron import parse

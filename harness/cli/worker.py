@@ -11,16 +11,17 @@ import click
 
 from harness import catalog, config
 from harness.cli import options
+from harness.config.keys import keys_of
 from harness.errors import Interrupted, UsageError
-from harness.folder import RunFolder
-from harness.journal import Journal
-from harness.keys import keys_of
-from harness.run import hired, stored
+from harness.record.folder import RunFolder
+from harness.record.journal import Journal
+from harness.run import stored
 from harness.run.conduct import asked
-from harness.run.handed import INDEX_VARIABLES, found_here
 from harness.run.manifest import asked_of
-from harness.run.plan import Plan
-from harness.run.worker import Worker
+from harness.run.planning.plan import Plan
+from harness.run.workers import hired
+from harness.run.workers.handed import INDEX_VARIABLES, found_here
+from harness.run.workers.worker import Worker
 from harness.wire.loop import run as run_loop
 
 

@@ -13,8 +13,8 @@ from harness.doctor.finding import Finding
 from harness.doctor.packages import version_of
 from harness.engines import weights
 from harness.errors import HarnessError, StoreError
-from harness.folder import storing
 from harness.preflight.readiness import key_state
+from harness.record.folder import storing
 from harness.scorers.sandbox import run as sandbox
 from harness.store import query
 

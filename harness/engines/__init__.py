@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from harness.catalog.sound import shown
 from harness.errors import TaskError, UnknownName
 from harness.plugins import Plugin, plugins
 from harness.provider import Serve
-from harness.sound import shown
 
 Tell = Callable[[str], None]
 """Told in one line, now and then, how a start that takes long comes on."""

@@ -16,7 +16,7 @@ from harness.engines.installed import find
 from harness.engines.options import ANY_PYTHON, TEXT, checked
 from harness.engines.ports import HOST
 from harness.errors import EngineError
-from harness.folder import write_atomic
+from harness.record.folder import write_atomic
 
 _KNOWN = {**ANY_PYTHON, "upstream": TEXT, "upstream_model": TEXT, "alias": TEXT}
 _COMPROMISED = re.compile(r"1\.82\.[78]|1\.107\..*")

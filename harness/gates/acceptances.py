@@ -14,12 +14,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from harness.config_file import as_text, read_document
-from harness.config_schema import FieldPath, problems
-from harness.folder import write_atomic
+from harness.config.file import as_text, read_document
+from harness.config.schema import FieldPath, problems
 from harness.gates import quantity
 from harness.gates.fields import Block, MetricName, Words
-from harness.report.nightly_metrics import METRICS
+from harness.record.folder import write_atomic
+from harness.report.nights.metrics import METRICS
 from harness.types import JsonObject
 
 FORMAT = 1

@@ -9,7 +9,7 @@ from datetime import date
 from harness.gates.acceptances import Acceptance
 from harness.gates.judgement import Case
 from harness.gates.quantity import SHARES
-from harness.report.nightly_metrics import METRICS
+from harness.report.nights.metrics import METRICS
 
 
 def accept(case: Case, granted: Sequence[Acceptance], today: date) -> Case:

@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from harness.config_file import as_text, read_document
-from harness.config_schema import FieldPath, problems
-from harness.folder import write_atomic
+from harness.config.file import as_text, read_document
+from harness.config.schema import FieldPath, problems
 from harness.gates.fields import Block, Words
+from harness.record.folder import write_atomic
 from harness.types import JsonObject
 
 FORMAT = 1

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.gates.judgement import Case, Verdict
-from harness.report import lockfile
-from harness.report.conformance import conformance
+from harness.report.conformance import lockfile
+from harness.report.conformance.figures import conformance
 
 _WORDS: dict[lockfile.Kind, Verdict] = {"drift": "fail", "unsure": "inconclusive"}
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import UnknownName, UsageError
-from harness.folder import RunFolder, open_run, results_option
 from harness.gates.baselines import Baseline
 from harness.gates.terms import Gate, GateFile
 from harness.gates.trust import Trust, trust
-from harness.report.nightly_metrics import METRICS, Reading, readings
-from harness.report.summary import endpoints_of
+from harness.record.folder import RunFolder, open_run, results_option
+from harness.report.nights.metrics import METRICS, Reading, readings
+from harness.report.summary.figures import endpoints_of
 from harness.stats.gating import ALPHA, Mode
 from harness.store.query import rows
 from harness.types import JsonObject

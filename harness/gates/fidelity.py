@@ -13,17 +13,17 @@ from typing import NamedTuple
 from harness.errors import UsageError
 from harness.fidelity import mmd
 from harness.fidelity.border import CHANGED, Canary, drift
-from harness.folder import open_run
 from harness.gates.context import Context
 from harness.gates.history import refuse_another
 from harness.gates.judgement import Case, Verdict
+from harness.record.folder import open_run
 from harness.report.fidelity import prompts
 from harness.report.fidelity.answers import Answer, Answers, answers_in, by_place, texts
 from harness.report.fidelity.distribution import TASK as TEXT
 from harness.report.fidelity.prompts import prompt_tokens
 from harness.report.fidelity.sampling import TASK as GREEDY
-from harness.report.fingerprint import Fingerprint, fingerprint, planned
-from harness.report.nightly_metrics import METRICS, Reading
+from harness.report.nights.fingerprint import Fingerprint, fingerprint, planned
+from harness.report.nights.metrics import METRICS, Reading
 from harness.stats.family import holm
 from harness.store.query import rows
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from harness.errors import UnknownName
-from harness.report.nightly_metrics import metric_named
+from harness.report.nights.metrics import metric_named
 
 
 def _metric(name: str) -> str:

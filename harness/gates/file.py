@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.config_file import read_document
+from harness.config.file import read_document
 from harness.errors import ConfigError
 from harness.gates.schema import EMPTY, Problems, understand
 from harness.gates.terms import GateFile

@@ -15,9 +15,9 @@ from harness.gates.context import Context, utc
 from harness.gates.judgement import Case
 from harness.gates.margins import Compared, asked_of, questions, unmeasured
 from harness.gates.terms import Gate
-from harness.report.fingerprint import Fingerprint, fingerprint, planned
-from harness.report.nightly_metrics import METRICS, NightlyMetric, Reading, readings
-from harness.report.same_questions import Asked as Side
+from harness.report.comparison.same_questions import Asked as Side
+from harness.report.nights.fingerprint import Fingerprint, fingerprint, planned
+from harness.report.nights.metrics import METRICS, NightlyMetric, Reading, readings
 from harness.stats.change import Asked, Change
 from harness.stats.gating import GateWord, gated
 from harness.stats.nights import FEWEST_NIGHTS, against_nights, against_share_nights

@@ -16,7 +16,7 @@ from harness.gates.context import Context, context
 from harness.gates.judgement import Case, Judgement
 from harness.gates.margins import Compared, unmeasured
 from harness.gates.terms import MANY, Gate, GateFile
-from harness.report.nightly_metrics import METRICS, Reading
+from harness.report.nights.metrics import METRICS, Reading
 from harness.stats.gating import Gated, Mode, confirmed, gated
 from harness.store.query import held
 

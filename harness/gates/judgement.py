@@ -9,7 +9,7 @@ from typing import Literal
 
 from harness.gates import quantity
 from harness.report import words
-from harness.report.nightly_metrics import METRICS
+from harness.report.nights.metrics import METRICS
 from harness.stats.gating import Mode
 from harness.types import JsonObject
 

@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from harness.gates.judgement import Case, Judgement, suites
-from harness.report.junit import text
+from harness.report.conformance.junit import text
 
 _ELEMENTS = {"fail": "failure", "error": "error", "inconclusive": "skipped"}
 _NUMBERS = ("base", "value", "limit", "change", "low", "high", "mde", "p_value", "p_adjusted", "alpha", "n")

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from harness.gates import quantity
 from harness.gates.judgement import Case, Verdict
-from harness.report.nightly_metrics import NightlyMetric, Reading
-from harness.report.within_run import intervals
+from harness.report.nights.metrics import NightlyMetric, Reading
+from harness.report.nights.within_run import intervals
 from harness.stats.intervals import Interval, wilson
 
 ALPHA = 0.025

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from harness.gates.context import Context
 from harness.gates.judgement import Case, Verdict
 from harness.gates.terms import Gate
-from harness.report import same_questions
-from harness.report.nightly_metrics import METRICS, Reading
-from harness.report.same_questions import Asked as Side
+from harness.report.comparison import same_questions
+from harness.report.comparison.same_questions import Asked as Side
+from harness.report.nights.metrics import METRICS, Reading
 from harness.stats.blocks import FEWEST_BLOCKS, paired_blocks, paired_shares
 from harness.stats.change import Asked, Change
 from harness.stats.gating import Gated

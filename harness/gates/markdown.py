@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.gates.judgement import Case, Judgement, Verdict
-from harness.report.junit import text as writable
+from harness.report.conformance.junit import text as writable
 
 MOST_BYTES = 60_000
 """A comment may have 65,536 characters, a step's summary 1 MiB. Source: docs.github.com, workflow commands and REST."""

@@ -9,8 +9,8 @@ from harness.errors import CannotMeasure
 from harness.gates.baselines import Baseline
 from harness.gates.context import Context, context
 from harness.gates.terms import GateFile
-from harness.report.fingerprint import fingerprint
-from harness.report.nightly_metrics import METRICS, readings
+from harness.report.nights.fingerprint import fingerprint
+from harness.report.nights.metrics import METRICS, readings
 from harness.store.query import held
 
 _ANYWHERE = ("error_rate", "conformance_support")

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from harness.config_schema import FieldPath, problems
+from harness.config.schema import FieldPath, problems
 from harness.gates import quantity
 from harness.gates.fields import Block, MetricName
 from harness.gates.terms import Budget, Gate, GateFile, History
-from harness.report.nightly_metrics import METRICS, NightlyMetric
+from harness.report.nights.metrics import METRICS, NightlyMetric
 from harness.stats.gating import Mode
 from harness.stats.nights import FEWEST_NIGHTS
 from harness.types import JsonObject

@@ -18,7 +18,7 @@ class Gate:
     """One test: a metric against a fixed limit, or against what it is compared with."""
 
     metric: str
-    """Name in ``harness.report.nightly_metrics.METRICS``."""
+    """Name in ``harness.report.nights.metrics.METRICS``."""
     number: int
     """Place in the file from 0."""
     endpoints: tuple[str, ...] = ()

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.folder import RunFolder, results_option
-from harness.report.validity import validity
+from harness.record.folder import RunFolder, results_option
+from harness.report.load.validity import validity
 from harness.store.overview import status_of
 from harness.store.query import rows
 from harness.types import JsonObject

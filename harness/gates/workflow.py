@@ -7,7 +7,7 @@ are spelt ``%25``, ``%0D`` and ``%0A``, in a property ``:`` and ``,`` too; ten o
 from __future__ import annotations
 
 from harness.gates.judgement import Case, Judgement
-from harness.report.junit import text as writable
+from harness.report.conformance.junit import text as writable
 
 _SHOWN = 10
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from harness import config, hidden, keys, request
-from harness.address import MODEL
-from harness.credentials import Credentials
+from harness import config, request
+from harness.config import keys
+from harness.config.address import MODEL
 from harness.errors import HarnessError
 from harness.exchange import Exchange, Failure
 from harness.preflight import clock, limits
@@ -21,6 +21,8 @@ from harness.preflight.mend import WRITE, Wrong, mend
 from harness.preflight.model_list import ids_of
 from harness.preflight.names import nearest
 from harness.provider import Deadlines, Endpoint, Provider
+from harness.secrets import hidden
+from harness.secrets.credentials import Credentials
 from harness.types import Request, Sample
 from harness.wire.assemble import assemble
 from harness.wire.origin import origin_of

@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from harness import config, detect
+from harness import config
 from harness.exchange import Exchange
+from harness.preflight import detect
 from harness.preflight.model_list import ids_of
 from harness.preflight.readiness import of_address
 from harness.provider import Deadlines, Provider

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from harness.address import PLACEHOLDER
+from harness.config.address import PLACEHOLDER
 from harness.provider import Provider
 
 KeyState = Literal["set", "missing", "none"]

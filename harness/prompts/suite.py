@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness.config_file import read_plain
+from harness.config.file import read_plain
 from harness.errors import TaskError, UnknownName, UsageError
 from harness.prompts.filed import Filed
 from harness.prompts.suite_prompts import Prompt, Where, prompts_of

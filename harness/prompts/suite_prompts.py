@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.config_file import read_plain
+from harness.config.file import read_plain
 from harness.errors import TaskError
 from harness.prompts.template import fill_double, filled
 from harness.scorers.strict_json import parse, shown

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.config_file import read_plain
+from harness.config.file import read_plain
 from harness.data import placed_rows
 from harness.errors import TaskError, UnknownName
 from harness.prompts.suite_prompts import FILE, Where, inside

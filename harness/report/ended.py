@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.errors import CannotMeasure, EngineError, HarnessError
-from harness.report import partly
-from harness.report.judging import silent
+from harness.report.load import partly
+from harness.report.summary.judges import silent
 from harness.run.sitting import Sitting
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from harness.catalog.sound import shown
 from harness.errors import TaskError, UnknownName
 from harness.plugins import Plugin, plugins
 from harness.report.document import Document
-from harness.sound import shown
 from harness.types import JsonObject
 
 Form = Callable[[Document, Sequence[JsonObject]], str]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from harness.report import words
-from harness.report.junit import text
+from harness.report.conformance.junit import text
 from harness.report.onefile.collected import Collected
 from harness.types import JsonObject
 

@@ -16,8 +16,8 @@ from statistics import median
 from typing import NamedTuple
 
 from harness.errors import StoreError
-from harness.folder import RunFolder, list_runs
-from harness.journal_line import record_of
+from harness.record.folder import RunFolder, list_runs
+from harness.record.line import record_of
 from harness.store.overview import status_of
 from harness.types import JsonObject
 

@@ -10,7 +10,7 @@ from harness.catalog import Catalog
 from harness.errors import TaskError
 from harness.plugins import GROUPS, Group, Plugin, plugins
 from harness.report import formats
-from harness.run import executors
+from harness.run.workers import executors
 from harness.scorers import by_name
 
 

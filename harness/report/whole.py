@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from harness.folder import RunFolder
-from harness.report import terminal
-from harness.report.judged_load import judged_load
-from harness.report.load_terminal import show_load
-from harness.report.summary import summarise
+from harness.record.folder import RunFolder
+from harness.report.load.judged import judged_load
+from harness.report.load.terminal import show_load
+from harness.report.summary import terminal
+from harness.report.summary.figures import summarise
 from harness.store.query import held
 from harness.types import JsonObject
 

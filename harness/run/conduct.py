@@ -9,21 +9,21 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.credentials import Credentials
-from harness.folder import RunFolder
-from harness.journal import Journal
 from harness.prices import price_of
 from harness.provider import Endpoint, Provider
+from harness.record.folder import RunFolder
+from harness.record.journal import Journal
+from harness.run.admission.cache import Answers
+from harness.run.admission.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.bell import Bell
-from harness.run.cache import Answers
-from harness.run.executor import Executor
-from harness.run.plan import Plan
+from harness.run.observers.scrape import Scraper, metrics_url
+from harness.run.observers.vitals import Vitals, quiet_gc
+from harness.run.planning.plan import Plan
 from harness.run.runner import Runner, closing
-from harness.run.scoring import Watch, unwatched
-from harness.run.scrape import Scraper, metrics_url
-from harness.run.shards import Shard
-from harness.run.tally import Before, Budget, Facts, Tally, Watcher
-from harness.run.vitals import Vitals, quiet_gc
+from harness.run.scoring.scoring import Watch, unwatched
+from harness.run.workers.executor import Executor
+from harness.run.workers.shards import Shard
+from harness.secrets.credentials import Credentials
 from harness.store.ready import Ready
 from harness.types import RunStatus
 from harness.wire.loop import allow_open_files

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from harness.request import canonical_sha256
-from harness.run.plan import Plan
+from harness.run.planning.plan import Plan
 from harness.types import JsonObject
 
 _PRIVATE = ("headers", "query")

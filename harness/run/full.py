@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.folder import RunFolder, is_full, results_option
-from harness.run.room import for_rest
+from harness.record.folder import RunFolder, is_full, results_option
+from harness.run.planning.room import for_rest
 
 
 @contextmanager

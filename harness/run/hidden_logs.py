@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import hidden
-from harness.folder import atomic_file, storing
+from harness.record.folder import atomic_file, storing
+from harness.secrets import hidden
 
 _LOGS = ("*.log", "*.sends.jsonl")
 

@@ -9,16 +9,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-from harness import __version__, versions
-from harness.folder import RunFolder
+from harness import __version__
 from harness.prices import price_of
 from harness.provider import Auth, Endpoint, Serve
+from harness.record import versions
+from harness.record.folder import RunFolder
 from harness.request import canonical_sha256
 from harness.run import differing
-from harness.run.adaptations import adaptations
 from harness.run.arrivals import Closed
-from harness.run.plan import Plan, sha256
-from harness.run.stages import Stage
+from harness.run.planning.adaptations import adaptations
+from harness.run.planning.plan import Plan, sha256
+from harness.run.planning.stages import Stage
 from harness.types import JsonObject
 
 

@@ -16,20 +16,20 @@ from dataclasses import replace
 from functools import partial
 
 from harness.exchange import Completion, FailureKind, Outcome
-from harness.journal import Journal
 from harness.provider import Price
+from harness.record.journal import Journal
 from harness.run import session
+from harness.run.admission.admit import Admission
+from harness.run.admission.breaker import GIVEN_UP
+from harness.run.admission.cache import Answers
+from harness.run.admission.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.arrivals import Closed
-from harness.run.breaker import GIVEN_UP
-from harness.run.cache import Answers
 from harness.run.ends import Ends, nothing
-from harness.run.following import Following
-from harness.run.gate import Gate
 from harness.run.later import Later
 from harness.run.pace import Pacer
-from harness.run.plan import Plan
-from harness.run.stages import Part, Stage, at_once, over, parts
-from harness.run.tally import Before, Budget, Facts, Tally, Watcher
+from harness.run.planning.following import Following
+from harness.run.planning.plan import Plan
+from harness.run.planning.stages import Part, Stage, at_once, over, parts
 from harness.store.ready import Ready
 from harness.types import Attempt, Job, Request
 from harness.wire.alarm import Alarm
@@ -80,7 +80,7 @@ class Runner:
         self._tried = before.tried
         self._said = before.said
         self._following = Following(before.answered, before.answers)
-        self.gate = Gate(plan.endpoints, prices, budget, watcher.told)
+        self.admission = Admission(plan.endpoints, prices, budget, watcher.told)
         self._waiting: set[asyncio.Task[None]] = set()
         """Tasks with nothing under way: they may be told to stop at any time."""
         self._pacer: Pacer | None = None
@@ -105,8 +105,8 @@ class Runner:
         planned = sum(1 for _ in self._plan.jobs)
         self._watcher.planned(planned)
         self._watcher.follow(lambda: self.tally)
-        self.gate.spending.begin(planned)
-        with self.gate.spending.in_time(self.stop):
+        self.admission.spending.begin(planned)
+        with self.admission.spending.in_time(self.stop):
             for part in parts(self._plan.stages):
                 if self._exhausted():
                     break
@@ -141,7 +141,7 @@ class Runner:
         finally:
             alarm.close()
             self._later.rest()
-            self.gate.rest()
+            self.admission.rest()
         facts = Facts(
             stage=stage.name,
             endpoints=tuple(lane[0].endpoint for lane in part.lanes),
@@ -291,7 +291,7 @@ class Runner:
         if attempt is None:
             return
         self._later.add(attempt)
-        if self.gate.spending.waits:
+        if self.admission.spending.waits:
             self._later.rest()  # what it cost decides whether the next one is asked
 
     def _give_up(self, turns: Session, why: str, kind: FailureKind = "unasked", number: int | None = None) -> None:
@@ -300,7 +300,7 @@ class Runner:
         Where its endpoint was given up, that is why. ``number`` is that of the try; None: the first of this sitting.
         """
         for job, planned in turns:
-            if kind == "unasked" and (gone := self.gate.given_up(job.endpoint)) is not None:
+            if kind == "unasked" and (gone := self.admission.given_up(job.endpoint)) is not None:
                 why = f"{GIVEN_UP}{gone}"
             now_ns = time.perf_counter_ns()
             request = replace(planned, body=None) if kind == "unneeded" else planned  # there are many of them
@@ -318,7 +318,7 @@ class Runner:
                 return None
             outcome = understand(attempt)
             delay_s = self._plan.retry_delay_s(attempt, outcome)
-            if delay_s is not None and not self.gate.spending.may_retry():
+            if delay_s is not None and not self.admission.spending.may_retry():
                 delay_s = None
             self._record(attempt, outcome, again=delay_s is not None)
             if delay_s is None or self._exhausted():
@@ -335,7 +335,7 @@ class Runner:
             now_ns = time.perf_counter_ns()
             return self._journal.append(Attempt(job, number, request, kept, sched_ns, now_ns, 0))
         with self._may_stop():
-            in_flight = await self.gate.enter(job, request)
+            in_flight = await self.admission.enter(job, request)
         if in_flight is None:
             if not self._exhausted():
                 self._give_up([(job, request)], "", number=number)
@@ -353,7 +353,7 @@ class Runner:
             finally:
                 self._under_way -= 1
         finally:
-            self.gate.leave(job)
+            self.admission.leave(job)
         if exchange.failure is not None:
             exchange = await self._ends.told_apart(provider, exchange, admit_ns)
         self._reads += len(exchange.reads)
@@ -369,7 +369,7 @@ class Runner:
 
     def _record(self, attempt: Attempt, outcome: Outcome, *, again: bool) -> None:
         self.tally.add(attempt, outcome, self._prices[attempt.job.endpoint], again=again)
-        self.gate.done(attempt, outcome, again=again)
+        self.admission.done(attempt, outcome, again=again)
         if self.answers is not None and outcome.ok:
             self.answers.keep(self._plan.endpoints[attempt.job.endpoint].provider, attempt)
         if self.ready is not None:
@@ -380,7 +380,7 @@ class Runner:
 
     def _exhausted(self) -> bool:
         """Whether nothing more is asked; who waits for anything is then told so."""
-        if self.tally.stopped is None and (why := self.gate.spending.reached()) is not None:
+        if self.tally.stopped is None and (why := self.admission.spending.reached()) is not None:
             self.stop(why)
         return self.tally.stopped is not None
 

@@ -14,24 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from harness.catalog import Catalog
+from harness.config.keys import keys_of
 from harness.errors import HarnessError, Interrupted, UsageError
 from harness.exchange import Failure
-from harness.folder import RunFolder, create, results_option, write_atomic
-from harness.journal import Journal
-from harness.keys import keys_of
 from harness.provider import Provider
-from harness.run import differing, full, manifest, neighbours, seek, shards, stored, wall
-from harness.run.calibrate import calibrate
+from harness.record.folder import RunFolder, create, results_option, write_atomic
+from harness.record.journal import Journal
+from harness.run import differing, full, manifest, stored
+from harness.run.admission.tally import Tally
 from harness.run.conduct import Company, Conducted, asked, conduct
-from harness.run.crew import Crew
 from harness.run.hidden_logs import hide_in_logs
-from harness.run.judge import barren, judge
-from harness.run.plan import Plan
-from harness.run.room import refuse_no_room
-from harness.run.scoring import Watch, unwatched
-from harness.run.second_looks import second_looks
+from harness.run.observers import neighbours, wall
+from harness.run.observers.calibrate import calibrate
+from harness.run.planning import seek
+from harness.run.planning.plan import Plan
+from harness.run.planning.room import refuse_no_room
+from harness.run.planning.second_looks import second_looks
+from harness.run.scoring.judge import barren, judge
+from harness.run.scoring.scoring import Watch, unwatched
 from harness.run.servers import Servers, serving
-from harness.run.tally import Tally
+from harness.run.workers import shards
+from harness.run.workers.crew import Crew
 from harness.stats.validity import clock_moved
 from harness.store import texts
 from harness.store.checksums import refuse_changed

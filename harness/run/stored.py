@@ -11,18 +11,18 @@ from harness import config
 from harness.catalog import Catalog
 from harness.conformance.capture import Capture
 from harness.errors import UsageError
-from harness.folder import RunFolder, write_atomic
-from harness.journal import read_attempts
 from harness.provider import Provider
+from harness.record.folder import RunFolder, write_atomic
+from harness.record.journal import read_attempts
+from harness.record.versions import plan_as_stored
 from harness.run import differing, manifest, session
-from harness.run.breaker import given_up
-from harness.run.judge import cancelled
-from harness.run.judging import answer_of
-from harness.run.plan import Plan, make, sha256
-from harness.run.selection import Selection
-from harness.run.tally import Before
+from harness.run.admission.breaker import given_up
+from harness.run.admission.tally import Before
+from harness.run.planning.judging import answer_of
+from harness.run.planning.plan import Plan, make, sha256
+from harness.run.scoring.judge import cancelled
+from harness.run.selecting.selection import Selection
 from harness.types import JsonObject
-from harness.versions import plan_as_stored
 from harness.wire.understand import understand
 
 Replan = Callable[[Selection], Plan]

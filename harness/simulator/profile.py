@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from harness.errors import UnknownName, UsageError
 from harness.simulator import dialects
-from harness.simulator.faults import FATES
-from harness.simulator.mutants import MUTANTS
-from harness.simulator.thinking import LENGTHS
+from harness.simulator.deviations.faults import FATES
+from harness.simulator.deviations.mutants import MUTANTS
+from harness.simulator.model.thinking import LENGTHS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.config_file import read_document
-from harness.config_schema import FieldPath
+from harness.config.file import read_document
+from harness.config.schema import FieldPath
 from harness.errors import UnknownName, UsageError
-from harness.simulator.faults import FATES
+from harness.simulator.deviations.faults import FATES
 from harness.simulator.profile import PER_REQUEST, PROFILES, Profile, checked, named
 
 _HINTS = typing.get_type_hints(Profile)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.errors import StoreError
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.store import query
 from harness.store.index import add_run
 from harness.store.seal import seal

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StoreError
-from harness.folder import RunFolder, storing
+from harness.record.folder import RunFolder, storing
 from harness.types import JsonObject
 
 _BLOCK = 1 << 20

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from harness.errors import UnknownName, UsageError
-from harness.folder import atomic_file
+from harness.record.folder import atomic_file
 from harness.store import dictionary, query
 
 Format = Literal["parquet", "csv", "jsonl"]

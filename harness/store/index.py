@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from harness import __version__
 from harness.errors import StoreError
-from harness.folder import RunFolder, list_runs, only_one, put_in_place, storing
+from harness.record.folder import RunFolder, list_runs, only_one, put_in_place, storing
+from harness.record.versions import VERSION
 from harness.store import query
 from harness.store.checksums import differs
 from harness.store.kept import keep
 from harness.store.overview import status_of
 from harness.types import JsonObject
-from harness.versions import VERSION
 
 _WAIT_S = 120.0
 _SEALED = ("attempts", "texts", "scores", "judgements", "verdicts", "server_samples", "client_samples")

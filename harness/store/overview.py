@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import StoreError
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.store import query, texts
 from harness.types import JsonObject
 

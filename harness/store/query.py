@@ -21,8 +21,8 @@ import duckdb
 
 from harness import memory
 from harness.errors import StoreError, UsageError
-from harness.folder import results_option
-from harness.versions import VERSION
+from harness.record.folder import results_option
+from harness.record.versions import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.exchange import OUR_DOING, Failure, Outcome
-from harness.journal import Session
 from harness.provider import Naming, Price
+from harness.record.journal import Session
 from harness.store.rows import attempt_row, outcome_of, text_row, to_line
 from harness.types import Attempt
 

@@ -15,11 +15,12 @@ from typing import Any
 
 import orjson
 
-from harness import contract, hidden
+from harness import contract
 from harness.exchange import Completion, Exchange, Failure, Outcome, StreamMarks, Usage, WireMarks
-from harness.journal import Session
 from harness.prices import cost_usd, reported_usd
 from harness.provider import Naming, Price
+from harness.record.journal import Session
+from harness.secrets import hidden
 from harness.store.identity import who_answered
 from harness.types import Attempt, JsonObject
 

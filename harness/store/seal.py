@@ -22,9 +22,10 @@ import orjson
 
 from harness.errors import StoreError
 from harness.exchange import Outcome
-from harness.folder import RunFolder, atomic_file, store_error, storing
-from harness.journal import entries, sessions
 from harness.provider import Naming, Price
+from harness.record.folder import RunFolder, atomic_file, store_error, storing
+from harness.record.journal import entries, sessions
+from harness.record.versions import row_of
 from harness.store import checksums, query
 from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
 from harness.store.identity import UNDECLARED, naming_of
@@ -32,7 +33,6 @@ from harness.store.ready import Ready, Rows
 from harness.store.rows import attempt_row, moment_us, outcome_of, real, text_row, to_line
 from harness.store.sharded import aligner, conductor
 from harness.types import Attempt, JsonObject
-from harness.versions import row_of
 from harness.wire.understand import understand
 
 _ORDER = ("texts", "scores", "judgements", "verdicts", "server_samples", "client_samples", "attempts")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from harness.journal import Session
+from harness.record.journal import Session
 from harness.types import JsonObject
 
 

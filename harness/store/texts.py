@@ -21,11 +21,11 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from harness.errors import StoreError
-from harness.folder import RunFolder, atomic_file, storing, sync_folder
-from harness.journal_line import line_of, record_of
+from harness.record.folder import RunFolder, atomic_file, storing, sync_folder
+from harness.record.line import line_of, record_of
+from harness.record.versions import VERSION, checksum
 from harness.store import checksums, query
 from harness.types import JsonObject
-from harness.versions import VERSION, checksum
 
 Kept = Literal["all", "sample", "hash", "none"]
 ONE_IN = 20

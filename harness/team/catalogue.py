@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from harness import hidden
 from harness.errors import StoreError, UsageError
+from harness.secrets import hidden
 from harness.team.remarks import Kind, Remark
 
 _WAIT_S = 10

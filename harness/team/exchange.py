@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from harness.gates import acceptances
-from harness.report.annotations import TEAM_FILE_NAME, notes, own, write_team
+from harness.report.nights.annotations import TEAM_FILE_NAME, notes, own, write_team
 from harness.team import remarks
 from harness.team.remarks import Kind, Remark, Shelf
 

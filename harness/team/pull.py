@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StoreError, UnknownName
-from harness.folder import RunFolder, atomic_file, list_runs, only_one, storing, sync_folder
 from harness.place import Place, Told
+from harness.record.folder import RunFolder, atomic_file, list_runs, only_one, storing, sync_folder
 from harness.store import checksums
 from harness.team.run import MANIFEST, Part, Sealed, described, same
 from harness.team.store import RUNS, Listed, Moved, listed, look

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import StoreError
-from harness.folder import RunFolder
 from harness.place import Place, Told
+from harness.record.folder import RunFolder
 from harness.team.run import MANIFEST, NotReady, Part, Sealed, local, same, without_texts
 from harness.team.store import RUNS, Listed, Moved, holds, listed, look
 

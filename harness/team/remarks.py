@@ -18,7 +18,7 @@ from harness.errors import StoreError
 from harness.gates import acceptances
 from harness.gates.acceptances import Acceptance
 from harness.place import Place
-from harness.report.annotations import LONGEST, Annotation, as_mapping
+from harness.report.nights.annotations import LONGEST, Annotation, as_mapping
 from harness.types import JsonObject
 
 Kind = Literal["annotations", "acceptances"]

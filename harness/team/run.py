@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from harness import versions
 from harness.errors import StoreError
-from harness.folder import RunFolder, storing
+from harness.record import versions
+from harness.record.folder import RunFolder, storing
 from harness.store import checksums, texts
 from harness.store.overview import status_of
 from harness.types import JsonObject

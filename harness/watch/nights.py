@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from harness.folder import storing
+from harness.record.folder import storing
 
 Word = Literal["pass", "fail", "usage", "error", "inconclusive", "store", "interrupted", "failed", "missed"]
 _WORDS: dict[int, Word] = {

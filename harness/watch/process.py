@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from harness.folder import list_runs
+from harness.record.folder import list_runs
 from harness.watch import nights
 from harness.watch.keeper import Ended
 

@@ -11,9 +11,9 @@ import json
 import os
 from urllib.parse import urlsplit
 
-from harness import hidden
-from harness.address import in_the_open
+from harness.config.address import in_the_open
 from harness.errors import UsageError
+from harness.secrets import hidden
 
 TIMEOUT_S = 10.0
 MOST_CHARACTERS = 3000

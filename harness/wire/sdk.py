@@ -14,8 +14,8 @@ from typing import Any, Literal
 import httpx2
 from openai import AsyncOpenAI, Omit, OpenAIError, RequestOptions
 
-from harness.credentials import Signer
 from harness.errors import CannotMeasure, ConfigError
+from harness.secrets.credentials import Signer
 from harness.wire.complaint import one_line
 from harness.wire.heads import Head
 from harness.wire.origin import PORTS, Origin

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from harness.credentials import Credentials
 from harness.errors import CannotMeasure, ConfigError, UsageError
 from harness.exchange import Exchange
 from harness.provider import Deadlines, Provider
+from harness.secrets.credentials import Credentials
 from harness.types import WRONG_KEY, Request
 from harness.wire.heads import Gaps, Head, fingerprint, recall, refilled, remember
 from harness.wire.origin import Origin, origin_of

@@ -20,7 +20,7 @@ from statistics import fmean
 import numpy as np
 
 from harness.fidelity import mmd
-from harness.folder import open_run
+from harness.record.folder import open_run
 from harness.report.fidelity.answers import Answer, Answers, Asked, read, texts
 from harness.report.fidelity.distribution import TASK
 from harness.report.fidelity.judged import judge

@@ -23,8 +23,8 @@ from published import attempt as attempt_row
 from published import make_run
 from scale_made import attempt, load_run, quality_run, stream
 
-from harness.folder import list_runs
-from harness.journal import Journal
+from harness.record.folder import list_runs
+from harness.record.journal import Journal
 from harness.run import sitting
 from harness.store import dictionary, query
 from harness.store.index import publish

@@ -13,13 +13,13 @@ from published import manifest
 
 from harness.catalog import Catalog
 from harness.exchange import Exchange, Read, WireMarks
-from harness.folder import RunFolder, create, write_atomic
-from harness.journal import Journal, from_line, to_line
-from harness.journal_line import line_of
 from harness.provider import Provider
+from harness.record.folder import RunFolder, create, write_atomic
+from harness.record.journal import Journal, from_line, to_line
+from harness.record.line import line_of
 from harness.run.manifest import first
-from harness.run.plan import make
-from harness.run.selection import Selection
+from harness.run.planning.plan import make
+from harness.run.selecting.selection import Selection
 from harness.types import Attempt, Job, Request, Sample, Task
 
 LEVELS = (1, 2, 4, 8, 16)

@@ -33,7 +33,7 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 from published import EPOCH, attempt, make_run, manifest, score, verdict  # noqa: E402
 from streamlit.testing.v1 import AppTest  # noqa: E402
 
-from harness.folder import RunFolder, list_runs  # noqa: E402
+from harness.record.folder import RunFolder, list_runs  # noqa: E402
 from harness.store import query  # noqa: E402
 from harness.store.columns import SEALED  # noqa: E402
 from harness.store.index import publish  # noqa: E402

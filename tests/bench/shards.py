@@ -24,7 +24,7 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from ray_nodes import two_nodes
 
-from harness.folder import RunFolder, list_runs
+from harness.record.folder import RunFolder, list_runs
 from harness.stats.intervals import quantile
 from harness.stats.shift import median_shift
 from harness.store.query import rows

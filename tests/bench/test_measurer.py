@@ -18,9 +18,9 @@ from harness import request
 from harness.engines import child
 from harness.exchange import Exchange
 from harness.provider import Auth, Deadlines, Endpoint, Provider
-from harness.run.calibrate import calibrate
+from harness.run.observers.calibrate import calibrate
+from harness.run.observers.vitals import Vitals
 from harness.run.pace import Pacer
-from harness.run.vitals import Vitals
 from harness.stats.intervals import quantile
 from harness.types import Sample
 from harness.wire.alarm import Alarm

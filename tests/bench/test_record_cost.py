@@ -16,10 +16,10 @@ import pytest
 from published import manifest
 
 from harness.exchange import Exchange, Read, WireMarks
-from harness.folder import create
-from harness.journal import Journal
-from harness.journal_line import from_line, to_line
-from harness.redaction import redact
+from harness.record.folder import create
+from harness.record.journal import Journal
+from harness.record.line import from_line, to_line
+from harness.secrets.redaction import redact
 from harness.store.seal import seal
 from harness.types import Attempt, Job, Request
 from harness.wire.assemble import assemble

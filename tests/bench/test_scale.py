@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 from scale_made import load_run, quality_run
 
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.run import sitting
 from harness.store import dictionary, query
 from harness.store.index import publish
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.bench
 _SEALER = """
 import resource, sys
 from pathlib import Path
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.store.index import publish
 from harness.store.seal import seal
 run = RunFolder(Path(sys.argv[1]))

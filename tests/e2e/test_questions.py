@@ -8,7 +8,7 @@ import pytest
 from browsing import WAIT_MS, drawn, harness, opened, served
 from playwright.sync_api import Page, expect
 
-from harness.folder import list_runs
+from harness.record.folder import list_runs
 from harness.store.query import rows
 
 pytestmark = pytest.mark.browser

@@ -10,7 +10,7 @@ from browsing import PAGES, drawn, opened, served, titled
 from playwright.sync_api import ConsoleMessage, Page, expect
 from published import attempt, make_run, manifest, score, verdict
 
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.store import query
 from harness.store.index import publish
 

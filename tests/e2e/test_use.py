@@ -12,7 +12,7 @@ from browsing import HARNESS_WAIT_S, WAIT_MS, drawn, run_named, served
 from playwright.sync_api import Page, expect
 from published import attempt, make_run
 
-from harness.folder import list_runs
+from harness.record.folder import list_runs
 from harness.store.index import publish
 from harness.store.query import rows
 

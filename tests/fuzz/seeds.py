@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from streams.nasty import CASES
 
 from harness.exchange import Exchange, Failure, Read, WireMarks
-from harness.journal import to_line
+from harness.record.journal import to_line
 from harness.types import Attempt, Job, Request
 
 _BODIES = [b"".join(case.reads) for case in CASES if sum(map(len, case.reads)) < 4000]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.config_file import read_file
+from harness.config.file import read_file
 from harness.data import local_rows
 from harness.errors import HarnessError, StoreError
 from harness.exchange import Exchange, Failure, Outcome, Read, WireMarks
-from harness.folder import RunFolder
-from harness.journal import from_line, read_attempts, to_line
+from harness.record.folder import RunFolder
+from harness.record.journal import from_line, read_attempts, to_line
 from harness.wire.assemble import assemble
 from harness.wire.response import Response
 from harness.wire.sse import Decoder, LineTooLongError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.run.executor import Executor, Local, Where
+from harness.run.workers.executor import Executor, Local, Where
 
 
 def connect(where: Where, providers_file: Path | None) -> Executor:  # noqa: ARG001 - an address is not needed here

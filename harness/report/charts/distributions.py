@@ -16,7 +16,7 @@ def overlay(found: JsonObject, sides: Sequence[tuple[str, str]], title: str, mar
     """Both empirical distributions in one chart; None: nobody answered.
 
     Args:
-        found: as ``harness.report.distributions`` gives it.
+        found: as ``harness.report.comparison.distributions`` gives it.
         sides: (name for the legend, endpoint) of A and of B; A's line is thin and dotted.
         title: of the time.
         marks: of the endpoints.

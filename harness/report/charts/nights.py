@@ -9,12 +9,12 @@ from statistics import median
 
 import plotly.graph_objects as go
 
-from harness.report.annotations import Annotation
 from harness.report.charts.dress import dress
 from harness.report.charts.marks import GREY, Marks, colour, line, marker, symbol
 from harness.report.inert import label, markup
-from harness.report.trend import Point, Series
-from harness.report.trend_terminal import interval_in, size_of, value_in
+from harness.report.nights.annotations import Annotation
+from harness.report.nights.terminal import interval_in, size_of, value_in
+from harness.report.nights.trend import Point, Series
 from harness.types import JsonObject
 
 _PERCENT = ("share", "score")

@@ -39,7 +39,7 @@ _ROWS: tuple[tuple[str, tuple[_Trace, ...]], ...] = (
 
 
 def over_time(found: JsonObject) -> go.Figure | None:
-    """What ``harness.report.over_time`` found, one row for each kind of thing; None: nothing was sent.
+    """What ``harness.report.load.over_time`` found, one row for each kind of thing; None: nothing was sent.
 
     Failed requests are bars in a row of their own; stages are named above. What was not measured has no row.
     """

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from harness.errors import UsageError
 from harness.exchange import Completion, StreamMarks, ToolCall, Usage
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.report.fidelity.served import NOTHING, Served, read_served
 from harness.store.query import rows
 from harness.types import JsonObject

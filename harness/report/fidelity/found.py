@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.report.fidelity.judged import judged
 from harness.report.fidelity.quality import MARGIN
 from harness.report.fidelity.under_load import under_load

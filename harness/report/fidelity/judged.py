@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.report.fidelity.answers import Answers, read
 from harness.report.fidelity.context import context, is_needle
 from harness.report.fidelity.distribution import TASK as TEXT

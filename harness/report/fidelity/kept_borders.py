@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.data import local_rows
 from harness.errors import TaskError, UsageError
 from harness.fidelity.border import KEPT, Border, Canary, Firsts, borders, canary
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.report.fidelity.border import TASK
 from harness.store.query import rows
 

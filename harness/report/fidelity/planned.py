@@ -22,8 +22,8 @@ from harness.report.fidelity.sampling import TASK as GREEDY
 from harness.report.fidelity.served import LOGPROBS
 from harness.report.fidelity.streams import TASK as CALLS
 from harness.report.fidelity.streams import WHOLE
-from harness.run.plan import Plan
-from harness.run.selection import Selection
+from harness.run.planning.plan import Plan
+from harness.run.selecting.selection import Selection
 from harness.stats.power import smallest_detectable_difference
 
 _LUCK = Luck(0.054, None)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from harness.fidelity.logprobs import TopLogprobs, first_token
 from harness.fidelity.mixed import Mixture, Request, mixture
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.store.query import rows
 
 LOGPROBS = "fidelity_logprobs"

@@ -9,11 +9,11 @@ from typing import NamedTuple
 from rich.console import Console
 
 from harness.exchange import Usage
-from harness.folder import RunFolder, results_option
 from harness.provider import Provider
+from harness.record.folder import RunFolder, results_option
 from harness.report import words
+from harness.report.conformance.evidence import curl, evidence
 from harness.report.document import Block, Document, Grid, Note, Part, grid
-from harness.report.evidence import curl, evidence
 from harness.report.fidelity.answers import VERIFIED, Sides
 from harness.report.fidelity.quality import SCORE
 from harness.report.fidelity.under_load import SIDES as LOADED
@@ -198,7 +198,7 @@ def exchanges(
 ) -> Iterator[Exchange]:
     """The other side's exchange and the base's; ``shown`` as in a finding.
 
-    Errors: as ``harness.report.evidence.evidence``.
+    Errors: as ``harness.report.conformance.evidence.evidence``.
     """
     bases = {each["id"]: each.get("base_url") for each in folder.read_manifest()["endpoints"]}
     named = {"candidate": sides_of(found).other, "reference": sides_of(found).base}

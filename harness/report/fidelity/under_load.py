@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.report.fidelity.answers import Answer, Answers, Sides, answers_in, asked_in, by_place
 from harness.report.fidelity.failures import ANSWERED, failures
 from harness.report.fidelity.finding import Finding

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import UsageError
-from harness.folder import RunFolder
-from harness.report.against import compared
+from harness.record.folder import RunFolder
 from harness.report.charts.marks import Marks
-from harness.report.conformance import conformance
+from harness.report.comparison.distributions import distributions
+from harness.report.comparison.figures import compared
+from harness.report.comparison.sides import Side, pairs_of
+from harness.report.conformance.figures import conformance
 from harness.report.decision.whole import Decision, Recorded, Wishes, decide, loads_of, recorded
-from harness.report.distributions import distributions
-from harness.report.load import load_report
-from harness.report.sides import Side, pairs_of
-from harness.report.summary import summarise
-from harness.report.validity import validity
+from harness.report.load.figures import load_report
+from harness.report.load.validity import validity
+from harness.report.summary.figures import summarise
 from harness.store.gathered import gathered
 from harness.store.query import held, rows
 from harness.types import JsonObject
@@ -48,9 +48,9 @@ class Collected(NamedTuple):
     folder: RunFolder
     summary: JsonObject
     load: JsonObject | None
-    """As ``harness.report.load`` gives it; None: it had no load."""
+    """As ``harness.report.load.figures`` gives it; None: it had no load."""
     conformance: JsonObject | None
-    """As ``harness.report.conformance`` gives it; None: it had no probes."""
+    """As ``harness.report.conformance.figures`` gives it; None: it had no probes."""
     decision: tuple[Recorded, Decision] | None
     """What follows for whoever has the wishes of nobody in particular; None: no endpoint was asked."""
     problem: str | None
@@ -66,7 +66,7 @@ class Spread(NamedTuple):
     b: str
     stage: str
     found: JsonObject
-    """As ``harness.report.distributions`` gives it, of TTFT."""
+    """As ``harness.report.comparison.distributions`` gives it, of TTFT."""
 
 
 class Against(NamedTuple):
@@ -75,7 +75,7 @@ class Against(NamedTuple):
     before: str
     after: str
     found: JsonObject | None
-    """As ``harness.report.against`` gives it; None: nothing of them can be compared."""
+    """As ``harness.report.comparison.figures`` gives it; None: nothing of them can be compared."""
     why: str
     """Why not; empty: they can."""
     spreads: tuple[Spread, ...] = ()
@@ -92,7 +92,7 @@ class All(NamedTuple):
 def collect(results: Path, folders: Sequence[RunFolder], *, margin: float | None = None, said_each: int = 0) -> All:
     """Everything about these runs; ``said_each`` answers of each task and endpoint, those that went wrong first.
 
-    Errors: as ``harness.report.summary.summarise``.
+    Errors: as ``harness.report.summary.figures.summarise``.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         shares = [folders[at::_AT_ONCE] for at in range(_AT_ONCE)] if len(folders) >= _WORTH_SHARING else [folders]

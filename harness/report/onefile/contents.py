@@ -9,15 +9,19 @@ from itertools import groupby
 from plotly.io import templates
 
 from harness import __version__
-from harness.report import load_parts, matrix, summary_parts, summary_tables, words
-from harness.report.against_parts import pair_parts, rules
+from harness.report import words
 from harness.report.charts.marks import Marks
-from harness.report.conformance import surfaces
+from harness.report.comparison.parts import pair_parts, rules
+from harness.report.conformance import matrix
+from harness.report.conformance.figures import surfaces
 from harness.report.decision import cards_html, told
 from harness.report.decision.whole import Decision, Recorded
 from harness.report.document import Block, Cards, Document, Grid, Note, Part, Said, grid
+from harness.report.load import parts as load_parts
 from harness.report.onefile import drawings
 from harness.report.onefile.collected import WISHES, Against, All, Collected
+from harness.report.summary import parts as summary_parts
+from harness.report.summary import tables as summary_tables
 from harness.types import JsonObject
 
 _WRITTEN_BY_OTHERS = frozenset({"actual", "expected", "example", "least_text"})

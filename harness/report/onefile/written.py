@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from harness.folder import RunFolder
+from harness.record.folder import RunFolder
 from harness.report.document import Document
 from harness.report.fitting import fitted
 from harness.report.formats import form
@@ -38,7 +38,7 @@ def written(
 
     A form ``--as NAME`` is one that an installed package adds. ``again`` is the command that makes the same; ``texts``:
     whether requests and answers are shown.
-    Errors: as ``harness.report.summary.summarise``; UsageError where a form cannot hold so many runs.
+    Errors: as ``harness.report.summary.figures.summarise``; UsageError where a form cannot hold so many runs.
     """
     found = collect(results, folders, margin=margin, said_each=_SAID_EACH if texts else 0)
     content = cache(lambda: document(found, again, texts=texts))

@@ -1,0 +1,1 @@
+"""What probes found: matrix, evidence, lockfile."""

@@ -1,0 +1,1 @@
+"""Figures over many runs: series, change points, what may stand in one series."""

@@ -1,0 +1,1 @@
+"""A run in numbers, and what is shown of it."""

@@ -1,0 +1,1 @@
+"""What a request passes before it goes: breaker, budget, rate limits, cache."""

@@ -1,0 +1,1 @@
+"""From the journal to scores and verdicts, as often as one likes."""

@@ -1,0 +1,1 @@
+"""One plan by several processes: on this machine, on Ray, on any hosts."""

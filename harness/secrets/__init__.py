@@ -1,0 +1,1 @@
+"""Keys and tokens: where they come from, and texts without them."""

@@ -1,0 +1,1 @@
+"""Faults and named deviations from the protocol."""

@@ -1,0 +1,1 @@
+"""What was asked, as strictly as the documented API says it."""

@@ -1,0 +1,1 @@
+"""How answers look on each surface: chat, completions, responses, embeddings, lists."""
