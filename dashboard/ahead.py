@@ -38,9 +38,7 @@ def fetch(of: Version, run: str | None) -> None:
         with suppress(HarnessError):
             # Imported above, and not before: the first page would have to wait for it.
             loads = importlib.import_module("dashboard.loads")
-            report = loads.report(of, run)
-            if report and report["levels"]:
-                loads.moments(of, run, report["levels"][0]["endpoint"])
+            loads.report(of, run)
 
 
 def modules() -> Iterator[str]:

@@ -180,24 +180,19 @@ def errors_part(report: JsonObject, marks: Marks) -> None:
 
 
 def server_part(chosen: choice.Chosen, report: JsonObject, names: Sequence[str]) -> None:
-    """Client and server on one axis of time, and the server's own means beside ours."""
-    st.subheader("Client and server, second by second", anchor=False)
+    """The server's own means beside ours, and where it is asked for both on one axis of time."""
+    st.subheader("Client and server", anchor=False)
     if st.session_state.get("server", names[0]) not in names:
         del st.session_state["server"]
-    picked = st.selectbox("Endpoint", names, key="server", bind="query-params")
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    picked = left.selectbox("Endpoint", names, key="server", bind="query-params")
     endpoint = picked if picked in names else names[0]
-    found = queries.or_stop(lambda: loads.moments(chosen.version, chosen.run, endpoint))
-    figure = None if found is None else over_time.over_time(found)
-    draw(
-        figure,
-        key="moments",
-        alt=f"TTFT, requests under way, the server's queue and cache, and failures of {endpoint} over time",
-        otherwise="nothing of this endpoint was sent under load.",
-    )
-    if found and not found["server"]:
-        st.caption("The server's own metrics were not read: it has no metrics page, or is not one of yours.")
+    # Five panels of a point for each second: the page is there sooner without them.
+    if right.toggle("Draw it second by second", key="seconds", bind="query-params"):
+        _second_by_second(chosen, endpoint)
     own = [row for row in report["server"] if row["endpoint"] == endpoint]
     if not own:
+        st.caption("The server's own metrics were not read: it has no metrics page, or is not one of yours.")
         return
     columns = [
         Column("level"),
@@ -216,6 +211,16 @@ def server_part(chosen: choice.Chosen, report: JsonObject, names: Sequence[str])
     cells = [_served(row, seen.get((endpoint, row["stage"]), {})) for row in own]
     tables.show("The server by its own metrics", columns, cells)
     st.caption("The server counts the requests of every client it has.")
+
+
+def _second_by_second(chosen: choice.Chosen, endpoint: str) -> None:
+    found = queries.or_stop(lambda: loads.moments(chosen.version, chosen.run, endpoint))
+    draw(
+        None if found is None else over_time.over_time(found),
+        key="moments",
+        alt=f"TTFT, requests under way, the server's queue and cache, and failures of {endpoint} over time",
+        otherwise="nothing of this endpoint was sent under load.",
+    )
 
 
 def _served(row: JsonObject, own: JsonObject) -> tuple[str, ...]:

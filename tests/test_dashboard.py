@@ -133,8 +133,8 @@ PARTS = {
         [" same, ", "≈ same", "A: 6 of 6 drawn", "could have seen"],
     ),
     "load": (
-        ["Was the load put on as planned?", "Errors by class", "Client and server, second by second"],
-        5,
+        ["Was the load put on as planned?", "Errors by class", "Client and server"],
+        4,
         ["Load levels", "not enough data", "1 of 13 requests failed", "not even the lowest level"],
     ),
     "features": (["Matrix", "Support by surface"], 0, ["0.0 %", "1 broken"]),

@@ -78,7 +78,16 @@ def test_a_link_keeps_the_choices(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert ">c4<" not in table(app)
 
 
-@pytest.mark.parametrize("key", ["ttft_ms", "log", "load", "percentile", "server"])
+def test_seconds_are_drawn_where_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Client and server on one axis of time are one chart more, by a switch that stands in the address."""
+    sweep(tmp_path)
+    assert len(open_page(tmp_path, PAGE, monkeypatch).get("plotly_chart")) == 4
+    app = open_page(tmp_path, PAGE, monkeypatch, seconds="true")
+    assert app.toggle(key="seconds").value
+    assert len(app.get("plotly_chart")) == 5
+
+
+@pytest.mark.parametrize("key", ["ttft_ms", "log", "load", "percentile", "server", "seconds"])
 def test_an_old_link_is_not_obeyed(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value in the address that is no choice any more leaves the page as it would be without it."""
     sweep(tmp_path)

@@ -15,7 +15,9 @@ from made import environment, harness
 
 from harness import engines
 from harness.cli import COMMANDS, GROUPS
+from harness.cli.doctor import plug_ins
 from harness.doctor import machine, packages, surroundings
+from harness.report.plugged import Plugged
 
 REQUIRES = (
     "click>=8.3,<9",
@@ -104,6 +106,21 @@ def test_the_whole_screen(tmp_path: Path) -> None:
     assert "GROQ_API_KEY set" in found["keys"]["told"]
     assert "gsk_not" not in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("problems", "state", "told"),
+    [
+        ([], "ok", "none installed"),
+        ([None, None], "ok", "2 of 1 installed package"),
+        ([None, "parrot is no scorer"], "note", "2 of 1 installed package; 1 cannot be used"),
+    ],
+)
+def test_plug_ins_are_counted_and_the_unusable_named(problems: list[str | None], state: str, told: str) -> None:
+    """One that does not load is a note with its reason: the rest of the tool works."""
+    found = plug_ins([Plugged("scorers", "parrot", "birds 1.0", problem) for problem in problems])
+    assert (found.state, found.told) == (state, told)
+    assert found.mend == "".join(problem for problem in problems if problem)
 
 
 def test_what_has_to_be_mended_gives_exit_code_1(tmp_path: Path) -> None:

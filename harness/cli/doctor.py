@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -13,6 +13,7 @@ from rich.text import Text
 from harness.cli import options, tables
 from harness.doctor import machine, packages, surroundings
 from harness.doctor.finding import Finding
+from harness.report.plugged import Plugged, plugged
 
 _STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
 
@@ -25,9 +26,9 @@ _STYLES = {"ok": "green", "note": "yellow", "wrong": "red"}
 def command(ctx: click.Context, results: Path, providers_file: Path | None, as_json: bool) -> None:
     """Say whether this machine can measure, and how to mend what it lacks; nothing is sent anywhere.
 
-    Looked at are Python and packages, cores, memory and open files as a container bounds them, the clock, keys (by the
-    names of their variables), engines and models, the results folder with its database, and the sandbox. A note is
-    something that some commands do without. Whether endpoints answer is asked by harness providers check.
+    Looked at are Python, packages and plug-ins, cores, memory and open files as a container bounds them, the clock,
+    keys (by the names of their variables), engines and models, the results folder with its database, and the sandbox. A
+    note is something that some commands do without. Whether endpoints answer is asked by harness providers check.
 
     \b
     Examples:
@@ -48,6 +49,7 @@ def command(ctx: click.Context, results: Path, providers_file: Path | None, as_j
 def _examined(results: Path, providers_file: Path | None) -> Iterator[Finding]:
     yield packages.python()
     yield from packages.packages()
+    yield plug_ins(plugged())
     yield machine.cores()
     yield machine.files()
     yield machine.clock()
@@ -59,6 +61,16 @@ def _examined(results: Path, providers_file: Path | None) -> Iterator[Finding]:
     yield surroundings.browser()
     if (proxy := surroundings.proxies(os.environ)) is not None:
         yield proxy
+
+
+def plug_ins(found: Sequence[Plugged]) -> Finding:
+    """What installed packages add, and which of it cannot be used; the rest of the tool does without that."""
+    packages_n = len({one.package for one in found})
+    told = f"{len(found)} of {packages_n} installed package{'s' * (packages_n != 1)}" if found else "none installed"
+    problems = [one.problem for one in found if one.problem]
+    if not problems:
+        return Finding("plug-ins", "ok", told)
+    return Finding("plug-ins", "note", f"{told}; {len(problems)} cannot be used", "\n  ".join(problems))
 
 
 def _said(one: Finding) -> str:
