@@ -3,7 +3,7 @@
 Two servers with the same tokenizer and chat template count the same. One that puts a system prompt of its own first
 counts more by the same number everywhere; one with another template, by a number for each message or each tool. One
 token of output is asked for, so that it costs next to nothing. Three hold pictures, which an endpoint without eyes
-refuses.
+refuses. Not streamed: some state their counts in whole answers alone.
 
 Source: the idea is MoonshotAI/Kimi-Vendor-Verifier; the requests are our own.
 Known traps: pictures are plain squares, whose tokens depend on their size alone. A server that reports its prompt
@@ -108,8 +108,9 @@ def load(data: Path | None) -> Iterator[Sample]:
 
 TASK = Task(
     name="fidelity_prompt_tokens",
-    version=2,
+    version=3,
     kind="quality",
+    stream=False,
     description="Prompts of many shapes, for the tokens that are counted for them; whether there is an answer.",
     load=load,
     scorer=answered(),

@@ -109,7 +109,7 @@ def main() -> None:
     if given.markdown:
         known = [name for name in EXPERIMENTS if record_of(given.results, name).is_file()]
         told = [found(name, given.results) for name in known]
-        plans = {size: planned(size, given.results) for size in SIZES}
+        plans = {size: planned(size, known[0], given.results) for size in SIZES}
         experiments_page.into(given.markdown, head(), told, plans)
 
 
@@ -149,19 +149,11 @@ def harness(*arguments: str) -> str:
     return subprocess.run(whole, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT).stdout
 
 
-def planned(size: str, results: Path) -> Mapping[str, Any]:
-    """What a budget takes and finds, as its plan says; the servers of the experiment need not be there."""
-    asked = [
-        "--reference",
-        f"{REFERENCE}/{MODEL}",
-        "--candidate",
-        f"same/{MODEL}",
-        "--budget",
-        size,
-        "--plan",
-        "--json",
-    ]
-    places = ["--results", str(results), "--providers", str(results / "identical.yaml")]
+def planned(size: str, name: str, results: Path) -> Mapping[str, Any]:
+    """What a budget takes and finds of one candidate of an experiment, whose servers need not be there."""
+    candidate = f"{next(iter(EXPERIMENTS[name].candidates))}/{MODEL}"
+    asked = ["--reference", f"{REFERENCE}/{MODEL}", "--candidate", candidate, "--budget", size, "--plan", "--json"]
+    places = ["--results", str(results), "--providers", str(results / f"{name}.yaml")]
     plan: Mapping[str, Any] = json.loads(harness("verify", *asked, *places))
     return plan
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.fidelity.prompt_tokens import SLACK, Case, Cause, explained
 from harness.fidelity.prompt_tokens import Finding as Explained
-from harness.report.fidelity.answers import Answer, Answers
+from harness.report.fidelity.answers import Answer, Answers, Asked
 from harness.report.fidelity.finding import Finding, Shown, Word, always
 
 TASK = "fidelity_prompt_tokens"
@@ -36,7 +36,7 @@ def prompt_tokens(answers: Answers, endpoint: str) -> Finding:
     return Finding(
         test="prompt tokens",
         endpoint=endpoint,
-        says=_says(found, unsteady) + _pictures(answers, first, own, refused),
+        says=_says(found, unsteady) + _pictures(answers, own, refused),
         n=found.cases,
         word=always(word),
         unit="tokens",
@@ -61,6 +61,30 @@ def prompt_tokens(answers: Answers, endpoint: str) -> Finding:
     )
 
 
+def takes_pictures(answers: Answers) -> bool:
+    """Whether the reference answers any shape with pictures, or was not asked one."""
+    fared = [one for (task, name), one in answers.asked[answers.reference].items() if _is_picture(task, name)]
+    return not fared or any(one.failed < one.n for one in fared)
+
+
+def _is_picture(task: str, sample: str) -> bool:
+    return task == TASK and sample.startswith(_PICTURE)
+
+
+def counted_as_asked(question: tuple[str, str], asked: Asked, *, pictures: bool) -> Asked | None:
+    """How a request fared, to be set against others; None: it says nothing.
+
+    Pictures say nothing where the reference takes none (``pictures``). An answer of the one token that these requests
+    allow may be half a letter, and so empty: the prompt was counted, which is all that was asked.
+    """
+    task, sample = question
+    if task != TASK:
+        return asked
+    if _is_picture(task, sample) and not pictures:
+        return None
+    return asked._replace(failed=0, kind=None, job=None) if asked.kind == "empty" else asked
+
+
 def _refused(answers: Answers, endpoint: str, first: Mapping[str, Answer], own: Mapping[str, Answer]) -> dict[str, str]:
     """The pictures that only the reference takes, each with a job that shows it; it refuses all of them, or none."""
     seen = [one for one in first if _images(first[one])]
@@ -73,14 +97,11 @@ def _refused(answers: Answers, endpoint: str, first: Mapping[str, Answer], own: 
     return jobs if len(jobs) == len(seen) else {}
 
 
-def _pictures(
-    answers: Answers, first: Mapping[str, Answer], own: Mapping[str, Answer], refused: Mapping[str, str]
-) -> str:
+def _pictures(answers: Answers, own: Mapping[str, Answer], refused: Mapping[str, str]) -> str:
     """What became of the pictures, where it is not what became of the words."""
     if refused:
         return "; pictures are refused, which the reference takes"
-    asked = any(task == TASK and sample.startswith(_PICTURE) for task, sample in answers.asked[answers.reference])
-    if asked and not any(_images(one) for one in first.values()):
+    if not takes_pictures(answers):
         return "; pictures not applicable, the reference takes none"
     plain = own.get(_PLAIN)
     counted = [one.prompt_tokens or 0 for one in own.values() if _images(one)]
