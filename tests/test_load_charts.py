@@ -64,6 +64,15 @@ def test_a_percentile_of_few_is_not_drawn() -> None:
     assert len(drawn(many, "scatter")) == 6
 
 
+def test_a_percentile_is_named_once_in_a_panel() -> None:
+    """At the curve that ends highest: at each, names of close curves would lie over one another."""
+    levels = [level(1), level(2), level(1, endpoint="q/m"), level(2, endpoint="q/m")]
+    figure = load_curves.latency(levels, ["p50"], CLOSED)
+    assert figure is not None
+    named = [text for trace in drawn(figure, "scatter") for text in trace.text if text]
+    assert named == ["p50"] * 3
+
+
 @pytest.mark.parametrize("log", [False, True])
 def test_every_failure_is_a_counted_bar(log: bool) -> None:
     """Bars below hold the number that failed at each level, of each endpoint, side by side on either axis."""

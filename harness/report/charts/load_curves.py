@@ -46,9 +46,12 @@ def latency(
         return None
     figure = _rows([*(1.0,) * len(times), 0.5])
     for place, name in enumerate(times, 1):
-        for endpoint, own in _by_endpoint(levels):
-            for q in quantiles:
-                figure.add_trace(_percentile(endpoint, own, name, q, look), row=place, col=1)
+        drawn = _by_endpoint(levels)
+        for q in quantiles:
+            # Named once, at the curve that ends highest: names at each would lie over one another.
+            named = max(drawn, key=lambda one: _last(one[1], name, q))[0]
+            for endpoint, own in drawn:
+                figure.add_trace(_percentile(endpoint, own, name, q, look, named=endpoint == named), row=place, col=1)
         since = " since plan" if name != "tpot" and not levels[0]["closed"] else ""
         figure.update_yaxes(title=f"{_TIMES[name]}{since}, ms", row=place, col=1)
         limit = (limits or {}).get(name)
@@ -132,7 +135,12 @@ def _value(row: JsonObject, name: str, q: str) -> float | None:
     return value
 
 
-def _percentile(endpoint: str, own: Sequence[JsonObject], name: str, q: str, look: Look) -> go.Scatter:
+def _last(own: Sequence[JsonObject], name: str, q: str) -> float:
+    """Where a curve ends; below all others if it is not drawn."""
+    return next((value for row in reversed(own) if (value := _value(row, name, q)) is not None), -1.0)
+
+
+def _percentile(endpoint: str, own: Sequence[JsonObject], name: str, q: str, look: Look, *, named: bool) -> go.Scatter:
     of = [row["times"][time_of(row, name)][q] for row in own]
     values = [_value(row, name, q) for row in own]
     drawn = [place for place, value in enumerate(values) if value is not None]
@@ -146,7 +154,7 @@ def _percentile(endpoint: str, own: Sequence[JsonObject], name: str, q: str, loo
         ],
         error_y=_bars(values, [each["low"] for each in of], [each["high"] for each in of]),
         mode="lines+markers+text",
-        text=[q if drawn and place == drawn[-1] else "" for place in range(len(own))],
+        text=[q if named and drawn and place == drawn[-1] else "" for place in range(len(own))],
         textposition=_BESIDE[q],
         name=label(endpoint),
         legendgroup=endpoint,
