@@ -88,7 +88,8 @@ def distance(
     ``bounded`` it is a share of the largest MMD^2 that there can be, 2 in each prompt.
 
     The smallest effect that would be found is the 1 - ``alpha`` point of the permuted effects and z_0.8 of their
-    standard deviations above it: under a difference they scatter a little more, so read it as the least there is.
+    standard deviations above it: under a difference they scatter a little more, so read it as the least there is. None
+    where all permutations are alike, or not even an effect of 1, the largest that there is, would be found.
 
     Source: Gao, Liang & Guestrin, "Model equality testing: which model is this API serving?", ICLR (2025), for kernel
     and length; Gretton et al., "A kernel two-sample test", JMLR 13 (2012), lemma 6; Székely & Rizzo, "Energy
@@ -110,6 +111,7 @@ def distance(
     squared, scale = math.fsum(by_prompt.values()), math.fsum(between.values())
     beyond = int(np.count_nonzero(permuted >= squared - _SLACK * len(shared)))
     low, high = _bounds(list(by_prompt.values()), list(between.values()), seed, bounded=bounded)
+    needed = _detectable(permuted, alpha)
     return Distance(
         effect=squared / scale if scale else 0.0,
         low=low,
@@ -117,7 +119,7 @@ def distance(
         squared=squared / len(shared),
         p_value=(1 + beyond) / (1 + permutations),
         permutations=permutations,
-        mde=_detectable(permuted, alpha) / scale if scale else None,
+        mde=needed / scale if needed is not None and 0 < needed <= scale else None,
         prompts=len(shared),
         answers=(sum(len(x[each]) for each in shared), sum(len(y[each]) for each in shared)),
         by_prompt=by_prompt,
@@ -233,10 +235,12 @@ def _bounds(squared: Sequence[float], between: Sequence[float], seed: int, *, bo
     return _Bounds(low, high)
 
 
-def _detectable(permuted: NDArray[np.float64], alpha: float) -> float:
+def _detectable(permuted: NDArray[np.float64], alpha: float) -> float | None:
+    """None: no permutation differs from another, and so nothing is known of luck."""
     import numpy as np  # noqa: PLC0415 - as above
 
-    return float(np.quantile(permuted, 1 - alpha) + NormalDist().inv_cdf(POWER) * permuted.std())
+    spread = float(permuted.std())
+    return float(np.quantile(permuted, 1 - alpha)) + NormalDist().inv_cdf(POWER) * spread if spread > _SLACK else None
 
 
 class _Block:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from harness.report.fidelity.told import figure, smallest
+
 BEGIN, END = "<!-- experiments: begin -->", "<!-- experiments: end -->"
 NONE = "–"
 
@@ -17,6 +19,8 @@ class Cost(NamedTuple):
     requests: int
     prompt_tokens: int
     output_tokens: int
+    unstated: int
+    """Requests whose tokens were not stated: they are in none of the sums."""
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> Cost:
@@ -24,7 +28,10 @@ class Cost(NamedTuple):
         return cls(*(sum(row[name] or 0 for row in rows) for name in cls._fields))
 
     def __str__(self) -> str:
-        return f"{self.requests:,} requests, {self.prompt_tokens:,} prompt and {self.output_tokens:,} output tokens"
+        if self.unstated == self.requests:
+            return f"{self.requests:,} requests, whose tokens were not stated"
+        said = f"{self.requests:,} requests, {self.prompt_tokens:,} prompt and {self.output_tokens:,} output tokens"
+        return f"{said}, those of {self.unstated:,} requests not stated" if self.unstated else said
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def budgets(plans: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for name, plan in plans.items():
         _, one = plan["endpoints"]
-        found = [f"{each['test']} {_figure(each['mde'])}" for each in plan["expected"] if each["mde"] is not None]
+        found = [f"{each['test']} {smallest(each['mde'])}" for each in plan["expected"] if each["mde"] is not None]
         tokens = f"{one['prompt_tokens']:,} | {one['output_tokens_max']:,}"
         yield f"| {name} | {one['requests']:,} | {tokens} | {', '.join(found)} |"
     yield from ("", "Of each candidate; of the reference twice as much.")
@@ -118,13 +125,7 @@ def _list(words: Sequence[str]) -> str:
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    bounds = NONE if None in (row["low"], row["high"]) else f"{_figure(row['low'])} to {_figure(row['high'])}"
+    bounds = NONE if None in (row["low"], row["high"]) else f"{figure(row['low'])} to {figure(row['high'])}"
     word = f"**{row['word']}**" if row["word"] in ("different", "worse") else row["word"]
-    figures = [_figure(row[name]) for name in ("ceiling", "mde", "margin", "p_adjusted")]
-    return [row["test"], word, str(row["n"]), _figure(row["value"]), bounds, *figures, row["says"].replace("|", "\\|")]
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return NONE
-    return f"{value:.0f}" if value == int(value) and abs(value) >= 1 else f"{round(value, 3) + 0:.3f}"
+    figures = [figure(row["ceiling"]), smallest(row["mde"]), figure(row["margin"]), figure(row["p_adjusted"])]
+    return [row["test"], word, str(row["n"]), figure(row["value"]), bounds, *figures, row["says"].replace("|", "\\|")]

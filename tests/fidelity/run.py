@@ -159,7 +159,8 @@ def planned(size: str, name: str, results: Path) -> Mapping[str, Any]:
 
 
 _COST = """
-select endpoint, task, count(*) as requests, sum(prompt_tokens) as prompt_tokens, sum(output_tokens) as output_tokens
+select endpoint, task, count(*) as requests, count(*) filter (where prompt_tokens is null) as unstated,
+    sum(prompt_tokens) as prompt_tokens, sum(output_tokens) as output_tokens
 from attempt_metrics where run_id = '{run}' group by all order by task
 """
 

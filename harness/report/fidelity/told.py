@@ -147,27 +147,33 @@ def timed(times: JsonObject) -> str:
 def row(one: JsonObject) -> tuple[str, ...]:
     """The cells of one finding, in the order of ``COLUMNS``."""
     low, high = one["low"], one["high"]
-    bounds = words.NOTHING if low is None or high is None else f"{_figure(low)} to {_figure(high)}"
+    bounds = words.NOTHING if low is None or high is None else f"{figure(low)} to {figure(high)}"
     p = one["p_adjusted"]
     return (
         one["test"],
         one["word"],
         one["says"],
-        _figure(one["value"]),
+        figure(one["value"]),
         bounds,
-        _figure(one["ceiling"]),
-        _figure(one["mde"]),
-        _figure(one["margin"]),
+        figure(one["ceiling"]),
+        smallest(one["mde"]),
+        figure(one["margin"]),
         words.NOTHING if p is None else f"{p:.3f}",
         str(one["n"]),
     )
 
 
-def _figure(value: float | None) -> str:
+def figure(value: float | None) -> str:
+    """A gap, a bound or a margin in thousandths; whole numbers, such as tokens, as they are."""
     if value is None:
         return words.NOTHING
     # What rounds to nothing has no sign.
     return f"{value:.0f}" if value == int(value) and abs(value) >= 1 else f"{round(value, 3) + 0:.3f}"
+
+
+def smallest(mde: float | None) -> str:
+    """The smallest difference that is found, which is never nothing."""
+    return "<0.001" if mde is not None and round(mde, 3) == 0 else figure(mde)
 
 
 def _exhibits(found: JsonObject, one: JsonObject, folder: RunFolder, providers: dict[str, Provider]) -> Iterator[Block]:
