@@ -76,6 +76,21 @@ def local_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[JsonObject]:
     return _checked(placed_rows(path), columns)
 
 
+def files_in(data: Path | None, name: str, task: str, hint: str) -> list[Path]:
+    """The files ``name`` of a task's ``--data``: a file itself, one in the folder, or one in each folder of it.
+
+    TaskError with ``hint`` where there is none, or no ``--data``.
+    """
+    if data is None:
+        raise TaskError(f"task {task} reads local files", hint=hint)
+    if not data.is_dir():
+        return [data]
+    found = [data / name] if (data / name).is_file() else sorted(data.glob(f"*/{name}"))
+    if not found:
+        raise TaskError(f"{data} holds no {name}, nor does a folder in it", hint=hint)
+    return found
+
+
 def placed_rows(path: Path) -> Iterator[tuple[str, Any]]:
     """The same rows, whatever JSON value each is, with the place of each: the file and its line, item or row."""
     if path.is_dir():

@@ -17,8 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.data import local_rows
-from harness.errors import TaskError
+from harness.data import files_in, local_rows
 from harness.scorers.answered import answered
 from harness.types import JsonObject, Sample, Task
 
@@ -29,7 +28,7 @@ _NAME = "example"
 
 def load(data: Path | None) -> Iterator[Sample]:
     """The schemas by folder and line; data needs walle's folder, one of those in it, or a file of schemas."""
-    for path in _files(data):
+    for path in files_in(data, _FILE, "fidelity_walle", _HINT):
         for number, schema in enumerate(local_rows(path), 1):
             if schema.get("type") != "object":
                 continue
@@ -44,17 +43,6 @@ def load(data: Path | None) -> Iterator[Sample]:
                     "tool_choice": {"type": "function", "function": {"name": _NAME}},
                 },
             )
-
-
-def _files(data: Path | None) -> list[Path]:
-    if data is None:
-        raise TaskError("task fidelity_walle reads local files", hint=_HINT)
-    if not data.is_dir():
-        return [data]
-    found = [data / _FILE] if (data / _FILE).is_file() else sorted(data.glob(f"*/{_FILE}"))
-    if not found:
-        raise TaskError(f"{data} holds no {_FILE}, nor does a folder in it", hint=_HINT)
-    return found
 
 
 TASK = Task(

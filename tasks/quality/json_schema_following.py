@@ -18,7 +18,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.data import local_rows
+from harness.data import files_in, local_rows
 from harness.errors import TaskError
 from harness.scorers.json_schema import json_schema
 from harness.types import JsonObject, Sample, Task
@@ -36,7 +36,7 @@ _SAYS_WHAT = frozenset(("type", "enum", "const", "$ref", "anyOf", "oneOf", "allO
 
 def load(data: Path | None) -> Iterator[Sample]:
     """The schemas by folder and line; data needs walle's folder, one of those in it, or a file of schemas."""
-    for path in _files(data):
+    for path in files_in(data, _FILE, "json_schema_following", _HINT):
         for number, schema in enumerate(local_rows(path), 1):
             if schema and not _SAYS_WHAT & schema.keys():
                 raise TaskError(f"{path} row {number}: no JSON Schema. It has: {', '.join(schema)[:200]}", hint=_HINT)
@@ -51,17 +51,6 @@ def load(data: Path | None) -> Iterator[Sample]:
                     "response_format": {"type": "json_schema", "json_schema": form},
                 },
             )
-
-
-def _files(data: Path | None) -> list[Path]:
-    if data is None:
-        raise TaskError("task json_schema_following reads local files", hint=_HINT)
-    if not data.is_dir():
-        return [data]
-    found = [data / _FILE] if (data / _FILE).is_file() else sorted(data.glob(f"*/{_FILE}"))
-    if not found:
-        raise TaskError(f"{data} holds no {_FILE}, nor does a folder in it", hint=_HINT)
-    return found
 
 
 def _judged(schema: JsonObject) -> JsonObject:

@@ -10,7 +10,7 @@ from statistics import fmean
 from harness.fidelity import lengths as of_lengths
 from harness.fidelity.sampling import Signs, signs
 from harness.report.fidelity.answers import Answer, Answers
-from harness.report.fidelity.finding import Finding, Shown, Word, always
+from harness.report.fidelity.finding import Finding, Shown, Word, always, of_gap
 from harness.stats.change import Asked
 from harness.stats.items import paired_items
 from harness.stats.power import ALPHA
@@ -45,20 +45,13 @@ def _lengths(endpoint: str, first: Sequence[Answer], again: Sequence[Answer], ow
     if found.apart:
         more = "more" if found.earlier else "fewer"
         says += f"; {100 * found.apart:.0f} % {more} of them end by {found.at:.0f}"
-    return Finding(
+    return of_gap(
+        gap,
+        of_lengths.MARGIN,
         test=LENGTHS,
         endpoint=endpoint,
         says=says,
-        n=gap.prompts,
-        word=lambda adjusted: gap.word(of_lengths.MARGIN, adjusted),
         unit="share of answers",
-        value=gap.value,
-        low=gap.low,
-        high=gap.high,
-        ceiling=gap.ceiling,
-        mde=gap.mde,
-        margin=of_lengths.MARGIN,
-        p=gap.p_value,
         shown=_furthest(first, own, asked, given),
         details={"ceiling_p": gap.ceiling_p, "at": found.at, "earlier": found.earlier},
     )

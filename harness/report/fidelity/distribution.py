@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from harness.fidelity.mmd import MARGIN, against_itself, distance
 from harness.fidelity.mmd import Answers as Texts
 from harness.report.fidelity.answers import Answer, Answers, texts
-from harness.report.fidelity.finding import Finding, Shown, always
+from harness.report.fidelity.finding import Finding, Shown, always, of_gap
 
 TASK = "fidelity_text"
 _MOST_SHOWN = 3
@@ -22,20 +20,13 @@ def distribution(answers: Answers, endpoint: str, *, margin: float = MARGIN, see
     if gap is None:
         says = "no prompt has two answers from the reference, from the reference again and from the candidate"
         return Finding("distribution", endpoint, says, 0, always("inconclusive"))
-    return Finding(
+    return of_gap(
+        gap,
+        margin,
         test="distribution",
         endpoint=endpoint,
         says=f"{_each(own)} answers to each of {gap.prompts} prompts, letter by letter",
-        n=gap.prompts,
-        word=partial(gap.word, margin),
         unit="energy coefficient, 0 the same, 1 nothing in common",
-        value=gap.value,
-        low=gap.low,
-        high=gap.high,
-        ceiling=gap.ceiling,
-        mde=gap.mde,
-        margin=margin,
-        p=gap.p_value,
         shown=_shown(asked, given, first, own),
         details={"ceiling_p": gap.ceiling_p},
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
+from harness.fidelity.verdict import Gap
 from harness.types import JsonObject
 
 Word = Literal["equivalent", "different", "inconclusive", "not worse", "worse", "not applicable"]
@@ -58,6 +60,13 @@ class Finding:
             "word": self.word(adjusted),
             "shown": [one._asdict() for one in self.shown],
         }
+
+
+def of_gap(gap: Gap, margin: float, **said: Any) -> Finding:
+    """A finding with the figures of a gap. ``said``: its other fields, and ``word`` where that is not the gap's own."""
+    figures: JsonObject = {name: getattr(gap, name) for name in ("value", "low", "high", "ceiling", "mde")}
+    said.setdefault("word", partial(gap.word, margin))
+    return Finding(n=gap.prompts, margin=margin, p=gap.p_value, **figures, **said)
 
 
 def always(word: Word) -> Callable[[float | None], Word]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from harness.fidelity import categories
 from harness.report.fidelity.answers import Answer
-from harness.report.fidelity.finding import Finding, Shown, always
+from harness.report.fidelity.finding import Finding, Shown, always, of_gap
 
 Kinds = Mapping[str, Sequence[str]]
 """Kinds of answers by ``Answer.name``."""
@@ -32,20 +31,13 @@ def compared(
     if gap is None:
         return Finding(test, endpoint, says, 0, always("inconclusive"))
     counted = Counter(kind for kinds in sides[2].values() for kind in kinds)
-    return Finding(
+    return of_gap(
+        gap,
+        categories.MARGIN,
         test=test,
         endpoint=endpoint,
         says=says,
-        n=gap.prompts,
-        word=partial(gap.word, categories.MARGIN),
         unit="half the squared difference of shares",
-        value=gap.value,
-        low=gap.low,
-        high=gap.high,
-        ceiling=gap.ceiling,
-        mde=gap.mde,
-        margin=categories.MARGIN,
-        p=gap.p_value,
         shown=worst(sides[0], sides[2], base, own),
         details={"kinds": dict(counted.most_common()), "ceiling_p": gap.ceiling_p},
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 
 from harness.fidelity.logprobs import MARGIN, Rows, TopLogprobs, against_itself, distance
 from harness.report.fidelity.answers import Answers
-from harness.report.fidelity.finding import Finding, Shown, always
+from harness.report.fidelity.finding import Finding, Shown, always, of_gap
 from harness.report.fidelity.served import Ranked
 
 TEST = "log probabilities"
@@ -27,21 +26,14 @@ def logprobs(answers: Answers, endpoint: str) -> Finding:
     if gap is None or found is None:
         return Finding(TEST, endpoint, "no prompt has two answers from each", 0, always("inconclusive"))
     low, high = (100 * share for share in found.total_variation)
-    return Finding(
+    return of_gap(
+        gap,
+        MARGIN,
         test=TEST,
         endpoint=endpoint,
         says=f"first token of {gap.prompts} prompts, {found.tokens} tokens seen: {low:.1f} to {high:.1f} % of the "
         f"probability lies elsewhere; {100 * found.censored:.0f} % of the values are bounds",
-        n=gap.prompts,
-        word=partial(gap.word, MARGIN),
         unit="nats",
-        value=gap.value,
-        low=gap.low,
-        high=gap.high,
-        ceiling=gap.ceiling,
-        mde=gap.mde,
-        margin=MARGIN,
-        p=gap.p_value,
         shown=_shown(first, own, sorted(found.by_prompt, key=lambda prompt: -found.by_prompt[prompt])),
         details={"ceiling_p": gap.ceiling_p, "total_variation": list(found.total_variation), "same": found.same},
     )

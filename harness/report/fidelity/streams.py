@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from harness.fidelity import categories
 from harness.fidelity.streams import Streaming, streaming
 from harness.report.fidelity.answers import Answer, Answers
-from harness.report.fidelity.finding import Finding, Shown, Word, always
+from harness.report.fidelity.finding import Finding, Shown, Word, always, of_gap
 from harness.stats.power import ALPHA
 
 TASK = "fidelity_calls"
@@ -31,20 +31,14 @@ def streams(answers: Answers, endpoint: str) -> Finding:
         said = gap.word(categories.MARGIN, adjusted)
         return "not applicable" if odd and said == "different" else said
 
-    return Finding(
+    return of_gap(
+        gap,
+        categories.MARGIN,
         test=_TEST,
         endpoint=endpoint,
         says=f"{_told(own)}; the reference: {'nothing to compare' if reference is None else _told(reference)}",
-        n=gap.prompts,
         word=word,
         unit="energy coefficient, 0 the same, 1 nothing in common",
-        value=gap.value,
-        low=gap.low,
-        high=gap.high,
-        ceiling=gap.ceiling,
-        mde=gap.mde,
-        margin=categories.MARGIN,
-        p=gap.p_value,
         shown=_shown(answers, endpoint, own),
         details={"differing": {name: list(names) for name, names in own.differing.items()}},
     )
