@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made import catalog, endpoint, load, plan, sample, task
+from made import Watcher, catalog, endpoint, load, plan, sample, task
 
 from harness.errors import StoreError, UnknownName, UsageError
 from harness.place import Place, open_place
@@ -34,7 +34,7 @@ from harness.run.admission.tally import Budget
 from harness.run.arrivals import Closed, Poisson
 from harness.run.planning.plan import Plan, make
 from harness.run.selecting.selection import Selection
-from harness.run.workers import clocks, executor, handed, parcels
+from harness.run.workers import clocks, executor, gathering, handed, parcels
 from harness.run.workers.crew import budgets
 from harness.run.workers.meeting import Meeting, states
 from harness.run.workers.parcels import Parcels
@@ -358,3 +358,16 @@ def test_the_users_files_go_along(tmp_path: Path) -> None:
     here = handed.found_here(stored, folder.root).changes.prompts
     assert here is not None
     assert Path(here).read_text() == '{"prompt": "One?"}\n'
+
+
+def test_a_place_where_nobody_wrote_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks on for workers at another place than they write to would wait without a word."""
+    watcher = Watcher()
+    looked = gathering.Gathering(open_place(str(tmp_path)), watcher)
+    looked.look()
+    assert watcher.lines == []
+    monkeypatch.setattr(gathering, "SILENT_S", 0.0)
+    looked.look()
+    looked.look()
+    assert watcher.lines == [f"no worker has written at {looked.place.shown} yet; --from PLACE looks elsewhere"]
+    assert not looked.ended

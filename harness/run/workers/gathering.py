@@ -39,11 +39,17 @@ class Gathering:
     _heard_ns: dict[int, tuple[str, int]] = field(default_factory=dict)
     """By shard: the last it said, and when that was seen here."""
     _silent: set[int] = field(default_factory=set)
+    _began_ns: int = field(default_factory=time.perf_counter_ns)
+    _nobody: bool = False
+    """Whether it was told that none of them has been heard of."""
 
     def look(self) -> None:
         """See how far they are, and show it."""
         self.states = states(self.place)
         now_ns = time.perf_counter_ns()
+        if not self.states and not self._nobody and (now_ns - self._began_ns) / 1e9 > SILENT_S:
+            self._nobody = True
+            self.watcher.told(f"no worker has written at {self.place.shown} yet; --from PLACE looks elsewhere")
         failures: Counter[str] = Counter()
         for shard, state in self.states.items():
             self.of = state["of"]
