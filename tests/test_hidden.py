@@ -61,7 +61,8 @@ def test_what_is_printed_is_veiled(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_traceback_holds_no_secret(where: str) -> None:
     """What ends the program, or one of its threads, unforeseen is told without it."""
     code = (
-        "import threading\nfrom harness import hidden\nhidden.note('sk-in-a-traceback')\nhidden.hide_in_tracebacks()\n"
+        "import threading\nfrom harness.secrets import hidden\n"
+        "hidden.note('sk-in-a-traceback')\nhidden.hide_in_tracebacks()\n"
         "error = RuntimeError('refused: ' + 'sk-in-a-' + 'traceback')\ndef fail(): raise error\n" + where
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)

@@ -63,7 +63,7 @@ def prompt_tokens(answers: Answers, endpoint: str) -> Finding:
 
 def takes_pictures(answers: Answers) -> bool:
     """Whether the reference answers any shape with pictures, or was not asked one."""
-    fared = [one for (task, name), one in answers.asked[answers.reference].items() if _is_picture(task, name)]
+    fared = [one for (task, name), one in answers.asked.get(answers.reference, {}).items() if _is_picture(task, name)]
     return not fared or any(one.failed < one.n for one in fared)
 
 
