@@ -29,8 +29,9 @@ types: $(VENV)/.test ## mypy, strict
 imports: $(VENV)/.test ## import contracts
 	$(BIN)/lint-imports --no-logo
 
-# Lines and branches of the whole suite, of child processes too: it takes half as long again as `make test`. LINES is the least
-# share of lines, in per cent; COVERAGE="tests/test_doctor.py" measures some tests alone, and then LINES=0 is due.
+# Lines and branches that the tests reach, those that measure time left out, in child processes too: three quarters of an
+# hour. LINES is the least share of lines, in per cent; COVERAGE="tests/test_doctor.py" measures some tests alone, and
+# then LINES=0 is due.
 LINES ?= 92
 # What coverage itself disturbs: it writes to the disk that is full, and slows the client that has to be quick.
 UNCOVERED := --deselect tests/test_bad_input.py::test_a_full_disk_loses_nothing \

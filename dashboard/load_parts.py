@@ -192,7 +192,10 @@ def server_part(chosen: choice.Chosen, report: JsonObject, names: Sequence[str])
         _second_by_second(chosen, endpoint)
     own = [row for row in report["server"] if row["endpoint"] == endpoint]
     if not own:
-        st.caption("The server's own metrics were not read: it has no metrics page, or is not one of yours.")
+        st.caption(
+            "No reading of the server's own metrics falls into these levels: it has no metrics page, is not one of "
+            "yours, or they were too short."
+        )
         return
     columns = [
         Column("level"),

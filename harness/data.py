@@ -77,9 +77,9 @@ def local_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[JsonObject]:
 
 
 def files_in(data: Path | None, name: str, task: str, hint: str) -> list[Path]:
-    """The files ``name`` of a task's ``--data``: a file itself, one in the folder, or one in each folder of it.
+    """The files ``name`` of a task's ``--data``: itself if it is no folder, one in it, or one in each folder of it.
 
-    TaskError with ``hint`` where there is none, or no ``--data``.
+    TaskError with ``hint`` where a folder holds none, or there is no ``--data``.
     """
     if data is None:
         raise TaskError(f"task {task} reads local files", hint=hint)

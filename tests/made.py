@@ -15,11 +15,11 @@ from typing import Any
 from harness.catalog import Catalog
 from harness.exchange import Completion, Outcome, StreamMarks, ToolCall
 from harness.provider import Endpoint, Price, Provider
-from harness.run.admission.tally import Tally
 from harness.run.arrivals import Closed, Law
 from harness.run.planning.plan import Plan, make
 from harness.run.planning.stages import Stage
 from harness.run.selecting.selection import Selection
+from harness.run.tally import Tally
 from harness.scorers.exact import exact
 from harness.types import Attempt, Load, Sample, Task
 

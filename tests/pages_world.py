@@ -107,6 +107,9 @@ _HERE = (
     (r"\b20261120t0900\b|\b20261101\b|(?<=diff )RUN\b", "OLDER"),
     (r"\b20261121t1103\b|\[RUN\.\.\.\]|\bRUN\b", "NEWER"),
     (r"\bTABLE --out FILE\b", "runs --out runs.parquet"),
+    (r"(?<=init )--use", "--file made.yaml --use"),
+    (r"--port \d+", "--port 0"),
+    (r"--until \d{4}", "--until 2999"),
     # Names that a sentence leaves open.
     (r"\bPROBE\b", "tools.required"),
     (r"\bJOB\b", "-"),
@@ -124,6 +127,7 @@ _HERE = (
     (r"eval humaneval", "eval humaneval --data HumanEval.jsonl.gz"),
     (r"eval mt_bench(?! --data)", "eval mt_bench --data question.jsonl"),
     (r"eval gsm8k(?!.*--data)", "eval gsm8k --data gsm8k/test.jsonl"),
+    (r"--suite nightly", "--suite little"),
     # Sizes: as many requests and processes as two cores carry out in a moment.
     (r"-n \d{3,}", "-n 24"),
     (r"--requests \d+", "--requests 4"),

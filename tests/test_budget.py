@@ -14,7 +14,7 @@ from made import reply
 from harness.exchange import Exchange, Failure, Outcome, Usage, WireMarks
 from harness.provider import Price
 from harness.run.admission.budget import UNCAPPED_TOKENS, Spending, estimate_tokens, most, used_tokens
-from harness.run.admission.tally import Budget
+from harness.run.tally import Budget
 from harness.types import Attempt, Job, JobKind, Request
 
 PRICE = Price(1.0, 4.0, 0.5, "made")

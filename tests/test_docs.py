@@ -27,7 +27,7 @@ EXECUTED = {
     "docs/verify.md": "test_verify.py",
     **{f"docs/tutorials/{path.name}": "test_tutorials.py" for path in (DOCS / "tutorials").glob("*.md")},
 }
-"""Pages whose commands a test carries out, and which one; of all others they are held against the command line."""
+"""Pages with a test of their own that carries out what they show, and which; all others: test_docs_executed.py."""
 _PLACEHOLDER = re.compile(r"^(\[.*|\.\.\.|…|<.*)$")
 
 

@@ -24,12 +24,12 @@ from harness.record.journal import read_attempts
 from harness.run import sitting
 from harness.run.admission import breaker
 from harness.run.admission import rate_limits as limits
-from harness.run.admission.tally import Budget
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
 from harness.run.observers import wall
 from harness.run.planning.plan import Plan
 from harness.run.sitting import Sitting
+from harness.run.tally import Budget
 from harness.store.query import rows
 from harness.types import Attempt
 from harness.wire.understand import understand

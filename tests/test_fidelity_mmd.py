@@ -216,3 +216,20 @@ def test_a_reference_that_changed_meanwhile_is_no_yardstick() -> None:
     assert found is not None
     assert found.ceiling_p <= 0.05
     assert found.word(mmd.MARGIN) == "inconclusive"
+
+
+def test_what_cannot_be_found_has_no_smallest_effect() -> None:
+    """Two answers of a side to one prompt, each unlike all others: not even nothing in common would be found."""
+    found = mmd.distance({"p": ["aaaa", "bbbb"]}, {"p": ["cccc", "dddd"]}, length=4)
+    assert found is not None
+    assert found.mde is None
+
+
+def test_what_never_varies_has_no_smallest_effect() -> None:
+    """Two sides that always give their own answer are moved by permuting; two that give the same are not."""
+    moving = mmd.distance({"p": ["a"] * 8}, {"p": ["b"] * 8}, length=1)
+    still = mmd.distance({"p": ["a"] * 8}, {"p": ["a"] * 8}, length=1)
+    assert moving is not None
+    assert still is not None
+    assert moving.mde is not None
+    assert still.mde is None

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import pytest
+
 from harness.report.fidelity.answers import Answer, Answers, Asked, Call
 from harness.report.fidelity.finding import Finding
 from harness.report.fidelity.streams import TASK, WHOLE, streams
+from harness.report.fidelity.told import smallest
 from harness.report.fidelity.tools import tools
 from harness.types import JsonObject
 
@@ -80,3 +83,11 @@ def test_a_reference_that_streams_something_else_is_no_yardstick() -> None:
         assert bool(row.shown) is (candidate is odd)
         assert all(shown.beside == "in one piece" for shown in row.shown)
     assert words == {"odd": "different", "both": "not applicable", "mended": "equivalent"}
+
+
+@pytest.mark.parametrize(
+    ("mde", "said"), [(None, "–"), (0.0, "0.000"), (0.0004, "<0.001"), (0.013, "0.013"), (3.0, "3")]
+)
+def test_a_smallest_difference_is_never_rounded_to_nothing(mde: float | None, said: str) -> None:
+    """What is found although it is hardly there is told from what is nothing at all."""
+    assert smallest(mde) == said

@@ -23,11 +23,11 @@ from harness.record.folder import RunFolder
 from harness.report.summary.figures import summarise
 from harness.report.summary.judges import lines
 from harness.run import sitting
-from harness.run.admission.tally import Budget
 from harness.run.conduct import Company
 from harness.run.planning.forecast import forecasts
 from harness.run.planning.plan import Plan, make
 from harness.run.selecting.selection import Selection
+from harness.run.tally import Budget
 from harness.scorers.exact import exact
 from harness.scorers.judge import judge
 from harness.store.query import rows

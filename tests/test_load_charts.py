@@ -66,11 +66,13 @@ def test_a_percentile_of_few_is_not_drawn() -> None:
 
 def test_a_percentile_is_named_once_in_a_panel() -> None:
     """At the curve that ends highest: at each, names of close curves would lie over one another."""
-    levels = [level(1), level(2), level(1, endpoint="q/m"), level(2, endpoint="q/m")]
-    figure = load_curves.latency(levels, ["p50"], CLOSED)
-    assert figure is not None
-    named = [text for trace in drawn(figure, "scatter") for text in trace.text if text]
-    assert named == ["p50"] * 3
+    names = ("ttft_ms", "ttft_sched_ms", "tpot_ms", "e2e_ms", "e2e_sched_ms")
+    slow = {"endpoint": "q/m", "times": {name: times(60, 300.0) for name in names}}
+    for levels in ([level(1), level(2), level(1, **slow), level(2, **slow)], [level(2, **slow), level(2)]):
+        figure = load_curves.latency(levels, ["p50"], CLOSED)
+        assert figure is not None
+        named = [(trace.name, text) for trace in drawn(figure, "scatter") for text in trace.text if text]
+        assert named == [("q/m", "p50")] * 3
 
 
 @pytest.mark.parametrize("log", [False, True])

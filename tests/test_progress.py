@@ -12,7 +12,7 @@ from harness.exchange import Exchange, Failure, FailureKind, Outcome, Usage, Wir
 from harness.provider import Price
 from harness.report import progress
 from harness.report.progress import Progress
-from harness.run.admission.tally import Tally
+from harness.run.tally import Tally
 from harness.types import Attempt, Job, JobKind, Request
 
 GOOD = Outcome(reply("yes", usage=Usage(100, 20)), None)

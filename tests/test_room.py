@@ -17,8 +17,7 @@ from harness.provider import Serve
 from harness.run import sitting
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
-from harness.run.planning.plan import Plan
-from harness.run.planning.room import (
+from harness.run.planning.disk import (
     REQUEST_BYTES,
     TOKEN_BYTES,
     USUAL_TOKENS,
@@ -27,6 +26,7 @@ from harness.run.planning.room import (
     refuse_no_room,
     room_of,
 )
+from harness.run.planning.plan import Plan
 from harness.types import Load, Sample
 
 SUMS = task("sums", [sample(f"s{n}") for n in range(6)])

@@ -20,10 +20,10 @@ from harness.record.folder import create
 from harness.record.journal import Journal, read_attempts
 from harness.run.admission.budget import most
 from harness.run.admission.rate_limits import MAX_TRIES
-from harness.run.admission.tally import Before, Budget, Tally
 from harness.run.arrivals import Closed, Constant, Poisson, offsets_ns
 from harness.run.planning.plan import Plan
 from harness.run.runner import Runner, closing
+from harness.run.tally import Before, Budget, Tally
 from harness.types import Attempt
 from harness.wire.assemble import assemble
 from harness.wire.loop import run as run_loop

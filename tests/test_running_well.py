@@ -25,9 +25,9 @@ from harness.report.summary.running import lines, running
 from harness.run import sitting
 from harness.run.admission import breaker
 from harness.run.admission.rate_limits import MAX_TRIES
-from harness.run.admission.tally import Budget
 from harness.run.conduct import Company
 from harness.run.planning.plan import Plan
+from harness.run.tally import Budget
 from harness.store.query import rows
 
 MS = 1_000_000

@@ -18,9 +18,9 @@ from harness.exchange import Completion, StreamMarks, ToolCall
 from harness.record.folder import RunFolder
 from harness.record.journal import read_attempts
 from harness.run import session, sitting
-from harness.run.admission.tally import Budget
 from harness.run.conduct import Company
 from harness.run.sitting import Sitting
+from harness.run.tally import Budget
 from harness.store.query import rows
 from harness.types import JsonObject, Sample, Score, Scorer, Task
 from harness.wire.assemble import assemble

@@ -30,10 +30,10 @@ from harness.provider import Limits
 from harness.record.folder import RunFolder
 from harness.record.journal import Session
 from harness.report.load import partly
-from harness.run.admission.tally import Budget
 from harness.run.arrivals import Closed, Poisson
 from harness.run.planning.plan import Plan, make
 from harness.run.selecting.selection import Selection
+from harness.run.tally import Budget
 from harness.run.workers import clocks, executor, gathering, handed, parcels
 from harness.run.workers.crew import budgets
 from harness.run.workers.meeting import Meeting, states
@@ -369,5 +369,5 @@ def test_a_place_where_nobody_wrote_is_told_once(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(gathering, "SILENT_S", 0.0)
     looked.look()
     looked.look()
-    assert watcher.lines == [f"no worker has written at {looked.place.shown} yet; --from PLACE looks elsewhere"]
+    assert watcher.lines == [f"no worker has written at {looked.place.shown} yet; is that their place (--from)?"]
     assert not looked.ended

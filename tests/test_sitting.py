@@ -31,13 +31,13 @@ from harness.record.journal import read_attempts, sessions
 from harness.record.versions import plan_as_stored
 from harness.run import sitting
 from harness.run.admission.rate_limits import retry_delay_s
-from harness.run.admission.tally import Budget
 from harness.run.arrivals import Closed
 from harness.run.conduct import Company
 from harness.run.differing import config_parts
 from harness.run.planning.plan import sha256
 from harness.run.scoring.judge import cancelled
 from harness.run.sitting import Sitting
+from harness.run.tally import Budget
 from harness.scorers.exact import exact
 from harness.store.query import rows
 from harness.types import Sample, Score, Scorer, Task

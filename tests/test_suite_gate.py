@@ -21,8 +21,8 @@ from harness.errors import CannotMeasure, ConfigError
 from harness.gates.file import of_mapping
 from harness.gates.judgement import Judgement
 from harness.gates.of_suite import gate_of
-from harness.run.admission.tally import Budget
 from harness.run.selecting.selection import Selection
+from harness.run.tally import Budget
 
 GATE = {"gates": [{"metric": "quality", "min": "50%"}]}
 

@@ -12,13 +12,13 @@ from harness.api.sources import Own, Providers, Who, ids, scored_by, several, so
 from harness.conformance.probe import Probe
 from harness.errors import UnknownName
 from harness.report.fidelity.planned import SIZES, thousands, verify_selection
-from harness.run.admission.tally import Budget
 from harness.run.planning.refused import refuse_load
 from harness.run.selecting.evals import eval_selection
 from harness.run.selecting.load_words import FILES, duration
 from harness.run.selecting.loads import load_selection
 from harness.run.selecting.selection import Selection
 from harness.run.selecting.suites import suite_selection
+from harness.run.tally import Budget
 from harness.types import Load, Scorer, Task
 
 Keep = Literal["none", "hash", "sample", "all"]

@@ -25,13 +25,13 @@ from harness.report.progress import Progress
 from harness.report.summary import terminal
 from harness.report.summary.adapted import lines as adapted_lines
 from harness.run import sitting
-from harness.run.admission.tally import Budget
 from harness.run.bell import Bell
 from harness.run.conduct import Company
 from harness.run.planning.adaptations import adaptations
 from harness.run.planning.plan import Plan
 from harness.run.planning.refused import refuse, refuse_load
 from harness.run.sitting import Sitting
+from harness.run.tally import Budget
 from harness.run.workers import crew, executors
 from harness.run.workers.executor import Where, read
 from harness.scorers.permission import code_allowed

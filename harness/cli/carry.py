@@ -23,12 +23,12 @@ from harness.report.progress import Progress
 from harness.report.summary import terminal
 from harness.report.summary.adapted import lines as adapted_lines
 from harness.run import sitting
-from harness.run.admission.tally import Budget
 from harness.run.conduct import Company
 from harness.run.planning.adaptations import adaptations
 from harness.run.planning.plan import Plan
 from harness.run.planning.refused import refuse
 from harness.run.stored import Replan
+from harness.run.tally import Budget
 from harness.run.workers import executors, gathering, handed
 from harness.run.workers.executor import Where
 from harness.store import texts

@@ -11,7 +11,7 @@ from harness.cli.carry import Terms, carry_out
 from harness.cli.run import plan_suite
 from harness.engines import weights
 from harness.report.summary import terminal
-from harness.run.admission.tally import Budget
+from harness.run.tally import Budget
 
 ENDPOINTS = ("local/smollm2", "steady-vendor/sim-small", "flaky-vendor/sim-small")
 MODEL = "smollm2"

@@ -66,11 +66,11 @@ def _examined(results: Path, providers_file: Path | None) -> Iterator[Finding]:
 def plug_ins(found: Sequence[Plugged]) -> Finding:
     """What installed packages add, and which of it cannot be used; the rest of the tool does without that."""
     packages_n = len({one.package for one in found})
-    told = f"{len(found)} of {packages_n} installed package{'s' * (packages_n != 1)}" if found else "none installed"
+    told = f"{len(found)}, from {packages_n} package{'s' * (packages_n != 1)}" if found else "none installed"
     problems = [one.problem for one in found if one.problem]
     if not problems:
         return Finding("plug-ins", "ok", told)
-    return Finding("plug-ins", "note", f"{told}; {len(problems)} cannot be used", "\n  ".join(problems))
+    return Finding("plug-ins", "note", "; ".join([told, *problems]), "Mend or uninstall the package (harness plugins)")
 
 
 def _said(one: Finding) -> str:

@@ -10,9 +10,9 @@ import click
 from harness.cli import tables
 from harness.report import words
 from harness.report.summary.adapted import lines as adapted_lines
+from harness.run.planning.disk import size
 from harness.run.planning.foretold import foretold
 from harness.run.planning.plan import Plan
-from harness.run.planning.room import size
 from harness.types import JsonObject
 
 _BASES = {"earlier runs": "about {}", "limits": "at least {}, by its limits", "arrivals": "{}", "unknown": "unknown"}

@@ -10,9 +10,9 @@ import click
 from harness import catalog, config
 from harness.cli import options
 from harness.cli.carry import Terms, carry_out
-from harness.run.admission.tally import Budget
 from harness.run.selecting.evals import eval_selection
 from harness.run.stored import replanner
+from harness.run.tally import Budget
 from harness.run.workers.executor import Where
 
 

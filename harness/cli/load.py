@@ -17,10 +17,10 @@ from harness.report import whole
 from harness.report.load import other_tools as dialects
 from harness.report.summary import terminal
 from harness.run import stored
-from harness.run.admission.tally import Budget
 from harness.run.planning.refused import refuse_load
 from harness.run.selecting import load_words
 from harness.run.selecting.loads import load_selection
+from harness.run.tally import Budget
 from harness.run.workers import crew
 
 

@@ -14,7 +14,7 @@ import click
 from harness import config
 from harness.prompts.filed import MAX_TOKENS
 from harness.record.folder import DEFAULT_RESULTS
-from harness.run.admission.tally import Budget
+from harness.run.tally import Budget
 from harness.run.workers.executor import read
 from harness.scorers import permission
 

@@ -19,11 +19,11 @@ from harness.report.conformance import lockfile, matrix
 from harness.report.summary import terminal
 from harness.report.words import plain
 from harness.run import stored
-from harness.run.admission.tally import Budget
 from harness.run.planning.forecast import forecasts
 from harness.run.planning.plan import Plan
 from harness.run.selecting.selection import Selection
 from harness.run.sitting import Sitting
+from harness.run.tally import Budget
 from harness.types import JsonObject
 
 

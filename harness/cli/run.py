@@ -16,10 +16,10 @@ from harness.errors import UsageError
 from harness.gates.context import refuse_strangers
 from harness.gates.file import read as read_gate
 from harness.gates.of_suite import gate_of
-from harness.run.admission.tally import Budget
 from harness.run.planning.plan import Plan
 from harness.run.selecting.suites import suite_selection
 from harness.run.stored import replanner
+from harness.run.tally import Budget
 from harness.run.workers.executor import Where
 
 _gating = [

@@ -12,11 +12,11 @@ from harness.cli.carry import Terms, carry_out
 from harness.errors import UsageError
 from harness.provider import Endpoint
 from harness.report.fidelity.planned import RIGHT
-from harness.run.admission.tally import Budget
 from harness.run.arrivals import Closed, Law, law_json
 from harness.run.selecting import load_words
 from harness.run.selecting.selection import Busy, Selection
 from harness.run.stored import replanner
+from harness.run.tally import Budget
 
 
 @click.command("under-load")

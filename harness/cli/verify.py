@@ -15,9 +15,9 @@ from harness.errors import UsageError
 from harness.record.folder import open_run
 from harness.report.fidelity.earlier import luck_of
 from harness.report.fidelity.planned import SIZES, expected, thousands, verify_selection
-from harness.run.admission.tally import Budget
 from harness.run.planning.plan import Plan
 from harness.run.stored import replanner
+from harness.run.tally import Budget
 
 
 @click.group(invoke_without_command=True)

@@ -124,7 +124,7 @@ def distance(x: Rows, y: Rows, *, permutations: int = PERMUTATIONS, seed: int = 
         level = 1 + int(np.count_nonzero(abs(permuted - seen) <= _ROUNDING))
         p_value = (further + level / 2) / (1 + permutations)
         needed = np.quantile(permuted, 1 - ALPHA) - permuted.mean() + NormalDist().inv_cdf(POWER) * permuted.std()
-        mde = float(needed) / len(tables)
+        mde = float(needed) / len(tables) if needed > _ROUNDING else None
     bounds = [each.variation() for each in tables]
     cells = sum(each.bound.size for each in tables)
     return LogprobDistance(

@@ -94,7 +94,7 @@ def triggering(
         gap=None if f1 is None or self_f1 is None else self_f1 - f1,
         low=low,
         high=high,
-        mde=None if low is None or high is None else smallest_detectable_shift(low, high),
+        mde=None if low is None or high is None else smallest_detectable_shift(low, high) or None,
         p_value=None if found is None else found.p_value,
         rate=paired_difference(rates[0], rates[2], names if clusters else None, seed=seed, draws=draws),
         prompts=len(shared),

@@ -27,7 +27,7 @@ class Gap:
     ceiling_p: float
     """The same of reference and reference: where it is small the reference itself has changed meanwhile."""
     mde: float | None
-    """Smallest true distance found with probability 0.8; None: it cannot be told, for nothing varied."""
+    """Smallest true distance found with probability 0.8; None: nothing varied, or none would be found."""
     prompts: int
 
     def word(self, margin: float, p_adjusted: float | None = None) -> SameWord:

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from harness.exchange import Outcome
 from harness.report.words import cost, plain
-from harness.run.admission.tally import Tally
 from harness.run.planning.stages import Stage
+from harness.run.tally import Tally
 from harness.types import Attempt
 
 _PLAIN_EVERY_NS = 10_000_000_000

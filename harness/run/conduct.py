@@ -14,13 +14,13 @@ from harness.provider import Endpoint, Provider
 from harness.record.folder import RunFolder
 from harness.record.journal import Journal
 from harness.run.admission.cache import Answers
-from harness.run.admission.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.bell import Bell
 from harness.run.observers.scrape import Scraper, metrics_url
 from harness.run.observers.vitals import Vitals, quiet_gc
 from harness.run.planning.plan import Plan
 from harness.run.runner import Runner, closing
 from harness.run.scoring.scoring import Watch, unwatched
+from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.workers.executor import Executor
 from harness.run.workers.shards import Shard
 from harness.secrets.credentials import Credentials

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import StoreError
 from harness.record.folder import RunFolder, is_full, results_option
-from harness.run.planning.room import for_rest
+from harness.run.planning.disk import for_rest
 
 
 @contextmanager

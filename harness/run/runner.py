@@ -22,7 +22,6 @@ from harness.run import session
 from harness.run.admission.admit import Admission
 from harness.run.admission.breaker import GIVEN_UP
 from harness.run.admission.cache import Answers
-from harness.run.admission.tally import Before, Budget, Facts, Tally, Watcher
 from harness.run.arrivals import Closed
 from harness.run.ends import Ends, nothing
 from harness.run.later import Later
@@ -30,6 +29,7 @@ from harness.run.pace import Pacer
 from harness.run.planning.following import Following
 from harness.run.planning.plan import Plan
 from harness.run.planning.stages import Part, Stage, at_once, over, parts
+from harness.run.tally import Before, Budget, Facts, Tally, Watcher
 from harness.store.ready import Ready
 from harness.types import Attempt, Job, Request
 from harness.wire.alarm import Alarm

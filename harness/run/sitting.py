@@ -21,18 +21,18 @@ from harness.provider import Provider
 from harness.record.folder import RunFolder, create, results_option, write_atomic
 from harness.record.journal import Journal
 from harness.run import differing, full, manifest, stored
-from harness.run.admission.tally import Tally
 from harness.run.conduct import Company, Conducted, asked, conduct
 from harness.run.hidden_logs import hide_in_logs
 from harness.run.observers import neighbours, wall
 from harness.run.observers.calibrate import calibrate
 from harness.run.planning import seek
+from harness.run.planning.disk import refuse_no_room
 from harness.run.planning.plan import Plan
-from harness.run.planning.room import refuse_no_room
 from harness.run.planning.second_looks import second_looks
 from harness.run.scoring.judge import barren, judge
 from harness.run.scoring.scoring import Watch, unwatched
 from harness.run.servers import Servers, serving
+from harness.run.tally import Tally
 from harness.run.workers import shards
 from harness.run.workers.crew import Crew
 from harness.stats.validity import clock_moved

@@ -17,11 +17,11 @@ from harness.record.journal import read_attempts
 from harness.record.versions import plan_as_stored
 from harness.run import differing, manifest, session
 from harness.run.admission.breaker import given_up
-from harness.run.admission.tally import Before
 from harness.run.planning.judging import answer_of
 from harness.run.planning.plan import Plan, make, sha256
 from harness.run.scoring.judge import cancelled
 from harness.run.selecting.selection import Selection
+from harness.run.tally import Before
 from harness.types import JsonObject
 from harness.wire.understand import understand
 

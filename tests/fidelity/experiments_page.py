@@ -17,10 +17,11 @@ class Cost(NamedTuple):
     """What was sent and got."""
 
     requests: int
+    answered: int
     prompt_tokens: int
     output_tokens: int
     unstated: int
-    """Requests whose tokens were not stated: they are in none of the sums."""
+    """Answers whose tokens were not stated: they are in none of the sums."""
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]]) -> Cost:
@@ -28,10 +29,11 @@ class Cost(NamedTuple):
         return cls(*(sum(row[name] or 0 for row in rows) for name in cls._fields))
 
     def __str__(self) -> str:
-        if self.unstated == self.requests:
-            return f"{self.requests:,} requests, whose tokens were not stated"
+        if self.unstated == self.answered:
+            why = "whose tokens were not stated" if self.answered else "of which none was answered"
+            return f"{self.requests:,} requests, {why}"
         said = f"{self.requests:,} requests, {self.prompt_tokens:,} prompt and {self.output_tokens:,} output tokens"
-        return f"{said}, those of {self.unstated:,} requests not stated" if self.unstated else said
+        return f"{said}, those of {self.unstated:,} answers not stated" if self.unstated else said
 
 
 @dataclass(frozen=True)

@@ -108,6 +108,8 @@ def main() -> None:
         carried(name, given.results)
     if given.markdown:
         known = [name for name in EXPERIMENTS if record_of(given.results, name).is_file()]
+        if not known:
+            raise SystemExit(f"{given.results} holds no experiment")
         told = [found(name, given.results) for name in known]
         plans = {size: planned(size, known[0], given.results) for size in SIZES}
         experiments_page.into(given.markdown, head(), told, plans)
@@ -159,7 +161,8 @@ def planned(size: str, name: str, results: Path) -> Mapping[str, Any]:
 
 
 _COST = """
-select endpoint, task, count(*) as requests, count(*) filter (where prompt_tokens is null) as unstated,
+select endpoint, task, count(*) as requests, count(*) filter (where ok) as answered,
+    count(*) filter (where ok and prompt_tokens is null) as unstated,
     sum(prompt_tokens) as prompt_tokens, sum(output_tokens) as output_tokens
 from attempt_metrics where run_id = '{run}' group by all order by task
 """

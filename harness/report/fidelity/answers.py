@@ -28,13 +28,19 @@ where m.run_id = $run and (m.ok or m.failure_kind = 'empty') and m.last_attempt 
     and m.kind in ('quality', 'tools')
 order by m.task, m.sample, m.repeat, m.endpoint
 """
-_ASKED = """
-select endpoint, task, sample, repeat % 2 as half, count(*) as n, count(*) filter (where not ok) as failed,
-    mode(failure_kind) filter (where not ok) as kind, min(job_id) filter (where not ok) as job
-from attempt_metrics
-where run_id = $run and last_attempt and not set_apart and kind in ('quality', 'tools')
-group by all order by all
-"""
+COUNTED = "fidelity_prompt_tokens"
+"""The task of which only the tokens of the prompt matter. Its answers of one token may be half a letter, and so empty:
+where the prompt was counted all the same, nothing has failed."""
+_ASKED = f"""
+with tried as (
+    select *, not ok and not (task = '{COUNTED}' and failure_kind = 'empty' and prompt_tokens is not null) as lost
+    from attempt_metrics
+    where run_id = $run and last_attempt and not set_apart and kind in ('quality', 'tools')
+)
+select endpoint, task, sample, repeat % 2 as half, count(*) as n, count(*) filter (where lost) as failed,
+    mode(failure_kind) filter (where lost) as kind, min(job_id) filter (where lost) as job
+from tried group by all order by all
+"""  # noqa: S608 - a constant
 
 
 class Call(NamedTuple):

@@ -6,7 +6,7 @@ from collections import Counter
 
 from harness.report.fidelity.answers import Answers, Asked
 from harness.report.fidelity.finding import Finding, Shown
-from harness.report.fidelity.prompts import counted_as_asked, takes_pictures
+from harness.report.fidelity.prompts import pictures_refused
 from harness.report.fidelity.quality import ALPHA, word_of
 from harness.report.fidelity.signals import OPTIONAL
 from harness.stats import change
@@ -47,13 +47,9 @@ def failures(answers: Answers, endpoint: str) -> Finding:
 
 
 def _asked(answers: Answers, endpoint: str) -> dict[tuple[str, str], Asked]:
-    pictures = takes_pictures(answers)
-    found = {}
-    for question, one in answers.asked.get(endpoint, {}).items():
-        kept = counted_as_asked(question, one, pictures=pictures)
-        if kept is not None and question[0] not in OPTIONAL:
-            found[question] = kept
-    return found
+    refused = pictures_refused(answers)
+    fared = answers.asked.get(endpoint, {})
+    return {name: one for name, one in fared.items() if name[0] not in OPTIONAL and name not in refused}
 
 
 def _share(asked: Asked) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from harness.fidelity.verdict import Gap
 from harness.types import JsonObject
@@ -62,11 +62,36 @@ class Finding:
         }
 
 
-def of_gap(gap: Gap, margin: float, **said: Any) -> Finding:
-    """A finding with the figures of a gap. ``said``: its other fields, and ``word`` where that is not the gap's own."""
-    figures: JsonObject = {name: getattr(gap, name) for name in ("value", "low", "high", "ceiling", "mde")}
-    said.setdefault("word", partial(gap.word, margin))
-    return Finding(n=gap.prompts, margin=margin, p=gap.p_value, **figures, **said)
+def of_gap(  # noqa: PLR0913 - the fields of a finding
+    gap: Gap,
+    margin: float,
+    *,
+    test: str,
+    endpoint: str,
+    says: str,
+    unit: str,
+    shown: tuple[Shown, ...],
+    details: JsonObject,
+    word: Callable[[float | None], Word] | None = None,
+) -> Finding:
+    """A finding with the figures of a gap; ``word`` None: the gap's own verdict."""
+    return Finding(
+        test=test,
+        endpoint=endpoint,
+        says=says,
+        n=gap.prompts,
+        word=word or partial(gap.word, margin),
+        unit=unit,
+        value=gap.value,
+        low=gap.low,
+        high=gap.high,
+        ceiling=gap.ceiling,
+        mde=gap.mde,
+        margin=margin,
+        p=gap.p_value,
+        shown=shown,
+        details=details,
+    )
 
 
 def always(word: Word) -> Callable[[float | None], Word]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from harness.fidelity.prompt_tokens import SLACK, Case, Cause, explained
 from harness.fidelity.prompt_tokens import Finding as Explained
-from harness.report.fidelity.answers import Answer, Answers, Asked
+from harness.report.fidelity.answers import COUNTED, Answer, Answers
 from harness.report.fidelity.finding import Finding, Shown, Word, always
 
-TASK = "fidelity_prompt_tokens"
+TASK = COUNTED
 _WORDS: dict[Cause, Word] = {"same": "equivalent", "not stated": "not applicable"}
 """Every other cause is a difference."""
 _MOST_SHOWN = 2
@@ -61,28 +61,15 @@ def prompt_tokens(answers: Answers, endpoint: str) -> Finding:
     )
 
 
-def takes_pictures(answers: Answers) -> bool:
-    """Whether the reference answers any shape with pictures, or was not asked one."""
-    fared = [one for (task, name), one in answers.asked.get(answers.reference, {}).items() if _is_picture(task, name)]
-    return not fared or any(one.failed < one.n for one in fared)
+def pictures_refused(answers: Answers) -> frozenset[tuple[str, str]]:
+    """The questions with pictures, where the reference refuses every one: of others they say nothing then."""
+    fared = {name: one for name, one in answers.asked.get(answers.reference, {}).items() if _is_picture(*name)}
+    blind = all(one.failed == one.n and one.kind in _REFUSALS for one in fared.values())
+    return frozenset(fared) if blind else frozenset()
 
 
 def _is_picture(task: str, sample: str) -> bool:
     return task == TASK and sample.startswith(_PICTURE)
-
-
-def counted_as_asked(question: tuple[str, str], asked: Asked, *, pictures: bool) -> Asked | None:
-    """How a request fared, to be set against others; None: it says nothing.
-
-    Pictures say nothing where the reference takes none (``pictures``). An answer of the one token that these requests
-    allow may be half a letter, and so empty: the prompt was counted, which is all that was asked.
-    """
-    task, sample = question
-    if task != TASK:
-        return asked
-    if _is_picture(task, sample) and not pictures:
-        return None
-    return asked._replace(failed=0, kind=None, job=None) if asked.kind == "empty" else asked
 
 
 def _refused(answers: Answers, endpoint: str, first: Mapping[str, Answer], own: Mapping[str, Answer]) -> dict[str, str]:
@@ -101,7 +88,7 @@ def _pictures(answers: Answers, own: Mapping[str, Answer], refused: Mapping[str,
     """What became of the pictures, where it is not what became of the words."""
     if refused:
         return "; pictures are refused, which the reference takes"
-    if not takes_pictures(answers):
+    if pictures_refused(answers):
         return "; pictures not applicable, the reference takes none"
     plain = own.get(_PLAIN)
     counted = [one.prompt_tokens or 0 for one in own.values() if _images(one)]

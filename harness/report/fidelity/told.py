@@ -173,7 +173,7 @@ def figure(value: float | None) -> str:
 
 def smallest(mde: float | None) -> str:
     """The smallest difference that is found, which is never nothing."""
-    return "<0.001" if mde is not None and round(mde, 3) == 0 else figure(mde)
+    return "<0.001" if mde and round(mde, 3) == 0 else figure(mde)
 
 
 def _exhibits(found: JsonObject, one: JsonObject, folder: RunFolder, providers: dict[str, Provider]) -> Iterator[Block]:

@@ -156,7 +156,7 @@ def trend(
 
     Args:
         results: the results folder; runs must be published.
-        metrics: names in ``nightly_metrics.METRICS``; none: those of ``HEADLINE``.
+        metrics: names in ``harness.report.nights.metrics.METRICS``; none: those of ``HEADLINE``.
         endpoint: its id, or the name of a provider: all its endpoints. None: all.
         suite: of the runs; None: all.
         last: how many latest points of each series; None: all.

@@ -1,1 +1,1 @@
-"""What a request passes before it goes: breaker, budget, rate limits, cache."""
+"""What a request passes before it goes: breaker, budget, rate limits, limits of a day, cache."""

@@ -13,7 +13,7 @@ from harness.provider import Endpoint, Price
 from harness.run.admission.breaker import Breakers
 from harness.run.admission.budget import Spending, estimate_tokens, used_tokens
 from harness.run.admission.rate_limits import DayIsOverError, Limiter
-from harness.run.admission.tally import Budget
+from harness.run.tally import Budget
 from harness.types import Attempt, Job, Request
 
 

@@ -17,7 +17,7 @@ from harness.exchange import Outcome
 from harness.prices import cost_usd
 from harness.provider import Price
 from harness.request import allowance
-from harness.run.admission.tally import Budget
+from harness.run.tally import Budget
 from harness.types import Attempt, Job, Request
 
 UNCAPPED_TOKENS = 32_768

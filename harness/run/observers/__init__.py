@@ -1,1 +1,1 @@
-"""What is looked at while it is measured: this client, the servers, the clocks, other runs."""
+"""What is looked at while it is measured: this client, the servers, the calendar clock, other runs."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.errors import StoreError
 from harness.run.planning.adaptations import adaptations
+from harness.run.planning.disk import room_of
 from harness.run.planning.forecast import Durations, forecasts, whole_time_s
 from harness.run.planning.plan import Plan
-from harness.run.planning.room import room_of
 from harness.run.selecting.asked import told
 from harness.store import query
 from harness.types import JsonObject

@@ -8,11 +8,11 @@ from harness.errors import UsageError
 from harness.prices import price_of
 from harness.provider import Endpoint
 from harness.run.admission.budget import most
-from harness.run.admission.tally import Budget
 from harness.run.arrivals import Closed
 from harness.run.planning.forecast import forecasts
 from harness.run.planning.plan import Plan
 from harness.run.selecting.loads import OPEN_ENDED
+from harness.run.tally import Budget
 from harness.stats.slo import parse
 
 

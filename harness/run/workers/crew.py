@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 from harness import __version__
 from harness.errors import CannotMeasure
 from harness.record.folder import RunFolder
-from harness.run.admission.tally import Budget, Facts, Tally
 from harness.run.arrivals import Closed
 from harness.run.conduct import STOPPING, Company, Conducted, Onward, interruptible, scraped, targets, watched
 from harness.run.observers.scrape import Scraper
 from harness.run.planning.plan import Plan
 from harness.run.planning.stages import Part, Stage, parts
+from harness.run.tally import Budget, Facts, Tally
 from harness.run.workers.clocks import Offset, here, measured
 from harness.run.workers.executor import Executor, Local, Spoken
 from harness.run.workers.shards import Shard

@@ -17,11 +17,11 @@ from typing import NamedTuple
 
 from harness.errors import CannotMeasure, HarnessError
 from harness.record.folder import RunFolder
-from harness.run.admission.tally import Budget, Tally
 from harness.run.conduct import STOPPING, interruptible
 from harness.run.observers.wall import Anchor
 from harness.run.planning.plan import Plan
 from harness.run.planning.stages import parts
+from harness.run.tally import Budget, Tally
 from harness.run.workers.executor import Local, LocalSpoken
 from harness.run.workers.meeting import Begin, Meeting
 from harness.run.workers.parcels import Parcels

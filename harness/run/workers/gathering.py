@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from harness.errors import CannotMeasure
 from harness.place import Place
 from harness.record.folder import RunFolder
-from harness.run.admission.tally import Tally, Watcher
 from harness.run.observers import wall
 from harness.run.planning.plan import Plan
 from harness.run.scoring.scoring import Watch
 from harness.run.sitting import Sitting, conclude
+from harness.run.tally import Tally, Watcher
 from harness.run.workers import parcels, shards
 from harness.run.workers.meeting import STOP, states
 from harness.run.workers.shards import Shard
@@ -49,7 +49,7 @@ class Gathering:
         now_ns = time.perf_counter_ns()
         if not self.states and not self._nobody and (now_ns - self._began_ns) / 1e9 > SILENT_S:
             self._nobody = True
-            self.watcher.told(f"no worker has written at {self.place.shown} yet; --from PLACE looks elsewhere")
+            self.watcher.told(f"no worker has written at {self.place.shown} yet; is that their place (--from)?")
         failures: Counter[str] = Counter()
         for shard, state in self.states.items():
             self.of = state["of"]

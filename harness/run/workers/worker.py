@@ -21,12 +21,12 @@ from harness.prices import price_of
 from harness.record.folder import RunFolder
 from harness.record.journal import Journal
 from harness.run.admission.budget import Spending
-from harness.run.admission.tally import Budget, Tally
 from harness.run.conduct import BROKEN_OFF, clients_of, observed
 from harness.run.planning.plan import Plan, rest_of
 from harness.run.planning.stages import Part, Stage, parts
 from harness.run.runner import Runner, Session, closing
 from harness.run.stored import Progress
+from harness.run.tally import Budget, Tally
 from harness.run.workers.clocks import here
 from harness.run.workers.shares import share, share_of_stage
 from harness.secrets.credentials import Credentials

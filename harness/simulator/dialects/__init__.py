@@ -1,4 +1,4 @@
-"""How providers speak by their own documents: one file for each preset, of the same name."""
+"""How providers speak by their own documents: a YAML file for each preset, of the same name, and what speaks by it."""
 
 from __future__ import annotations
 
