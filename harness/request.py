@@ -193,7 +193,7 @@ def allowance(request: Request) -> int | None:
         return 0
     try:
         body = json.loads(request.body or b"")
-    except ValueError:
+    except (ValueError, RecursionError):  # a probe may send what nests deeper than anybody reads
         return 0
     if not isinstance(body, dict):
         return 0

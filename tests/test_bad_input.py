@@ -108,6 +108,11 @@ MISTAKES = {
     "no such task": (("eval", "aritmetic", "-e", "down/m"), 2, ["'aritmetic'", "Did you mean arithmetic"]),
     "no such suite": (("run", "dmo", "-e", "down/m"), 2, ["unknown suite 'dmo'", "Did you mean demo"]),
     "no such run": (("report", "2026"), 2, ["unknown run '2026'", "harness runs list"]),
+    "no folder for a file": (
+        ("probe", "-e", "steady-vendor/sim-small", "--html", "nodir/x.html"),
+        2,
+        ["'--html'", "there is no folder nodir", "Make it first"],
+    ),
     "no run yet": (("resume",), 2, ["no runs in results; make one with: harness demo"]),
     "no such model to pull": (("models", "pull", "smollm"), 2, ["'smollm'", "Did you mean smollm2"]),
     "no endpoint": (ONE, 2, ["missing option '--endpoint'", "eval --help"]),

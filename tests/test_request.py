@@ -268,6 +268,7 @@ def test_canonical_hash_is_of_sorted_compact_json() -> None:
         (b'{"max_completion_tokens": 8, "n": 3}', 24),
         (b'{"messages": []}', None),
         (b'{"model":', 0),
+        (b'{"stop":' + b"[" * 100_000, 0),
         (None, 0),
     ],
 )

@@ -172,3 +172,13 @@ def test_what_cannot_be_handed_out_is_refused(folder: Path) -> None:
     told(harness(folder, *ARGV, "-n", "4", *hand, "--max-total-tokens", "9999", env=ENV), 2, "--max-total-tokens")
     told(harness(folder, "worker", "--plan", ".", "--shard", "2", env=ENV), 2, "JOB_COMPLETION_INDEX")
     told(harness(folder, "worker", "--plan", ".", "--shard", "0/2", env=ENV), 2, "run.json")
+
+
+def test_nobody_works_on_a_run_that_was_not_handed_out(folder: Path) -> None:
+    """Neither a worker nor whoever gathers touches a finished run."""
+    assert harness(folder, *ARGV, "-n", "4", env=ENV).returncode == 0
+    (root,) = (folder / "results" / "runs").iterdir()
+    before = sorted(path.name for path in root.iterdir())
+    told(harness(folder, "worker", "--plan", str(root), "--shard", "0/1", env=ENV), 2, "was not handed out")
+    told(harness(folder, "gather", root.name, "--follow", env=ENV), 2, "was not handed out")
+    assert sorted(path.name for path in root.iterdir()) == before

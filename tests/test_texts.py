@@ -127,10 +127,11 @@ def test_a_sample_is_the_same_questions_of_all(home: Path, run: RunFolder, monke
 def test_what_needs_the_words_is_refused(home: Path, run: RunFolder, capfd: pytest.CaptureFixture[str]) -> None:
     """Judging again and resuming end with exit code 2 and one line, and the sealed run stays as it was."""
     texts.purge(run, "none")
-    before = {path.name: path.read_bytes() for path in run.root.glob("*.parquet")}
-    for argv in (["score", run.id], ["resume", run.id]):
+    sealed = [run.manifest_path, *run.root.glob("*.parquet")]
+    before = [path.read_bytes() for path in sealed]
+    for argv in (["score", run.id], ["probe", "rejudge", run.id], ["resume", run.id]):
         assert called(home, argv, capfd) == 2
-    assert {path.name: path.read_bytes() for path in run.root.glob("*.parquet")} == before
+    assert [path.read_bytes() for path in sealed] == before
     with pytest.raises(UsageError, match="were purged"):
         list(read_attempts(run))
     attempts = [attempt for _, attempt in entries(run, purged_too=True)]

@@ -27,7 +27,7 @@ from harness.record.folder import write_atomic
 from harness.report.nights.metrics import METRICS
 from harness.report.summary import terminal
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = options.NewFile()
 
 
 class Files(NamedTuple):
@@ -78,7 +78,7 @@ _keeping = [
 
 
 @click.command()
-@click.argument("file", type=_FILE, default="gate.yaml")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), default="gate.yaml")
 @click.option("--run", default="latest", show_default=True, help="The run that is judged.")
 @click.option("--rerun", metavar="RUN", help="The run that was made to confirm it.")
 @click.option(

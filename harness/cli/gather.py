@@ -16,7 +16,7 @@ from harness.report.progress import Progress
 from harness.report.summary import terminal
 from harness.run import stored
 from harness.run.conduct import STOPPING, interruptible
-from harness.run.workers import gathering
+from harness.run.workers import gathering, handed
 from harness.run.workers.gathering import Gathering
 
 _LOOK_S = 1.0
@@ -43,6 +43,7 @@ def command(
       harness gather 20261126t1500 --from s3://bucket/loads/1
     """
     folder = open_run(results, run)
+    handed.refuse_unhanded(folder.id, folder.read_manifest())
     plan = stored.replan(folder, stored.replanner(catalog.discover(), config.load_providers(providers_file)))
     at = open_place(gathering.own_place(folder.read_manifest(), place, folder))
     with Progress(terminal.console(stderr=True)) as progress:

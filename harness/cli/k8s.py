@@ -36,7 +36,7 @@ def command() -> None:
 @click.option("--cpu", default="1", show_default=True, help="Processors that each pod asks for.")
 @click.option("--memory", default="2Gi", show_default=True, help="Memory of each pod.")
 @click.option("--name", help="Of the objects. [default: made of the run's id]")
-@click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Write there instead of printing.")
+@click.option("--file", type=options.NewFile(), help="Write there instead of printing.")
 @options.results
 def render(
     run: str,
@@ -67,8 +67,7 @@ def render(
         raise UsageError(f"--out {out} is no URL", hint="Pods share no folder but a volume: leave --out away for one")
     folder = open_run(results, run)
     files = handed.files(folder)
-    if "handed_out" not in folder.read_manifest():
-        raise UsageError(f"run {folder.id} was not handed out", hint="Make one with harness load ... --executor hand")
+    handed.refuse_unhanded(folder.id, folder.read_manifest())
     wanted = Wanted(
         *(name or name_of(folder.id), image, workers, out, claim, storage, storage_class),
         *(secrets, cpu, memory),

@@ -36,6 +36,20 @@ class Amount(click.FloatRange):
         return number
 
 
+class NewFile(click.Path):
+    """A file that will be written: its folder has to be there, which is found out before anything is spent."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; a usage error where its folder is missing."""
+        path = cast("Path", super().convert(value, param, ctx))
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder {path.parent}. Make it first, or name another file", param, ctx)
+        return path
+
+
 def _allow_code(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001 - click's signature
     if value:
         ctx.with_resource(permission.code_allowed())

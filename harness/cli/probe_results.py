@@ -24,7 +24,7 @@ from harness.run.scoring import rejudge as again
 from harness.types import JsonObject
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = options.NewFile()
 
 
 class Outputs(NamedTuple):

@@ -23,7 +23,7 @@ from harness.run.sitting import Sitting
 from harness.store.query import held, rows
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_FILE = click.Path(path_type=Path, dir_okay=False)
+_FILE = options.NewFile()
 
 
 class Forms(NamedTuple):

@@ -188,8 +188,13 @@ def entries(folder: RunFolder, *, purged_too: bool = False) -> Iterator[tuple[Se
             except StoreError as error:
                 raise StoreError(f"{path}:{number}: {error.what}", hint=error.hint) from error
             if attempt.exchange.purged and not purged_too:
-                raise UsageError(f"the texts of run {folder.id} were purged: nothing can be made of them any more")
+                raise purged(folder)
             yield session, attempt
+
+
+def purged(folder: RunFolder) -> UsageError:
+    """What is said where something is to be made of texts that are no longer there."""
+    return UsageError(f"the texts of run {folder.id} were purged: nothing can be made of them any more")
 
 
 def read_attempts(folder: RunFolder) -> Iterator[Attempt]:

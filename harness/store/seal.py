@@ -24,7 +24,7 @@ from harness.errors import StoreError
 from harness.exchange import Outcome
 from harness.provider import Naming, Price
 from harness.record.folder import RunFolder, atomic_file, store_error, storing
-from harness.record.journal import entries, sessions
+from harness.record.journal import entries, purged, sessions
 from harness.record.versions import row_of
 from harness.store import checksums, query
 from harness.store.columns import CLIENT_COUNTS, SEALED, SERVER_VALUES
@@ -74,6 +74,8 @@ class Sealing:
 
     def __enter__(self) -> Self:
         manifest = self._folder.read_manifest()
+        if self._ready is None and (manifest.get("texts") or {}).get("purged_at"):  # while its checksums still hold
+            raise purged(self._folder)
         checksums.refuse_changed(self._folder, manifest)
         if manifest.pop("sealed", None) is not None:  # from here on until the end the checksums are of no use
             self._folder.write_manifest(manifest)

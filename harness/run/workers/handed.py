@@ -18,6 +18,7 @@ from harness.run import manifest
 from harness.run.planning.plan import Plan
 from harness.run.selecting.load_words import FILES
 from harness.run.selecting.selection import Changes, Selection
+from harness.types import JsonObject
 
 INDEX_VARIABLES = ("JOB_COMPLETION_INDEX", "SLURM_PROCID")
 """Where schedulers tell a process its number from 0. Source: kubernetes.io, Indexed Jobs; slurm.schedmd.com, srun."""
@@ -44,6 +45,12 @@ class Start(NamedTuple):
         share = f"{self.of}" if self.shard is None else f"{self.shard}/{self.of}"
         argv = ["harness", "worker", "--plan", self.plan, "--shard", share, "--out", self.out]
         return argv if self.start_at is None else [*argv, "--start-at", self.start_at.isoformat()]
+
+
+def refuse_unhanded(run: str, manifest: JsonObject) -> None:
+    """UsageError where a run was not handed out: nobody else may work on it, and nothing is to be gathered."""
+    if "handed_out" not in manifest:
+        raise UsageError(f"run {run} was not handed out", hint="Make one with harness load ... --executor hand")
 
 
 def write(plan: Plan, results: Path, providers_file: Path | None) -> RunFolder:

@@ -19,7 +19,7 @@ from harness.run import stored
 from harness.run.conduct import asked
 from harness.run.workers.executor import Local
 from harness.run.workers.foreman import Ended, Foreman
-from harness.run.workers.handed import found_here
+from harness.run.workers.handed import found_here, refuse_unhanded
 from harness.run.workers.meeting import Meeting
 from harness.run.workers.parcels import Parcels
 from harness.wire.loop import run as run_loop
@@ -41,7 +41,7 @@ def work(hand: Hand, catalog: Catalog, tell: Callable[[str], None]) -> Ended:
     """Carry out one share.
 
     Raises:
-        UsageError: there is no plan, or what is here gives another one.
+        UsageError: there is no plan, it was not handed out, or what is here gives another one.
         ConfigError: a key is missing; nothing was sent.
         CannotMeasure, StoreError: as ``Foreman.work``.
     """
@@ -50,6 +50,7 @@ def work(hand: Hand, catalog: Catalog, tell: Callable[[str], None]) -> Ended:
     manifest = plan_place.read("run.json")
     run, _ = _plan_of(manifest, plan_place)
     assert manifest is not None
+    refuse_unhanded(run, json.loads(manifest))
     folder = RunFolder(_work_folder(run, hand.shard) if near is None else near)
     folder.root.mkdir(parents=True, exist_ok=True)
     own = folder.root / config.FILE_NAME if _bring(plan_place, open_place(str(folder.root)), manifest) else None
