@@ -185,6 +185,6 @@ def _one_line(error: click.ClickException) -> str:
     """What click has to say, in the form of our own errors."""
     text = " ".join(error.format_message().split())
     text = text[:1].lower() + text[1:]
-    ended = text if text.endswith((".", "?", ")")) else f"{text}."
+    ended = text if text.endswith((".", "?")) else f"{text}."
     context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{ended} See {context.command_path} --help" if context else ended

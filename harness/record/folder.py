@@ -302,6 +302,6 @@ def open_run(results: Path, name: str) -> RunFolder:
             "run", name, (run.id for run in runs), where=f"See `harness runs list{results_option(results)}`"
         )
     if len(found) > 1:
-        ids = ", ".join(run.id for run in found[:4])
+        ids = ", ".join(run.id for run in found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
         raise UsageError(f"run {name!r} fits {len(found)} runs: {ids}", hint="Give more of the id")
     return found[0]
