@@ -18,6 +18,7 @@ from made import WAIT_S, begin, environment, harness
 from pages_read import PAGES, ROOT, commands
 from pages_world import DATA, build, here
 from test_docs import EXECUTED
+from test_tutorials import looked_at
 
 ELSEWHERE = {
     "harness eval gsm8k -e mine/llama --workers 8 --executor ray": ("test_ray.py", '"ray'),
@@ -60,7 +61,7 @@ _OURS = [
 ]
 SHOWN = {one.text: one.exit_code for one in _OURS}
 """Each once, with its exit code. Pages in ``EXECUTED`` have tests of their own; docs/cli.md is the help of all."""
-SERVE = ("harness dashboard", "harness simulate ")
+SERVE = ("harness simulate ",)
 NAMED = "20261126t150000z-chat-1a2b3c"
 """A run of the pages that is made when its turn comes."""
 RENDERED = "harness k8s render latest "
@@ -133,6 +134,9 @@ def test_a_shown_command_does_what_it_says(text: str, world: World) -> None:
         pytest.skip("the shared data sets are not beside the project")
     if text in BEFORE:
         world.done(world.words(BEFORE[text]), 0)
+    if text == "harness dashboard":
+        assert "http://127.0.0.1:" in looked_at(world.folder, [*world.words(text), "--port", "0"])
+        return
     argv = world.words(text) + (["--help"] if text in NAMES else [])
     world.done(argv, SHOWN[text], *([4] if text.startswith(JUDGED) else []))
 
