@@ -43,9 +43,10 @@ def command(
       harness gather 20261126t1500 --from s3://bucket/loads/1
     """
     folder = open_run(results, run)
-    handed.refuse_unhanded(folder.id, folder.read_manifest())
+    told = folder.read_manifest()
+    handed.refuse_unhanded(folder.id, told)
     plan = stored.replan(folder, stored.replanner(catalog.discover(), config.load_providers(providers_file)))
-    at = open_place(gathering.own_place(folder.read_manifest(), place, folder))
+    at = open_place(place or told["handed_out"])
     with Progress(terminal.console(stderr=True)) as progress:
         workers = Gathering(at, progress)
         progress.planned(sum(1 for _ in plan.jobs))

@@ -128,11 +128,6 @@ def _shard(number: int, gathering: Gathering) -> Shard:
     return Shard(number, gathering.of, **known, lost=lost, lost_at=None if lost is None else state.get("said"))
 
 
-def own_place(manifest: JsonObject, given: str | None, folder: RunFolder) -> str:
-    """Where the shards of a run are: as the user says, as was noted when it was handed out, or in its own folder."""
-    return given or manifest.get("handed_out") or str(folder.root)
-
-
 def noted(folder: RunFolder, place: str) -> None:
     """Remember where the shards will be. Errors: StoreError."""
     folder.write_manifest(folder.read_manifest() | {"handed_out": place})
